@@ -1,5 +1,6 @@
 // The protocol's error codes: one vocabulary of failure in every layer.
-// Source: Apache Kafka 4.3.1's error table. Names, default messages and retriability: protocol/error_table.hpp.
+// Source: Apache Kafka 4.3.1's error table. Names, default messages and retriability:
+// protocol/error_table.hpp.
 #pragma once
 
 #include <cstdint>

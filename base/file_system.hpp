@@ -1,8 +1,9 @@
 // The seam to disks: POSIX in production (posix_file_system.hpp), in memory in tests and simulation
 // (memory_file_system.hpp), where a crash loses what was not synced.
 //
-// Paths are absolute or relative as POSIX takes them. Every error is ErrorCode::kKafkaStorageError with a detail
-// that names the path, the call and errno's text; a full disk can be told by Error::detail beginning "ENOSPC".
+// Paths are absolute or relative as POSIX takes them. Every error is ErrorCode::kKafkaStorageError with a
+// detail that names the path, the call and errno's text; a full disk can be told by Error::detail beginning
+// "ENOSPC".
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@
 
 namespace barnabas {
 
-/// An open file. Positioned calls (read_at, write_at) may run at the same time from several threads; append, truncate
-/// and sync need one caller at a time. Destroying it closes it without syncing.
+/// An open file. Positioned calls (read_at, write_at) may run at the same time from several threads; append,
+/// truncate and sync need one caller at a time. Destroying it closes it without syncing.
 class File {
  public:
   virtual ~File() = default;
@@ -31,7 +32,8 @@ class File {
   virtual Result<std::uint64_t> size() const = 0;
   /// Cuts or extends (with zeros, sparse) to `size` bytes.
   virtual Result<void> truncate(std::uint64_t size) = 0;
-  /// Data and what is needed to read it (fdatasync). A failed sync must never be retried as if nothing happened.
+  /// Data and what is needed to read it (fdatasync). A failed sync must never be retried as if nothing
+  /// happened.
   virtual Result<void> sync() = 0;
   /// The descriptor for sendfile and mmap, -1 where there is none.
   [[nodiscard]] virtual int native_handle() const = 0;
@@ -80,7 +82,8 @@ class FileSystem {
 
   // Whole files, for small ones.
   Result<std::string> read_file(const std::string& path);
-  /// Writes `path`.tmp, syncs it, renames it over `path` and syncs the directory: all or nothing after a crash.
+  /// Writes `path`.tmp, syncs it, renames it over `path` and syncs the directory: all or nothing after a
+  /// crash.
   Result<void> write_file_atomically(const std::string& path, std::string_view content);
 };
 

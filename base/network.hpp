@@ -1,8 +1,9 @@
 // The seam to the network and to timers: Asio in production (broker/net), simulated in virtual time
-// (simulated_network.hpp). All callbacks of one Reactor run on its thread, never inside the call that started them.
+// (simulated_network.hpp). All callbacks of one Reactor run on its thread, never inside the call that started
+// them.
 //
-// Ownership: a Reactor outlives its connections, listeners and timers. A pending operation keeps its connection
-// alive; buffers passed in must live until the callback.
+// Ownership: a Reactor outlives its connections, listeners and timers. A pending operation keeps its
+// connection alive; buffers passed in must live until the callback.
 #pragma once
 
 #include <chrono>
@@ -27,7 +28,8 @@ inline std::string to_string(const Endpoint& endpoint) {
   return endpoint.host + ":" + std::to_string(endpoint.port);
 }
 
-/// One part of what is written: bytes in memory, or `size` bytes of a file (sent without a copy where possible).
+/// One part of what is written: bytes in memory, or `size` bytes of a file (sent without a copy where
+/// possible).
 struct WritePiece {
   ByteView bytes;
   std::shared_ptr<const File> file;  // when set, `bytes` is empty

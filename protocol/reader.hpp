@@ -2,7 +2,8 @@
 //
 // Invariants
 //  1. After the first failure every call returns a zero value and moves nothing: check ok() once at the end.
-//  2. No length is believed: strings and bytes end within the buffer, and array_length() never exceeds what the
+//  2. No length is believed: strings and bytes end within the buffer, and array_length() never exceeds what
+//  the
 //     remaining bytes can hold, so a container reserved by it is bounded by the frame.
 // Views that it returns live as long as the buffer. Not thread-safe.
 #pragma once

@@ -1,7 +1,8 @@
 // Writer: encodes the protocol's primitives into a growing buffer that it owns.
 //
-// A `records` field may lie outside (a file range the transport sends): external() leaves a gap that counts in sizes but
-// holds no bytes here. Failures are sticky (a field that a version cannot carry). Not thread-safe.
+// A `records` field may lie outside (a file range the transport sends): external() leaves a gap that counts
+// in sizes but holds no bytes here. Failures are sticky (a field that a version cannot carry). Not
+// thread-safe.
 #pragma once
 
 #include <bit>
@@ -17,7 +18,8 @@
 
 namespace barnabas::protocol {
 
-/// A `records` field: bytes in memory, or `external_size` bytes that the transport supplies (then `bytes` is empty).
+/// A `records` field: bytes in memory, or `external_size` bytes that the transport supplies (then `bytes` is
+/// empty).
 struct Records {
   ByteView bytes;
   std::uint32_t external_id = 0;

@@ -1,0 +1,88 @@
+// LogManager: the log directories of a node and the partitions in them.
+//
+// Owns every PartitionLog. Thread safety: thread-safe; the partition's own mutex protects each log, not this
+// class. Opening recovers: with a clean-shutdown marker logs are opened as they are, without it every segment
+// above the recovery point is read, truncated at the first bad batch, and indexes and producer state are
+// rebuilt.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "log/partition_log.hpp"
+
+namespace barnabas::log {
+
+struct LogManagerOptions {
+  std::vector<std::string> directories;  // log.dirs
+  BrokerId node_id;
+  std::string cluster_id;  // checked against meta.properties; empty: not checked
+  LogConfig default_config;
+  /// Names of directories that are not this manager's partitions (the metadata log is opened by kraft/).
+  std::function<LogConfig(const TopicPartition&)> config_for;  // null: default_config
+};
+
+/// meta.properties of one directory (version 1).
+struct MetaProperties {
+  std::string cluster_id;
+  BrokerId node_id;
+  DirectoryId directory_id;
+};
+
+/// Nothing when the file is missing; an error when it is malformed.
+Result<std::optional<MetaProperties>> read_meta_properties(FileSystem& files, const std::string& directory);
+Result<void> write_meta_properties(FileSystem& files, const std::string& directory,
+                                   const MetaProperties& properties);
+
+/// Opens one log by itself, outside any manager: the metadata log and tests. Recovers from `recovery_point`.
+struct OpenLogOptions {
+  std::string directory;  // of the partition, created when missing
+  TopicPartition topic_partition;
+  TopicId topic_id;
+  LogConfig config;
+  Offset recovery_point;
+  bool clean = false;  // the last stop was clean
+};
+Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,
+                                               const OpenLogOptions& options);
+
+class LogManager {
+ public:
+  /// Locks the directories, checks meta.properties and loads all partitions.
+  static Result<std::unique_ptr<LogManager>> open(FileSystem& files, const Clock& clock, Random& random,
+                                                  LogManagerOptions options);
+  virtual ~LogManager() = default;
+
+  [[nodiscard]] virtual const std::vector<std::string>& directories() const = 0;
+  [[nodiscard]] virtual DirectoryId directory_id(const std::string& directory) const = 0;
+  /// Broker epoch in the clean-shutdown marker; -1 after a crash.
+  [[nodiscard]] virtual std::int64_t previous_broker_epoch() const = 0;
+
+  [[nodiscard]] virtual std::shared_ptr<PartitionLog> find(const TopicPartition& tp) const = 0;
+  [[nodiscard]] virtual std::vector<std::shared_ptr<PartitionLog>> all() const = 0;
+  /// The existing log, or a new empty one in the directory with the fewest partitions. INCONSISTENT_TOPIC_ID
+  /// when the log on disk belongs to another topic id.
+  virtual Result<std::shared_ptr<PartitionLog>> create(const TopicPartition& tp, TopicId topic_id,
+                                                       const LogConfig& config) = 0;
+  /// Renames the directory to `...-delete`; delete_expired() removes it after file.delete.delay.ms.
+  virtual Result<void> remove(const TopicPartition& tp) = 0;
+  /// Renames to `...-stray`.
+  virtual Result<void> mark_stray(const TopicPartition& tp) = 0;
+  virtual void delete_expired(std::int64_t now_ms) = 0;
+
+  /// High watermark found in replication-offset-checkpoint at open; 0 when absent.
+  [[nodiscard]] virtual Offset checkpointed_high_watermark(const TopicPartition& tp) const = 0;
+  // Checkpoints: written whole, atomically, one file a directory.
+  virtual Result<void> checkpoint_recovery_points() = 0;
+  virtual Result<void> checkpoint_log_start_offsets() = 0;
+  virtual Result<void> checkpoint_high_watermarks() = 0;
+
+  /// Closes every log, writes checkpoints and the clean-shutdown marker, releases the locks.
+  virtual Result<void> shutdown(std::int64_t broker_epoch) = 0;
+};
+
+}  // namespace barnabas::log

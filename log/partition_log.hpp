@@ -1,0 +1,214 @@
+// PartitionLog: one partition's records on disk, in Apache Kafka's files.
+//
+// Owned by LogManager (log_manager.hpp), which hands out shared pointers; a holder may outlive the
+// partition's deletion and then gets kKafkaStorageError from every call that touches files. Thread safety:
+// thread-compatible. The owner's partition mutex is held for every call; calls return without blocking on
+// anything but the page cache, sync() apart, which may run beside all others but truncation.
+//
+// Invariants
+//  1. log_start_offset <= high_watermark <= log_end_offset, and last_stable_offset <= high_watermark.
+//  2. Segments are contiguous in offset order; exactly the last one is active.
+//  3. Bytes in a segment are whole batches; offsets grow; a batch's CRC was verified before it was appended.
+//  4. The producer state equals the replay of all batches below log_end_offset, less expired producers.
+// Units: offsets count records, sizes are bytes, times are milliseconds since the epoch.
+// Source: file formats measured on Kafka 4.3.1 (docs/formats.md); KIP-98, KIP-101, KIP-890 for producers and
+// epochs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "base/file_system.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+
+namespace barnabas::log {
+
+enum class TimestampType { kCreateTime, kLogAppendTime };
+enum class CompressionSetting { kProducer, kUncompressed, kGzip, kSnappy, kLz4, kZstd };
+
+/// What of a topic's configuration the log obeys. Kafka's names and defaults; change by set_config().
+struct LogConfig {
+  std::int32_t segment_bytes = 1 << 30;
+  std::int64_t segment_ms = 604800000;
+  std::int64_t segment_jitter_ms = 0;
+  std::int32_t segment_index_bytes = 10 << 20;
+  std::int32_t index_interval_bytes = 4096;
+  std::int64_t retention_ms = 604800000;  // -1: no limit
+  std::int64_t retention_bytes = -1;      // -1: no limit
+  std::int64_t file_delete_delay_ms = 60000;
+  std::int64_t flush_messages = INT64_MAX;
+  std::int64_t flush_ms = INT64_MAX;
+  std::int32_t max_message_bytes = 1048588;
+  bool cleanup_delete = true;
+  bool cleanup_compact = false;
+  bool preallocate = false;
+  TimestampType message_timestamp_type = TimestampType::kCreateTime;
+  std::int64_t message_timestamp_before_max_ms = INT64_MAX;
+  std::int64_t message_timestamp_after_max_ms = 3600000;
+  CompressionSetting compression = CompressionSetting::kProducer;
+  std::int32_t gzip_level = -1;
+  std::int32_t lz4_level = 9;
+  std::int32_t zstd_level = 3;
+  std::int64_t producer_id_expiration_ms = 86400000;
+};
+
+enum class AppendOrigin {
+  kClient,       // one batch, validated as Kafka validates a produce; sequences checked
+  kCoordinator,  // a coordinator of this node: trusted content, may be control batches
+  kRaft,         // the metadata log: several batches, epochs given
+};
+
+struct RecordError {
+  std::int32_t batch_index = 0;
+  std::string message;
+};
+
+/// Why a produce was refused, with the details that Produce v8+ carries.
+struct AppendError {
+  Error error;
+  std::vector<RecordError> record_errors;
+};
+
+struct AppendResult {
+  Offset base_offset = kNoOffset;
+  Offset last_offset = kNoOffset;
+  std::int64_t log_append_time_ms = -1;  // -1 unless the topic stamps LogAppendTime
+  Offset log_start_offset;
+  std::int64_t max_timestamp_ms = -1;
+  std::size_t size_bytes = 0;
+  bool duplicate = false;  // one of the last five batches of its producer, answered with its first offset
+};
+
+struct AppendOptions {
+  AppendOrigin origin = AppendOrigin::kClient;
+  LeaderEpoch leader_epoch;
+  /// Produce request version; below 7 zstd is refused (76).
+  std::int16_t produce_version = INT16_MAX;
+};
+
+/// Where fetched bytes lie. `size` bytes of `file` from `position`, whole batches but perhaps the last one
+/// cut.
+struct FileSlice {
+  std::shared_ptr<const File> file;
+  std::uint64_t position = 0;
+  std::uint64_t size = 0;
+};
+
+struct ReadResult {
+  std::vector<FileSlice> slices;  // empty at the end of the log
+  std::uint64_t size_bytes = 0;
+  Offset first_batch_offset = kNoOffset;
+};
+
+struct ReadOptions {
+  Offset from;
+  Offset up_to;  // exclusive bound: high watermark, last stable offset or log end
+  std::uint64_t max_bytes = 0;
+  bool at_least_one_batch = false;  // the first batch whole, whatever max_bytes says (KIP-74)
+};
+
+struct AbortedTransaction {
+  ProducerId producer_id;
+  Offset first_offset;
+  Offset last_offset;
+  Offset last_stable_offset;
+};
+
+struct TimestampOffset {
+  std::int64_t timestamp_ms = -1;
+  Offset offset = kNoOffset;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+};
+
+struct EpochEndOffset {
+  LeaderEpoch epoch = kNoLeaderEpoch;
+  Offset end_offset = kNoOffset;
+};
+
+struct ActiveProducer {
+  ProducerId id;
+  ProducerEpoch epoch;
+  std::int32_t last_sequence = -1;
+  std::int64_t last_timestamp_ms = -1;
+  std::int32_t coordinator_epoch = -1;
+  Offset current_transaction_start = kNoOffset;
+};
+
+class PartitionLog {
+ public:
+  virtual ~PartitionLog() = default;
+
+  [[nodiscard]] virtual const TopicPartition& topic_partition() const = 0;
+  [[nodiscard]] virtual TopicId topic_id() const = 0;
+  [[nodiscard]] virtual const std::string& directory() const = 0;
+  [[nodiscard]] virtual const LogConfig& config() const = 0;
+  virtual void set_config(const LogConfig& config) = 0;
+
+  // Offsets.
+  [[nodiscard]] virtual Offset log_start_offset() const = 0;
+  [[nodiscard]] virtual Offset log_end_offset() const = 0;
+  [[nodiscard]] virtual Offset high_watermark() const = 0;
+  [[nodiscard]] virtual Offset last_stable_offset() const = 0;
+  /// Everything below is on disk.
+  [[nodiscard]] virtual Offset recovery_point() const = 0;
+  /// Clamped into [log_start_offset, log_end_offset]; never moves back unless the log was truncated.
+  virtual void set_high_watermark(Offset offset) = 0;
+
+  /// Appends as leader. `batches` is patched in place (base offset, leader epoch, LogAppendTime) and written
+  /// in one call; it is recompressed or converted only when the configuration demands it. A client's append
+  /// is one batch. Errors: as Kafka's produce (CORRUPT_MESSAGE, INVALID_RECORD, RECORD_TOO_LARGE via
+  /// MESSAGE_TOO_LARGE, ...).
+  virtual std::expected<AppendResult, AppendError> append_as_leader(MutableByteView batches,
+                                                                    const AppendOptions& options) = 0;
+  /// Appends batches fetched from the leader as they are; the first must start at the log end.
+  virtual Result<AppendResult> append_as_follower(ByteView batches) = 0;
+
+  /// OFFSET_OUT_OF_RANGE outside [log_start_offset, log_end_offset]; nothing at `up_to` or above.
+  virtual Result<ReadResult> read(const ReadOptions& options) = 0;
+  /// Copies what read() would give (coordinator loading, conversion). Bounded by max_bytes, first batch
+  /// whole.
+  virtual Result<Bytes> read_bytes(const ReadOptions& options) = 0;
+  [[nodiscard]] virtual std::vector<AbortedTransaction> aborted_transactions(Offset from,
+                                                                             Offset up_to) const = 0;
+
+  /// First record with a timestamp >= `timestamp_ms`, below `up_to`; nothing when there is none.
+  virtual Result<std::optional<TimestampOffset>> find_by_timestamp(std::int64_t timestamp_ms,
+                                                                   Offset up_to) = 0;
+  /// The record with the largest timestamp (ListOffsets -3, KIP-734).
+  virtual Result<std::optional<TimestampOffset>> find_max_timestamp() = 0;
+
+  // Leader epochs (KIP-101).
+  [[nodiscard]] virtual LeaderEpoch latest_epoch() const = 0;
+  [[nodiscard]] virtual LeaderEpoch epoch_of(Offset offset) const = 0;
+  /// Largest epoch <= `epoch` and where it ends; epoch -1 and offset -1 when unknown.
+  [[nodiscard]] virtual EpochEndOffset end_offset_for_epoch(LeaderEpoch epoch) const = 0;
+  virtual Result<void> assign_epoch_start(LeaderEpoch epoch, Offset start) = 0;
+
+  [[nodiscard]] virtual std::vector<ActiveProducer> active_producers() const = 0;
+
+  // Maintenance.
+  /// Removes records from `offset` on.
+  virtual Result<void> truncate_to(Offset offset) = 0;
+  virtual Result<void> truncate_fully_and_start_at(Offset offset) = 0;
+  /// Moves the log start (DeleteRecords); OFFSET_OUT_OF_RANGE above the high watermark. Returns the new
+  /// start.
+  virtual Result<Offset> delete_records_before(Offset offset) = 0;
+  /// Closes the active segment and begins one at the log end.
+  virtual Result<void> roll() = 0;
+  /// Data, then indexes' metadata; moves the recovery point to the log end at the call.
+  virtual Result<void> sync() = 0;
+  /// Deletes sealed segments past retention, rolls by time, expires producers. Returns the number of segments
+  /// deleted.
+  virtual Result<int> apply_retention(std::int64_t now_ms) = 0;
+  [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
+  [[nodiscard]] virtual std::size_t segment_count() const = 0;
+  /// Writes what a clean stop writes: producer snapshot, trimmed indexes, synced data; then closes the files.
+  virtual Result<void> close() = 0;
+};
+
+}  // namespace barnabas::log
