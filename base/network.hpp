@@ -65,7 +65,8 @@ class Listener {
 using TimerId = std::uint64_t;
 
 /// One thread of control: timers, tasks and network of what lives on it.
-/// Thread safety: post() may be called from any thread, the rest only on the reactor's own thread.
+/// Thread safety: post() and is_current() may be called from any thread, the rest only on the reactor's own
+/// thread.
 class Reactor {
  public:
   using Task = std::move_only_function<void()>;
@@ -73,6 +74,8 @@ class Reactor {
   using ConnectHandler = std::move_only_function<void(Result<std::shared_ptr<Connection>>)>;
 
   virtual ~Reactor() = default;
+  /// Whether the caller runs on this reactor's own thread.
+  [[nodiscard]] virtual bool is_current() const = 0;
   virtual void post(Task task) = 0;
   /// `when` is on Clock::monotonic()'s scale; a time in the past runs soon.
   virtual TimerId schedule_at(std::chrono::nanoseconds when, Task task) = 0;

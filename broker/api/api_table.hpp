@@ -1,0 +1,53 @@
+// The table of what is served: one row an API, one file a row (NN_name.cpp, numbered by the key).
+//
+// ApiVersions, the dispatcher and docs/apis.md follow from it: an API without a row is not advertised.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "broker/api/request_context.hpp"
+#include "broker/api/services.hpp"
+#include "protocol/reader.hpp"
+
+namespace barnabas::broker {
+
+/// Decodes and handles one request; false when the body does not parse (the connection is closed then, and
+/// `reader.failure()` tells what was wrong). `sink` is answered once, now or later.
+using ApiHandler = bool (*)(Services& services, const RequestContext& context, protocol::Reader& reader,
+                            ResponseSink sink);
+
+struct ApiRow {
+  std::int16_t key;
+  const char* name;
+  std::int16_t min_version;
+  std::int16_t max_version;
+  std::int16_t lowest_served;  // below it the connection is closed although advertised (Produce 0-2)
+  /// The next request of the connection may start before this one is answered (answers keep the order).
+  bool pipelined;
+  ApiHandler handler;
+};
+
+[[nodiscard]] std::span<const ApiRow> api_table();
+/// Null when the API is not served.
+[[nodiscard]] const ApiRow* find_api(std::int16_t key);
+
+/// Adapts `void handle_x(Services&, const RequestContext&, XRequest&, Reply<XResponse>)` to a row's handler.
+/// Defined for the request types by make_handler below.
+template <class Request, class Response,
+          void (*Handle)(Services&, const RequestContext&, Request&, Reply<Response>)>
+bool decode_and_handle(Services& services, const RequestContext& context, protocol::Reader& reader,
+                       ResponseSink sink) {
+  Request request;
+  request.read(reader, context.api_version);
+  if (!reader.ok()) return false;
+  // ApiVersions' response header is version 0 always, so that a client can read it before it knows us
+  // (KIP-511).
+  const bool flexible_header = Request::kApiKey != 18 && Request::is_flexible(context.api_version);
+  Handle(
+      services, context, request,
+      Reply<Response>(std::move(sink), context.api_version, context.correlation_id, flexible_header ? 1 : 0));
+  return true;
+}
+
+}  // namespace barnabas::broker

@@ -1,0 +1,24 @@
+// MetadataCache: the image that this node has published last. Thread safety: thread-safe.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "kraft/metadata_image.hpp"
+
+namespace barnabas::broker {
+
+class MetadataCache {
+ public:
+  explicit MetadataCache(BrokerId self) : self_(self) {}
+  /// Never null once the node serves.
+  [[nodiscard]] kraft::MetadataImagePtr image() const { return image_.load(std::memory_order_acquire); }
+  void publish(kraft::MetadataImagePtr image) { image_.store(std::move(image), std::memory_order_release); }
+  [[nodiscard]] BrokerId self() const { return self_; }
+
+ private:
+  BrokerId self_;
+  std::atomic<kraft::MetadataImagePtr> image_;
+};
+
+}  // namespace barnabas::broker

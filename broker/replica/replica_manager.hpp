@@ -1,0 +1,102 @@
+// ReplicaManager: the partitions that this node leads or follows, and who waits on them.
+//
+// Owns a Partition for each replica assigned here; the logs belong to log::LogManager. Thread safety:
+// thread-safe. A Partition's mutex is a leaf: nothing else is locked while it is held and no waiter runs
+// under it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "kraft/metadata_image.hpp"
+#include "log/log_manager.hpp"
+
+namespace barnabas::kraft {
+class MetadataDelta;
+}
+
+namespace barnabas::broker {
+
+/// Called once when something that a fetch or an acknowledgement waits for may have changed; from any thread.
+using Wakeup = std::function<void()>;
+
+class Partition {
+ public:
+  Partition(std::shared_ptr<log::PartitionLog> log, TopicId topic_id)
+      : log_(std::move(log)), topic_id_(topic_id) {}
+
+  [[nodiscard]] TopicId topic_id() const { return topic_id_; }
+  [[nodiscard]] const TopicPartition& topic_partition() const { return log_->topic_partition(); }
+
+  /// Leadership as the metadata image says. As a lone replica the high watermark follows the log end.
+  void become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr);
+  void resign();
+  [[nodiscard]] bool is_leader() const;
+  [[nodiscard]] LeaderEpoch leader_epoch() const;
+  /// NONE, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER; epoch -1 asks for nothing.
+  [[nodiscard]] ErrorCode check_leader(LeaderEpoch current_epoch_of_client) const;
+
+  /// Appends and wakes who waits for data. NOT_LEADER_OR_FOLLOWER when another node leads.
+  std::expected<log::AppendResult, log::AppendError> append(MutableByteView batches,
+                                                            log::AppendOptions options);
+
+  /// Runs `call` with the log while holding the partition's mutex. `call` must not block.
+  template <class Call>
+  auto with_log(Call&& call) {
+    std::lock_guard lock(mutex_);
+    return call(*log_);
+  }
+
+  /// `wakeup` runs once, after the next append (or change of leadership). Cancelled by its owner's weak
+  /// state.
+  void wait_for_change(std::weak_ptr<Wakeup> wakeup);
+
+ private:
+  void wake();
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<log::PartitionLog> log_;  // guarded by mutex_
+  TopicId topic_id_;
+  bool leader_ = false;                         // guarded by mutex_
+  LeaderEpoch leader_epoch_;                    // guarded by mutex_
+  std::vector<BrokerId> isr_;                   // guarded by mutex_
+  std::vector<std::weak_ptr<Wakeup>> waiters_;  // guarded by mutex_
+};
+
+class ReplicaManager {
+ public:
+  using LogConfigFor = std::function<log::LogConfig(const kraft::MetadataImage&, std::string_view topic)>;
+
+  ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFor log_config_for);
+  ~ReplicaManager();
+
+  /// Makes, drops and changes partitions so that they agree with `image`. Only the topics named in the delta
+  /// are looked at; with `delta` null all are (start-up), and logs that the image does not assign here become
+  /// strays.
+  void apply(const kraft::MetadataImagePtr& image, const kraft::MetadataDelta* delta);
+
+  /// Null when this node has no such replica.
+  [[nodiscard]] std::shared_ptr<Partition> find(const std::string& topic, PartitionIndex index) const;
+  [[nodiscard]] std::shared_ptr<Partition> find(TopicId id, PartitionIndex index) const;
+  [[nodiscard]] std::vector<std::shared_ptr<Partition>> all() const;
+
+  [[nodiscard]] log::LogManager& logs() { return logs_; }
+
+ private:
+  struct Table;
+  [[nodiscard]] std::shared_ptr<const Table> table() const;
+  void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic, Table& next);
+
+  BrokerId self_;
+  log::LogManager& logs_;
+  LogConfigFor log_config_for_;
+  std::mutex apply_mutex_;
+  mutable std::mutex table_mutex_;
+  std::shared_ptr<const Table> table_;  // guarded by table_mutex_; replaced, never changed
+};
+
+}  // namespace barnabas::broker
