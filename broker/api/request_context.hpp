@@ -9,10 +9,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
 #include "base/network.hpp"
+#include "broker/security/authorizer.hpp"
 #include "log/partition_log.hpp"
 #include "protocol/writer.hpp"
 
@@ -27,8 +29,7 @@ struct ClientConnection {
   Endpoint peer;
   std::string software_name = "unknown";  // from ApiVersions v3+
   std::string software_version = "unknown";
-  std::string principal_type = "User";
-  std::string principal_name = "ANONYMOUS";
+  Principal principal;
 };
 
 struct RequestContext {

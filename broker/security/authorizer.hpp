@@ -5,9 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
-
-#include "broker/api/request_context.hpp"
 
 namespace barnabas::broker {
 
@@ -35,21 +34,28 @@ enum class Operation : std::int8_t {
   kTwoPhaseCommit = 15,
 };
 
+/// Who asks, as the connection's authentication says.
+struct Principal {
+  std::string type = "User";
+  std::string name = "ANONYMOUS";
+};
+
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
-  [[nodiscard]] virtual bool allows(const RequestContext& context, Operation operation, ResourceKind kind,
-                                    std::string_view name) const = 0;
+  [[nodiscard]] virtual bool allows(const Principal& principal, std::string_view host, Operation operation,
+                                    ResourceKind kind, std::string_view name) const = 0;
 };
 
 class AllowAll final : public Authorizer {
  public:
-  [[nodiscard]] bool allows(const RequestContext&, Operation, ResourceKind, std::string_view) const override {
+  [[nodiscard]] bool allows(const Principal&, std::string_view, Operation, ResourceKind,
+                            std::string_view) const override {
     return true;
   }
 };
 
-/// The name of the cluster as a resource.
+/// The name of the cluster as a resource ("kafka-cluster" in ACLs).
 inline constexpr std::string_view kClusterResource = "kafka-cluster";
 
 }  // namespace barnabas::broker
