@@ -37,6 +37,8 @@ struct WritePiece {
   std::uint64_t size = 0;
 };
 
+class Reactor;
+
 /// A byte stream. At most one read and one write are pending at a time.
 class Connection {
  public:
@@ -52,9 +54,11 @@ class Connection {
   virtual void close() = 0;
   [[nodiscard]] virtual Endpoint local() const = 0;
   [[nodiscard]] virtual Endpoint peer() const = 0;
+  /// The reactor on whose thread its callbacks run.
+  [[nodiscard]] virtual Reactor& reactor() = 0;
 };
 
-/// Accepts until destroyed.
+/// Accepts until destroyed. Its handler runs on the reactor of the connection that it is given.
 class Listener {
  public:
   virtual ~Listener() = default;
