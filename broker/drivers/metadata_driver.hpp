@@ -1,0 +1,45 @@
+// MetadataDriver: the thread that the metadata quorum's node runs on, and the door to it.
+//
+// Owned by the node. It registers and unfences this broker, publishes every new image to the rest of the
+// node, and lets a controller's answer out only when the image that contains it is published and its leaders
+// serve. Thread safety: submit() and add_listener() from any thread; all callbacks run on the driver's own
+// thread and must not block it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "kraft/metadata_image.hpp"
+
+namespace barnabas::kraft {
+class MetadataDelta;
+class MetadataNode;
+}  // namespace barnabas::kraft
+
+namespace barnabas::broker {
+
+class BrokerConfig;
+class MetadataCache;
+class ReplicaManager;
+
+class MetadataDriver {
+ public:
+  /// Runs once on the driver's thread with the node, which answers controller requests through callbacks.
+  using Task = std::move_only_function<void(kraft::MetadataNode& node, std::int64_t now_ms)>;
+  /// Told of every published image, after partitions were made; `delta` is null for the first one.
+  using ImageListener = std::function<void(const kraft::MetadataImagePtr&, const kraft::MetadataDelta*)>;
+
+  virtual ~MetadataDriver() = default;
+
+  /// Tasks run in the order of submission. After stop() they are dropped unrun.
+  virtual void submit(Task task) = 0;
+  /// Before start(): the listener sees the first image too. Runs on the driver's thread.
+  virtual void add_listener(ImageListener listener) = 0;
+  /// Epoch of this broker's registration, -1 before it is registered.
+  [[nodiscard]] virtual std::int64_t broker_epoch() const = 0;
+};
+
+}  // namespace barnabas::broker
