@@ -17,6 +17,12 @@
 
 namespace barnabas {
 
+/// The Error of a failed call, as every implementation words it: "ENOENT open /data/x: No such file or
+/// directory".
+Error storage_error(int error_number, std::string_view call, std::string_view path);
+bool is_disk_full(const Error& error);
+bool is_not_found(const Error& error);
+
 /// An open file. Positioned calls (read_at, write_at) may run at the same time from several threads; append,
 /// truncate and sync need one caller at a time. Destroying it closes it without syncing.
 class File {
