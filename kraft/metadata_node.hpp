@@ -1,0 +1,134 @@
+// MetadataNode: one replica of the metadata quorum, composed: raft, its log and snapshots, the controller,
+// and the image that the rest of the node reads.
+//
+// Owned by the broker, which runs it on one strand and calls run_once() when submit() queued something or the
+// returned deadline passed. Thread safety: none; every call on that strand (blocking file I/O is allowed
+// there). Images handed out are immutable and may go anywhere.
+//
+// Invariants
+//  1. A reply runs only after its records are on disk, committed, replayed, and published through on_image.
+//  2. Images are published in log order, each offset once.
+//  3. What a request's control returned is one record batch: after a crash all of it is there or nothing.
+//  4. All requests queued before run_once() share one sync.
+// Errors: open() gives INVALID_CONFIG for a directory that is not formatted or belongs to another cluster or
+// node; a failing disk turns every later call into KAFKA_STORAGE_ERROR, and the node must stop.
+// Units: `now` is on Clock::monotonic()'s scale.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/file_system.hpp"
+#include "base/random.hpp"
+#include "kraft/controller/control.hpp"
+#include "kraft/metadata_delta.hpp"
+#include "kraft/metadata_image.hpp"
+#include "kraft/raft.hpp"
+#include "protocol/messages/api_allocate_producer_ids.hpp"
+#include "protocol/messages/api_alter_configs.hpp"
+#include "protocol/messages/api_broker_heartbeat.hpp"
+#include "protocol/messages/api_broker_registration.hpp"
+#include "protocol/messages/api_controller_registration.hpp"
+#include "protocol/messages/api_create_partitions.hpp"
+#include "protocol/messages/api_create_topics.hpp"
+#include "protocol/messages/api_delete_topics.hpp"
+#include "protocol/messages/api_describe_quorum.hpp"
+#include "protocol/messages/api_incremental_alter_configs.hpp"
+#include "protocol/messages/api_unregister_broker.hpp"
+#include "protocol/messages/api_update_features.hpp"
+
+namespace barnabas::kraft {
+
+struct MetadataNodeOptions {
+  std::string directory;  // metadata.log.dir; formatted (bootstrap.hpp)
+  BrokerId node_id;
+  DirectoryId directory_id;
+  /// This controller's listeners, registered and (first one) offered to voters.
+  std::vector<NamedEndpoint> controller_endpoints;
+  /// controller.quorum.voters; nothing: the voters are in the log (kraft.version 1).
+  std::optional<VoterSet> static_voters;
+  std::string min_insync_replicas = "1";  // static value, for the bootstrap records
+  ControllerOptions controller;
+  std::int64_t max_idle_interval_ms = 500;          // metadata.max.idle.interval.ms; 0: no NoOp records
+  std::int64_t snapshot_max_new_bytes = 20971520;   // metadata.log.max.record.bytes.between.snapshots
+  std::int64_t snapshot_max_interval_ms = 3600000;  // metadata.log.max.snapshot.interval.ms; 0: none
+  std::int64_t retention_bytes = 104857600;         // metadata.max.retention.bytes; -1: no limit
+  std::int64_t retention_ms = 604800000;            // metadata.max.retention.ms; -1: no limit
+  std::int32_t segment_bytes = 1073741824;          // metadata.log.segment.bytes
+  std::int64_t segment_ms = 604800000;              // metadata.log.segment.ms
+};
+
+struct MetadataNodeDependencies {
+  FileSystem& files;
+  const Clock& clock;
+  Random& random;
+  const ConfigValidator& configs;
+};
+
+template <class Response>
+using ReplyTo = std::move_only_function<void(Response)>;
+
+class MetadataNode {
+ public:
+  /// `image` holds everything up to its offset; `changes` is what differs from the one before.
+  using ImageListener = std::function<void(const MetadataImagePtr& image, const MetadataChanges& changes)>;
+
+  /// Reads the newest snapshot and replays what of the log is known to be committed. `on_image` hears of the
+  /// loaded image from the first run_once(), and of each later one before the replies that it concerns.
+  static Result<std::unique_ptr<MetadataNode>> open(MetadataNodeDependencies dependencies,
+                                                    MetadataNodeOptions options, ImageListener on_image);
+  ~MetadataNode();
+
+  // Queue a request; the reply comes from a later run_once(). Requests take effect in the order of the calls.
+  // While this node does not lead, the answer is NOT_CONTROLLER in the response's own form.
+  void submit(protocol::CreateTopicsRequest request, ReplyTo<protocol::CreateTopicsResponse> reply);
+  void submit(protocol::DeleteTopicsRequest request, ReplyTo<protocol::DeleteTopicsResponse> reply);
+  void submit(protocol::CreatePartitionsRequest request, ReplyTo<protocol::CreatePartitionsResponse> reply);
+  void submit(protocol::IncrementalAlterConfigsRequest request,
+              ReplyTo<protocol::IncrementalAlterConfigsResponse> reply);
+  void submit(protocol::AlterConfigsRequest request, ReplyTo<protocol::AlterConfigsResponse> reply);
+  void submit(protocol::AllocateProducerIdsRequest request,
+              ReplyTo<protocol::AllocateProducerIdsResponse> reply);
+  void submit(protocol::BrokerRegistrationRequest request,
+              ReplyTo<protocol::BrokerRegistrationResponse> reply);
+  void submit(protocol::BrokerHeartbeatRequest request, ReplyTo<protocol::BrokerHeartbeatResponse> reply);
+  void submit(protocol::ControllerRegistrationRequest request,
+              ReplyTo<protocol::ControllerRegistrationResponse> reply);
+  void submit(protocol::UnregisterBrokerRequest request, ReplyTo<protocol::UnregisterBrokerResponse> reply);
+  void submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
+              ReplyTo<protocol::UpdateFeaturesResponse> reply);
+
+  /// Answers at once: the state of the quorum.
+  [[nodiscard]] protocol::DescribeQuorumResponse describe_quorum(
+      const protocol::DescribeQuorumRequest& request) const;
+
+  /// Carries out everything queued and due; returns when it must be called again at the latest.
+  Result<std::chrono::nanoseconds> run_once(std::chrono::nanoseconds now);
+
+  /// The newest published image; never null.
+  [[nodiscard]] MetadataImagePtr image() const;
+  [[nodiscard]] bool is_active_controller() const;
+  [[nodiscard]] BrokerId leader() const;
+  [[nodiscard]] LeaderEpoch epoch() const;
+  [[nodiscard]] Offset high_watermark() const;
+  /// 1 when the voters are in the log.
+  [[nodiscard]] std::int16_t kraft_version() const;
+
+  /// Writes a snapshot of the committed image now. Its end offset.
+  Result<Offset> write_snapshot();
+  /// A clean stop: drops what is queued (NOT_CONTROLLER), resigns, syncs, closes the log.
+  Result<void> close();
+
+ private:
+  class Impl;
+  explicit MetadataNode(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace barnabas::kraft
