@@ -1,0 +1,83 @@
+"""The frame of a test: `if __name__ == "__main__": case.main(run)`.
+
+run(case) is called once. It may start brokers through case.broker(), keep files below case.scratch, and raise:
+NotRun when the machine lacks something, anything else when the test fails. Every broker it made is ended after it.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+from . import broker as brokers
+from . import tools
+from .outcome import NOT_RUN_EXIT_CODE, NotRun
+
+
+class Case:
+    def __init__(self, kind, full, scratch):
+        self.kind = kind          # 'barnabas' or 'kafka': whom the test is run against
+        self.full = full          # the full tier: bigger inputs, more repetitions
+        self.scratch = scratch    # an empty folder, removed when the test passes
+        self._brokers = []
+
+    @property
+    def is_barnabas(self):
+        return self.kind == "barnabas"
+
+    def broker(self, settings=None, name="broker", kind=None, data_directory=None):
+        """A broker that is not started yet, of the kind under test unless another is named."""
+        made = brokers.KINDS[kind or self.kind](self.scratch / name, settings, data_directory)
+        self._brokers.append(made)
+        return made
+
+    def kafka_tools(self, bootstrap=None):
+        """Apache Kafka's command line tools, pointed at a broker's bootstrap address."""
+        return tools.KafkaTools(bootstrap, self.scratch)
+
+    def close(self):
+        for made in self._brokers:
+            made.kill()
+
+
+def parse_arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--broker", choices=sorted(brokers.KINDS), default="barnabas",
+                        help="whom to test; the same script must pass against Apache Kafka")
+    parser.add_argument("--full", action="store_true", help="bigger inputs and more repetitions")
+    parser.add_argument("--keep", action="store_true", help="keep the scratch folder")
+    return parser.parse_args()
+
+
+def main(run):
+    description = (sys.modules["__main__"].__doc__ or "").split("\n")[0]
+    arguments = parse_arguments(description)
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-" + pathlib.Path(sys.argv[0]).stem + "-"))
+    case = Case(arguments.broker, arguments.full, scratch)
+    begun, code = time.monotonic(), 1
+    try:
+        run(case)
+        code = 0
+        print(f"passed in {time.monotonic() - begun:.1f} s", flush=True)
+    except NotRun as reason:
+        code = NOT_RUN_EXIT_CODE
+        print(f"not run: {reason}", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    except BaseException as error:
+        traceback.print_exc(file=sys.stdout)
+        for made in case._brokers:
+            if made.log_file.exists():
+                print(f"--- the end of what {made.kind} in {made.directory} said:\n{made.output_tail()}")
+        print(f"failed: {error}", flush=True)
+    finally:
+        case.close()
+        if code in (0, NOT_RUN_EXIT_CODE) and not arguments.keep:
+            shutil.rmtree(scratch, ignore_errors=True)
+        else:
+            print(f"files are kept in {scratch}", flush=True)
+    os._exit(code) if code == 1 else sys.exit(code)

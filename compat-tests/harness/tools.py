@@ -1,0 +1,78 @@
+"""Apache Kafka's own command line tools, called as their kafka-*.sh scripts call them."""
+
+import subprocess
+
+from . import places
+from .outcome import check
+
+CLASSES = {
+    "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+    "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
+    "kafka-configs": "kafka.admin.ConfigCommand",
+    "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
+    "kafka-dump-log": "org.apache.kafka.tools.DumpLogSegments",
+    "kafka-features": "org.apache.kafka.tools.FeatureCommand",
+    "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
+    "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
+    "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
+    "kafka-metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
+    "kafka-producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
+    "kafka-storage": "kafka.tools.StorageTool",
+    "kafka-topics": "org.apache.kafka.tools.TopicCommand",
+}
+
+
+class Done:
+    """What a tool did."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+class KafkaTools:
+    """Calls tools against one bootstrap address. A JVM starts in about a second, so tests call few of them."""
+
+    def __init__(self, bootstrap, directory):
+        self.bootstrap = bootstrap
+        self.directory = directory
+        self.java = places.command("java")
+        self.libs = places.kafka_libs()
+
+    def command(self, tool, *arguments):
+        log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
+        where = [] if self.bootstrap is None else ["--bootstrap-server", self.bootstrap]
+        return [self.java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+                f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", f"{self.libs}/*", CLASSES[tool],
+                *where, *map(str, arguments)]
+
+    def start(self, tool, *arguments, **options):
+        """Starts a tool and leaves it running: a Popen."""
+        return subprocess.Popen(self.command(tool, *arguments), cwd=self.directory, **options)
+
+    def try_call(self, tool, *arguments, timeout=120, input_file=None, output_file=None):
+        """Runs a tool to its end, whatever its end."""
+        stdin = open(input_file, "rb") if input_file else subprocess.DEVNULL
+        stdout = open(output_file, "wb") if output_file else subprocess.PIPE
+        process = self.start(tool, *arguments, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"{tool} {' '.join(map(str, arguments))}: no end in {timeout} s\n"
+                                 f"{(out or b'').decode(errors='replace')[-2000:]}{err.decode()[-2000:]}") from None
+        finally:
+            if input_file:
+                stdin.close()
+            if output_file:
+                stdout.close()
+        return Done(process.returncode, (out or b"").decode(errors="replace"), err.decode(errors="replace"))
+
+    def call(self, tool, *arguments, **options):
+        """Runs a tool that must succeed; returns what it printed to standard output."""
+        done = self.try_call(tool, *arguments, **options)
+        check(done.code == 0, f"{tool} {' '.join(map(str, arguments))}: exit code {done.code}\n{done.out}{done.err}")
+        return done.out

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Runs the compatibility tests and prints what became of each.
+
+    compat-tests/run.py                              the quick tier against the program that was built
+    compat-tests/run.py --full                       bigger inputs, more repetitions
+    compat-tests/run.py --broker kafka               the same scripts against Apache Kafka
+    compat-tests/run.py console_main_job bad_input   only these
+
+A test is a file <area>_<what>.py beside this one. Each runs in a process and a session of its own, with a limit of
+time, and leaves its output in build/compat/logs/. A test that lacks something on this machine is 'not run', and the
+reason stands in the table; it does not count as passed. The last line is 'N passed, N failed, N skipped'.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from harness.broker import KINDS  # noqa: E402
+from harness.outcome import NOT_RUN_EXIT_CODE  # noqa: E402
+from harness.places import CACHE  # noqa: E402
+
+LIMIT_SECONDS = {"quick": 420, "full": 3600}
+# Tests that other folders bring: <folder>/<name>.py, run like those beside this file.
+FOLDERS = [HERE, HERE / "messages", HERE / "records"]
+
+
+def find_tests():
+    """{name: path} of every test, in the order of their names."""
+    found = {}
+    for folder in FOLDERS:
+        for path in folder.glob("*_*.py"):
+            if not path.stem.endswith("_test") and "\ndef run(case)" in path.read_text():
+                found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def run_test(name, path, arguments):
+    """Runs one test; returns its exit code, the seconds it took, the line that says why, and its log."""
+    log = CACHE / "logs" / f"{arguments.broker}-{name}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(path), "--broker", arguments.broker] + (["--full"] if arguments.full else [])
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+    begun = time.monotonic()
+    with open(log, "w") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                   env=environment, start_new_session=True)
+        try:
+            code = process.wait(LIMIT_SECONDS["full" if arguments.full else "quick"])
+        except subprocess.TimeoutExpired:
+            code = None
+        except KeyboardInterrupt:
+            end_session(process)
+            raise
+        end_session(process)
+    lines = [text for text in log.read_text(errors="replace").splitlines() if text.strip()]
+    if code is None:
+        return 1, time.monotonic() - begun, "no end within its limit of time", log
+    meaningful = [text for text in lines if text.startswith(("not run: ", "failed: "))]
+    return code, time.monotonic() - begun, (meaningful or lines or ["it said nothing"])[-1], log
+
+
+def end_session(process):
+    """Ends whatever the test left running, clients and brokers."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="which tests; default: all")
+    tier = parser.add_mutually_exclusive_group()
+    tier.add_argument("--quick", action="store_true", help="the quick tier, as in CI (the default)")
+    tier.add_argument("--full", action="store_true", help="bigger inputs, more repetitions")
+    parser.add_argument("--broker", choices=sorted(KINDS), default="barnabas")
+    parser.add_argument("--list", action="store_true", help="print the names of the tests")
+    arguments = parser.parse_args()
+
+    tests = find_tests()
+    names = [pathlib.Path(name).stem for name in arguments.names] or list(tests)
+    unknown = [name for name in names if name not in tests]
+    if unknown:
+        parser.error("no such test: " + ", ".join(unknown))
+    if arguments.list:
+        print("\n".join(names))
+        return 0
+
+    counts = {"passed": 0, "failed": 0, "not run": 0}
+    failures = []
+    for name in names:
+        print(f"{name:<28}", end="", flush=True)
+        code, seconds, last, log = run_test(name, tests[name], arguments)
+        verdict = {0: "passed", NOT_RUN_EXIT_CODE: "not run"}.get(code, "failed")
+        counts[verdict] += 1
+        print(f"{verdict:<9}{seconds:>7.1f} s" + ("" if verdict == "passed" else f"   {last[:200]}"), flush=True)
+        if verdict == "failed":
+            failures.append((name, log))
+        if verdict == "not run":
+            print(f"NOT RUN {name}: {last.removeprefix('not run: ')}", flush=True)
+    for name, log in failures:
+        print(f"\n----- {name}: the end of {log}")
+        print("\n".join(log.read_text(errors="replace").splitlines()[-40:]))
+    print()
+    for name, log in failures:
+        print(f"FAILED {name}")
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['not run']} skipped", flush=True)
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
