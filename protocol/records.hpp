@@ -167,7 +167,7 @@ struct RecordRules {
   bool require_keys = false;               // the topic is compacted
   std::int64_t min_timestamp = INT64_MIN;  // outside of min..max a CreateTime record is refused
   std::int64_t max_timestamp = INT64_MAX;
-  RecordLimits limits;
+  RecordLimits limits = {};
 };
 
 enum class RecordFault : std::uint8_t { kNoKey, kTimestamp };
