@@ -1,8 +1,9 @@
-// What the generated message code is made of: fields of every shape, for Reader, Writer and SizeCounter alike.
+// What the generated message code is made of: fields of every shape, for Reader, Writer and SizeCounter
+// alike.
 //
-// Included by generated .cpp files only. A struct's own get() and put() are generated, static, in this namespace.
-// `v` is the message's version, `c` whether the compact (flexible) encoding is used. Errors are sticky in the
-// Reader and Writer. Stateless, so thread-safe.
+// Included by generated .cpp files only. A struct's own get() and put() are generated, static, in this
+// namespace. `v` is the message's version, `c` whether the compact (flexible) encoding is used. Errors are
+// sticky in the Reader and Writer. Stateless, so thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -56,17 +57,39 @@ class SizeCounter {
 };
 
 // Elements of arrays.
-inline void get(Reader& r, std::int16_t, bool, bool& to) { to = r.boolean(); }
-inline void get(Reader& r, std::int16_t, bool, std::int8_t& to) { to = r.int8(); }
-inline void get(Reader& r, std::int16_t, bool, std::int16_t& to) { to = r.int16(); }
-inline void get(Reader& r, std::int16_t, bool, std::uint16_t& to) { to = r.uint16(); }
-inline void get(Reader& r, std::int16_t, bool, std::int32_t& to) { to = r.int32(); }
-inline void get(Reader& r, std::int16_t, bool, std::uint32_t& to) { to = r.uint32(); }
-inline void get(Reader& r, std::int16_t, bool, std::int64_t& to) { to = r.int64(); }
-inline void get(Reader& r, std::int16_t, bool, double& to) { to = r.float64(); }
-inline void get(Reader& r, std::int16_t, bool, Uuid& to) { to = r.uuid(); }
-inline void get(Reader& r, std::int16_t, bool c, std::string& to) { to = r.string(c); }
-inline void get(Reader& r, std::int16_t, bool c, ByteView& to) { to = r.bytes(c); }
+inline void get(Reader& r, std::int16_t, bool, bool& to) {
+  to = r.boolean();
+}
+inline void get(Reader& r, std::int16_t, bool, std::int8_t& to) {
+  to = r.int8();
+}
+inline void get(Reader& r, std::int16_t, bool, std::int16_t& to) {
+  to = r.int16();
+}
+inline void get(Reader& r, std::int16_t, bool, std::uint16_t& to) {
+  to = r.uint16();
+}
+inline void get(Reader& r, std::int16_t, bool, std::int32_t& to) {
+  to = r.int32();
+}
+inline void get(Reader& r, std::int16_t, bool, std::uint32_t& to) {
+  to = r.uint32();
+}
+inline void get(Reader& r, std::int16_t, bool, std::int64_t& to) {
+  to = r.int64();
+}
+inline void get(Reader& r, std::int16_t, bool, double& to) {
+  to = r.float64();
+}
+inline void get(Reader& r, std::int16_t, bool, Uuid& to) {
+  to = r.uuid();
+}
+inline void get(Reader& r, std::int16_t, bool c, std::string& to) {
+  to = r.string(c);
+}
+inline void get(Reader& r, std::int16_t, bool c, ByteView& to) {
+  to = r.bytes(c);
+}
 
 template <class W>
 void put(W& w, std::int16_t, bool, std::int8_t value) {
@@ -224,7 +247,9 @@ template <class T>
 bool same(const T& a, const T& b) {
   return a == b;
 }
-inline bool same(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
+inline bool same(ByteView a, ByteView b) {
+  return std::ranges::equal(a, b);
+}
 inline bool same(const Records& a, const Records& b) {
   return same(a.bytes, b.bytes) && a.external_size == b.external_size &&
          (a.external_size < 0 || a.external_id == b.external_id);
@@ -235,7 +260,8 @@ bool same(const std::optional<T>& a, const std::optional<T>& b) {
 }
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const T& x, const T& y) { return same(x, y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const T& x, const T& y) { return same(x, y); });
 }
 
 }  // namespace barnabas::protocol

@@ -31,7 +31,7 @@ def outputs(schemas):
     result = {'messages/%s.hpp' % f.stem: messages.header_of(f) for f in files}
     for number, share in enumerate(split(files, UNITS)):
         result['messages/messages_%02d.cpp' % number] = messages.unit_of(share)
-    result.update(tables.outputs(files))
+    result.update(tables.outputs(schemas, files))
     return result
 
 
