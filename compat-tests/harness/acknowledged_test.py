@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The checker of acknowledged records finds each anomaly that is planted, and nothing in a sound log."""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from harness.acknowledged import problems, read_acknowledged  # noqa: E402
+
+
+def sound_log():
+    """Two partitions, records alternating between them as a producer sends them."""
+    return [(number % 2, number // 2, f"{number} text of {number}") for number in range(200)]
+
+
+def in_order(rows):
+    return sorted(rows, key=lambda row: row[:2])
+
+
+class Checker(unittest.TestCase):
+    def setUp(self):
+        self.read = in_order(sound_log())
+
+    def assert_found(self, acknowledged, read, part):
+        found = problems(acknowledged, read)
+        self.assertTrue(any(part in sentence for sentence in found), found)
+
+    def test_a_sound_log_has_no_problem(self):
+        self.assertEqual(problems(sound_log(), self.read), [])
+
+    def test_records_that_were_never_acknowledged_may_be_there(self):
+        self.assertEqual(problems(sound_log()[:50], self.read), [])
+
+    def test_an_acknowledged_record_missing_at_the_end_is_lost(self):
+        self.assert_found(sound_log(), self.read[:-1], "record 199, acknowledged at partition 1 offset 99, is lost")
+
+    def test_an_acknowledged_record_missing_in_the_middle_is_lost_and_leaves_a_hole(self):
+        read = self.read[:30] + self.read[31:]
+        self.assert_found(sound_log(), read, "is lost")
+        self.assert_found(sound_log(), read, "offset 31 follows 29")
+
+    def test_a_log_that_lost_everything_is_noticed(self):
+        self.assert_found(sound_log(), [], "is lost")
+
+    def test_a_record_written_twice_is_a_duplicate(self):
+        read = in_order(self.read + [(0, 100, self.read[5][2])])
+        self.assert_found(sound_log(), read, "record 10 is there 2 times")
+
+    def test_a_duplicate_that_was_never_acknowledged_is_noticed_too(self):
+        read = in_order(self.read + [(1, 100, "201 x"), (1, 101, "201 x")])
+        self.assert_found(sound_log(), read, "record 201 is there 2 times")
+
+    def test_two_records_in_each_others_place_are_out_of_order(self):
+        read = list(self.read)
+        read[10], read[11] = (0, 10, read[11][2]), (0, 11, read[10][2])
+        self.assert_found(sound_log(), read, "record 20 follows 22")
+        self.assert_found([], read, "record 20 follows 22")
+        self.assert_found(sound_log(), read, "is not there")
+
+    def test_a_changed_value_is_noticed(self):
+        read = list(self.read)
+        read[7] = (0, 7, "14 text of somebody else")
+        self.assert_found(sound_log(), read, "is not there")
+
+    def test_a_log_whose_beginning_is_gone_is_noticed(self):
+        self.assert_found([], self.read[3:], "begins at offset 3")
+
+    def test_a_record_acknowledged_without_an_offset_must_be_somewhere(self):
+        self.assertEqual(problems([(0, -1, "10 text of 10")], self.read), [])
+        self.assert_found([(1, -1, "10 text of 10")], self.read, "is lost")
+        self.assert_found([(0, -1, "998 text of 998")], self.read, "is lost")
+
+    def test_a_last_line_that_was_cut_off_is_left_out(self):
+        self.assertEqual(read_acknowledged(["0 0 0 a\n", "1 0 1 b c\n", "0 1"]), [(0, 0, "0 a"), (1, 0, "1 b c")])
+
+
+if __name__ == "__main__":
+    unittest.main()
