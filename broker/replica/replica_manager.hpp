@@ -16,7 +16,7 @@
 #include "log/log_manager.hpp"
 
 namespace barnabas::kraft {
-class MetadataDelta;
+struct MetadataChanges;
 }
 
 namespace barnabas::broker {
@@ -56,7 +56,7 @@ class Partition {
   void wait_for_change(std::weak_ptr<Wakeup> wakeup);
 
  private:
-  void wake();
+  static void wake(std::vector<std::weak_ptr<Wakeup>>& waiters);
 
   mutable std::mutex mutex_;
   std::shared_ptr<log::PartitionLog> log_;  // guarded by mutex_
@@ -74,13 +74,13 @@ class ReplicaManager {
   ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFor log_config_for);
   ~ReplicaManager();
 
-  /// Makes, drops and changes partitions so that they agree with `image`. Only the topics named in the delta
-  /// are looked at; with `delta` null all are (start-up), and logs that the image does not assign here become
+  /// Makes, drops and changes partitions so that they agree with `image`. Only what is named in `changes` is
+  /// looked at; with null everything is (start-up), and logs that the image does not assign here become
   /// strays.
-  void apply(const kraft::MetadataImagePtr& image, const kraft::MetadataDelta* delta);
+  void apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
 
   /// Null when this node has no such replica.
-  [[nodiscard]] std::shared_ptr<Partition> find(const std::string& topic, PartitionIndex index) const;
+  [[nodiscard]] std::shared_ptr<Partition> find(std::string_view topic, PartitionIndex index) const;
   [[nodiscard]] std::shared_ptr<Partition> find(TopicId id, PartitionIndex index) const;
   [[nodiscard]] std::vector<std::shared_ptr<Partition>> all() const;
 
@@ -90,6 +90,12 @@ class ReplicaManager {
   struct Table;
   [[nodiscard]] std::shared_ptr<const Table> table() const;
   void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic, Table& next);
+  void apply_config(const kraft::MetadataImage& image, const kraft::TopicImage& topic, const Table& table);
+  void remove_topic(const std::string& name, Table& next);
+  void mark_strays(const Table& table);
+  [[nodiscard]] std::shared_ptr<Partition> open_partition(const kraft::MetadataImage& image,
+                                                          const kraft::TopicImage& topic,
+                                                          PartitionIndex index);
 
   BrokerId self_;
   log::LogManager& logs_;

@@ -1,0 +1,38 @@
+// Who leads a partition and where that node is, as the listener of the asking client sees it (KIP-951).
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+
+#include "broker/api/request_context.hpp"
+#include "kraft/metadata_image.hpp"
+
+namespace barnabas::broker {
+
+/// Null when the broker is unknown or does not offer that listener.
+[[nodiscard]] inline const Endpoint* endpoint_of(const kraft::MetadataImage& image, BrokerId id,
+                                                 std::string_view listener) {
+  const kraft::BrokerRegistration* broker = image.broker(id);
+  if (!broker) return nullptr;
+  auto found = std::ranges::find(broker->endpoints, listener, &kraft::NamedEndpoint::listener);
+  return found == broker->endpoints.end() ? nullptr : &found->endpoint;
+}
+
+/// Fills `current_leader` of a partition that is led elsewhere and adds the leader to `node_endpoints` once.
+template <class Leader, class Endpoints>
+void describe_leader(const kraft::MetadataImage& image, const RequestContext& context, std::string_view topic,
+                     PartitionIndex index, Leader& current_leader, Endpoints& node_endpoints) {
+  const kraft::PartitionRegistration* partition = image.partition(topic, index);
+  if (!partition) return;
+  current_leader.leader_id = partition->leader.value();
+  current_leader.leader_epoch = partition->leader_epoch.value();
+  const Endpoint* endpoint = endpoint_of(image, partition->leader, context.connection->listener);
+  if (!endpoint) return;
+  for (const auto& node : node_endpoints) {
+    if (node.node_id == partition->leader.value()) return;
+  }
+  node_endpoints.push_back(
+      {partition->leader.value(), endpoint->host, endpoint->port, image.broker(partition->leader)->rack});
+}
+
+}  // namespace barnabas::broker

@@ -1,0 +1,105 @@
+// Session: one client connection, from its first byte to its last.
+//
+// Cuts frames out of the stream, parses request headers, calls the table's handlers, and writes the responses
+// in the order of the requests. A request whose row is `pipelined` does not hold back the next one; every
+// other does, as in Apache Kafka (measured: a waiting fetch delays those behind it).
+//
+// Owned by its pending operations (shared from this). Thread safety: lives on its connection's reactor;
+// responses may arrive from any thread and are carried over.
+//
+// Limits: the read buffer grows with the bytes that arrive, not with the size announced; its growth is
+// charged to a MemoryBudget of the whole node, and a session that gets nothing from it stops reading until
+// others are done.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "broker/api/api_table.hpp"
+
+namespace barnabas::broker {
+
+/// queued.max.request.bytes: memory of requests being read or handled. Thread-safe. Units: bytes.
+class MemoryBudget {
+ public:
+  /// `limit` < 0: none.
+  explicit MemoryBudget(std::int64_t limit) : limit_(limit) {}
+  [[nodiscard]] bool try_take(std::int64_t size);
+  void give_back(std::int64_t size) { used_.fetch_sub(size, std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  std::int64_t limit_;
+  std::atomic<std::int64_t> used_ = 0;
+};
+
+struct SessionLimits {
+  std::int32_t max_request_bytes = 100 * 1024 * 1024;  // socket.request.max.bytes
+  std::chrono::nanoseconds max_idle = std::chrono::minutes(10);
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  /// `on_end` runs once, on the reactor's thread.
+  Session(Services& services, MemoryBudget& budget, const SessionLimits& limits,
+          std::shared_ptr<Connection> stream, std::shared_ptr<ClientConnection> client,
+          std::move_only_function<void()> on_end);
+  ~Session();
+
+  void start();
+  /// Ends now; unanswered requests get nothing.
+  void close();
+  /// Takes no further request and ends when all those taken are answered.
+  void drain();
+
+ private:
+  class Buffer;
+  struct Slot {
+    bool ready = false;
+    EncodedResponse response;
+  };
+
+  void read();
+  void on_read(Result<std::size_t> size);
+  void process();
+  /// False when there is no whole frame or a request must be waited for.
+  bool process_frame();
+  void dispatch(MutableByteView frame);
+  void refuse(const RequestContext& context, const char* what);
+  [[nodiscard]] ResponseSink make_sink();
+  void answer(std::uint64_t request, EncodedResponse response);
+  void flush();
+  void on_written(Result<void> result);
+  bool make_room();
+  void watch_idle();
+  [[nodiscard]] bool held_back() const;
+
+  Services& services_;
+  MemoryBudget& budget_;
+  const SessionLimits limits_;
+  std::shared_ptr<Connection> stream_;
+  std::shared_ptr<ClientConnection> client_;
+  Reactor& reactor_;
+  std::move_only_function<void()> on_end_;
+
+  std::shared_ptr<Buffer> buffer_;
+  std::size_t begin_ = 0;  // first unprocessed byte of the buffer
+  std::size_t end_ = 0;    // behind the last byte received
+
+  std::deque<Slot> slots_;        // requests taken and not yet written, oldest first
+  std::uint64_t first_slot_ = 0;  // number of slots_.front()
+  std::deque<EncodedResponse> writing_;
+  bool reading_ = false;
+  bool processing_ = false;
+  bool pipelining_ = true;  // the newest request lets others pass
+  bool peer_ended_ = false;
+  bool draining_ = false;
+  bool closed_ = false;
+  std::chrono::nanoseconds last_activity_{};
+  TimerId idle_timer_ = 0;
+};
+
+}  // namespace barnabas::broker
