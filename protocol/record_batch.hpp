@@ -78,10 +78,12 @@ inline void store_big_endian(std::uint8_t* to, T value) {
 
 /// Sequence numbers run 0..2147483647 and start again at 0.
 [[nodiscard]] constexpr std::int32_t increment_sequence(std::int32_t sequence, std::int32_t by) {
-  return sequence > INT32_MAX - by ? by - (INT32_MAX - sequence) - 1 : sequence + by;
+  std::int64_t sum = std::int64_t{sequence} + by;
+  return static_cast<std::int32_t>(sum > INT32_MAX ? sum - INT32_MAX - 1 : sum);
 }
 [[nodiscard]] constexpr std::int32_t decrement_sequence(std::int32_t sequence, std::int32_t by) {
-  return sequence < by ? INT32_MAX - (by - sequence) + 1 : sequence - by;
+  std::int64_t difference = std::int64_t{sequence} - by;
+  return static_cast<std::int32_t>(difference < 0 ? difference + INT32_MAX + 1 : difference);
 }
 
 /// The fixed part of a batch of magic 2.
@@ -135,8 +137,9 @@ class RecordBatchHeader {
   }
   [[nodiscard]] bool has_producer_id() const { return producer_id() > kNoProducerId; }
 
-  [[nodiscard]] Offset last_offset() const { return base_offset() + last_offset_delta(); }
-  [[nodiscard]] Offset next_offset() const { return last_offset() + 1; }
+  /// Wraps around where the fields of an unchecked batch are absurd.
+  [[nodiscard]] Offset last_offset() const { return offset_at(last_offset_delta()); }
+  [[nodiscard]] Offset next_offset() const { return offset_at(std::int64_t{last_offset_delta()} + 1); }
   /// kNoSequence where the batch has none.
   [[nodiscard]] std::int32_t last_sequence() const {
     return base_sequence() < 0 ? kNoSequence : increment_sequence(base_sequence(), last_offset_delta());
@@ -146,6 +149,10 @@ class RecordBatchHeader {
   template <class T>
   [[nodiscard]] T load(std::size_t position) const {
     return load_big_endian<T>(at_ + position);
+  }
+  [[nodiscard]] Offset offset_at(std::int64_t delta) const {
+    return Offset(static_cast<std::int64_t>(load<std::uint64_t>(batch_field::kBaseOffset) +
+                                            static_cast<std::uint64_t>(delta)));
   }
   [[nodiscard]] bool has(std::int16_t bit) const { return (attributes() & bit) != 0; }
 

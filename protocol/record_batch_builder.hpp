@@ -60,6 +60,7 @@ class RecordBatchBuilder {
   void set_last_offset(Offset offset) { last_offset_ = offset; }
 
   [[nodiscard]] std::int32_t count() const { return count_; }
+  [[nodiscard]] Offset base_offset() const { return options_.base_offset; }
   [[nodiscard]] Offset next_offset() const { return next_offset_; }
   /// Of the batch without compression.
   [[nodiscard]] std::size_t size_bytes() const { return buffer_.size(); }

@@ -105,13 +105,17 @@ RecordScratch::~RecordScratch() = default;
 RecordScratch::RecordScratch(RecordScratch&&) noexcept = default;
 RecordScratch& RecordScratch::operator=(RecordScratch&&) noexcept = default;
 
+void RecordScratch::drop_large_window() {
+  if (window_.capacity() > kKeptWindowBytes) Bytes().swap(window_);
+}
+
 RecordBytes::RecordBytes(Codec codec, ByteView payload, RecordScratch& scratch, const RecordLimits& limits)
     : at_(payload.data()), end_(payload.data() + payload.size()), window_begin_(at_), limits_(limits) {
   if (codec == Codec::kNone) return;
   scratch_ = &scratch;
   Bytes& window = scratch.window();
-  if (window.size() > kKeptWindowBytes) Bytes().swap(window);
-  if (window.empty()) window.resize(kWindowBytes);
+  scratch.drop_large_window();
+  if (window.size() < kWindowBytes) window.resize(kWindowBytes);
   at_ = end_ = window_begin_ = window.data();
   auto started = scratch.decompressor().start(codec, payload);
   if (!started) error_ = std::move(started).error();

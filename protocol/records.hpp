@@ -102,6 +102,8 @@ class RecordScratch {
   RecordScratch& operator=(RecordScratch&&) noexcept;
   [[nodiscard]] Decompressor& decompressor() { return decompressor_; }
   [[nodiscard]] Bytes& window() { return window_; }
+  /// So that one large batch does not hold memory for ever. Called by whoever fills the window next.
+  void drop_large_window();
 
  private:
   Decompressor decompressor_;
