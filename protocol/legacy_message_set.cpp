@@ -163,8 +163,7 @@ void LegacySetBuilder::append(Offset offset, std::int64_t timestamp, std::option
   bool compressed = options_.codec != Codec::kNone;
   bool appended = options_.magic > 0 && options_.timestamp_type == TimestampType::kLogAppendTime;
   Offset written = compressed && options_.magic > 0 ? Offset(offset - *base_offset_) : offset;
-  // Inside a wrapper the append time is the wrapper's alone.
-  write({written, appended && !compressed ? options_.append_timestamp : timestamp,
+  write({written, appended ? options_.append_timestamp : timestamp,
          appended ? batch_attributes::kLogAppendTime : 0, key, value},
         set_);
 }
