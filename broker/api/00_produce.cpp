@@ -15,6 +15,7 @@
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/leader_endpoints.hpp"
+#include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "broker/security/authorizer.hpp"
@@ -30,10 +31,6 @@ using PartitionAnswer = ProduceResponse::PartitionProduceResponse;
 namespace {
 
 constexpr std::string_view kAdminClientId = "__admin_client";
-
-bool is_internal_topic(std::string_view name) {
-  return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state";
-}
 
 PartitionAnswer refusal(std::int32_t index, ErrorCode code, std::string message = {}) {
   PartitionAnswer answer;

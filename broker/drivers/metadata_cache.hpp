@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "kraft/metadata_image.hpp"
 
@@ -10,14 +12,16 @@ namespace barnabas::broker {
 
 class MetadataCache {
  public:
-  explicit MetadataCache(BrokerId self) : self_(self) {}
+  MetadataCache(BrokerId self, std::string cluster_id) : self_(self), cluster_id_(std::move(cluster_id)) {}
   /// Never null once the node serves.
   [[nodiscard]] kraft::MetadataImagePtr image() const { return image_.load(std::memory_order_acquire); }
   void publish(kraft::MetadataImagePtr image) { image_.store(std::move(image), std::memory_order_release); }
   [[nodiscard]] BrokerId self() const { return self_; }
+  [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
 
  private:
   BrokerId self_;
+  std::string cluster_id_;
   std::atomic<kraft::MetadataImagePtr> image_;
 };
 

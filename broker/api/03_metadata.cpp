@@ -1,0 +1,212 @@
+// Metadata 0-13: topics, partitions, their leaders, and the brokers.
+//
+//   v1 controller, racks, null means every topic   v2 cluster id   v4 auto creation may be refused
+//   v5 offline replicas   v7 leader epochs   v8 authorized operations   v9 flexible   v10 topic ids
+//   v11 cluster operations moved to DescribeCluster   v12 asked for by topic id   v13 top-level error
+//
+// A topic that is not there is created when the client and the node allow it; the first answer is still
+// UNKNOWN_TOPIC_OR_PARTITION, as Kafka 4.3.1's (measured), and the client asks again.
+#include <set>
+
+#include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
+#include "broker/api/leader_endpoints.hpp"
+#include "broker/config/broker_config.hpp"
+#include "broker/drivers/internal_topics.hpp"
+#include "broker/drivers/metadata_cache.hpp"
+#include "broker/drivers/metadata_driver.hpp"
+#include "kraft/controller/topic_control.hpp"
+#include "kraft/metadata_node.hpp"
+#include "protocol/messages/api_metadata.hpp"
+
+namespace barnabas::broker {
+
+using protocol::MetadataRequest;
+using protocol::MetadataResponse;
+using TopicAnswer = MetadataResponse::MetadataResponseTopic;
+
+namespace {
+
+constexpr std::int16_t kFirstVersionWithListenerNotFound = 6;
+constexpr std::int16_t kFirstVersionWithUnavailableReplicas = 1;
+constexpr std::int16_t kFirstVersionByTopicId = 12;
+
+std::vector<std::int32_t> values_of(const std::vector<BrokerId>& ids) {
+  std::vector<std::int32_t> values;
+  values.reserve(ids.size());
+  for (BrokerId id : ids) values.push_back(id.value());
+  return values;
+}
+
+bool is_alive(const kraft::MetadataImage& image, BrokerId id, std::string_view listener) {
+  const kraft::BrokerRegistration* broker = image.broker(id);
+  return broker && !broker->fenced && endpoint_of(image, id, listener);
+}
+
+MetadataResponse::MetadataResponsePartition describe_partition(const RequestContext& context,
+                                                               const kraft::MetadataImage& image,
+                                                               const kraft::PartitionRegistration& partition,
+                                                               std::int32_t index) {
+  MetadataResponse::MetadataResponsePartition answer;
+  const std::string& listener = context.connection->listener;
+  answer.partition_index = index;
+  answer.leader_id = partition.leader.value();
+  answer.leader_epoch = partition.leader_epoch.value();
+  answer.replica_nodes = values_of(partition.replicas);
+  answer.isr_nodes = values_of(partition.isr);
+  for (BrokerId replica : partition.replicas) {
+    if (!is_alive(image, replica, listener)) answer.offline_replicas.push_back(replica.value());
+  }
+  ErrorCode error = ErrorCode::kNone;
+  if (partition.leader == kNoBroker || !image.broker(partition.leader)) {
+    error = ErrorCode::kLeaderNotAvailable;
+    answer.leader_id = -1;
+  } else if (!endpoint_of(image, partition.leader, listener)) {
+    error = context.api_version >= kFirstVersionWithListenerNotFound ? ErrorCode::kListenerNotFound
+                                                                     : ErrorCode::kLeaderNotAvailable;
+    answer.leader_id = -1;
+  } else if (context.api_version < kFirstVersionWithUnavailableReplicas && !answer.offline_replicas.empty()) {
+    error = ErrorCode::kReplicaNotAvailable;
+  }
+  answer.error_code = static_cast<std::int16_t>(error);
+  return answer;
+}
+
+class MetadataQuery {
+ public:
+  MetadataQuery(Services& services, const RequestContext& context, const MetadataRequest& request,
+                MetadataResponse& response)
+      : services_(services),
+        context_(context),
+        request_(request),
+        response_(response),
+        image_(services.metadata.image()) {}
+
+  void answer_cluster() {
+    const std::string& listener = context_.connection->listener;
+    for (const auto& [id, broker] : image_->cluster->brokers) {
+      const Endpoint* endpoint = endpoint_of(*image_, id, listener);
+      if (broker.fenced || !endpoint) continue;
+      response_.brokers.push_back({id.value(), endpoint->host, endpoint->port, broker.rack});
+    }
+    response_.cluster_id = services_.metadata.cluster_id();
+    response_.controller_id = services_.metadata.self().value();
+    if (request_.include_cluster_authorized_operations) {
+      response_.cluster_authorized_operations =
+          allowed_on_cluster(services_, context_, Operation::kDescribe)
+              ? authorized_operations(services_, context_, ResourceKind::kCluster, kClusterResource)
+              : 0;
+    }
+  }
+
+  void answer_topics() {
+    const bool all = context_.api_version == 0 ? request_.topics->empty() : !request_.topics;
+    if (all) {
+      for (const auto& [name, topic] : image_->topics->by_name) {
+        if (allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, name)) add_known(*topic);
+      }
+      return;
+    }
+    std::set<std::string> asked;
+    for (const auto& topic : *request_.topics) {
+      if (!topic.topic_id.is_zero()) {
+        answer_id(TopicId(topic.topic_id));
+      } else if (topic.name && asked.insert(*topic.name).second) {
+        answer_name(*topic.name);
+      }
+    }
+    if (!to_create_.topics.empty()) create();
+  }
+
+ private:
+  TopicAnswer& add_refused(const std::optional<std::string>& name, TopicId id, ErrorCode error) {
+    TopicAnswer& answer = response_.topics.emplace_back();
+    answer.error_code = static_cast<std::int16_t>(error);
+    answer.name = name;
+    answer.topic_id = id.value();
+    return answer;
+  }
+
+  void add_known(const kraft::TopicImage& topic) {
+    TopicAnswer& answer = add_refused(topic.name, topic.id, ErrorCode::kNone);
+    answer.is_internal = is_internal_topic(topic.name);
+    if (request_.include_topic_authorized_operations) {
+      answer.topic_authorized_operations =
+          authorized_operations(services_, context_, ResourceKind::kTopic, topic.name);
+    }
+    for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
+      answer.partitions.push_back(
+          describe_partition(context_, *image_, topic.partitions[i], static_cast<std::int32_t>(i)));
+    }
+  }
+
+  void answer_id(TopicId id) {
+    const std::optional<std::string> no_name =
+        context_.api_version >= kFirstVersionByTopicId ? std::nullopt : std::optional<std::string>("");
+    if (context_.api_version < kFirstVersionByTopicId) {
+      add_refused(no_name, id, ErrorCode::kInvalidRequest);
+      return;
+    }
+    const kraft::TopicImage* topic = image_->topic(id);
+    // Without the right to describe it, a topic's id tells nothing: not even that the topic is there.
+    if (!topic || !allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, topic->name)) {
+      add_refused(no_name, id, ErrorCode::kUnknownTopicId);
+      return;
+    }
+    add_known(*topic);
+  }
+
+  void answer_name(const std::string& name) {
+    if (!allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, name)) {
+      add_refused(name, TopicId{}, ErrorCode::kTopicAuthorizationFailed).is_internal = is_internal_topic(name);
+      return;
+    }
+    if (const kraft::TopicImage* topic = image_->topic(name)) return add_known(*topic);
+    ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
+    if (!kraft::validate_topic_name(name)) {
+      error = ErrorCode::kInvalidTopicException;
+    } else if (may_create(name)) {
+      to_create_.topics.push_back(auto_created_topic(*services_.config.settings(), name));
+    }
+    add_refused(name, TopicId{}, error).is_internal = is_internal_topic(name);
+  }
+
+  [[nodiscard]] bool may_create(const std::string& name) const {
+    const bool client_allows = context_.api_version < 4 || request_.allow_auto_topic_creation;
+    return client_allows && services_.config.settings()->auto_create_topics_enable &&
+           (allowed_on_cluster(services_, context_, Operation::kCreate) ||
+            allowed(services_, context_, Operation::kCreate, ResourceKind::kTopic, name));
+  }
+
+  void create() {
+    services_.controller.submit([request = std::move(to_create_)](kraft::MetadataNode& node, std::int64_t) mutable {
+      // Whoever asked finds the topic, or its absence, with the next request.
+      node.submit(std::move(request), [](const protocol::CreateTopicsResponse&) {});
+    });
+  }
+
+  Services& services_;
+  const RequestContext& context_;
+  const MetadataRequest& request_;
+  MetadataResponse& response_;
+  kraft::MetadataImagePtr image_;
+  protocol::CreateTopicsRequest to_create_;
+};
+
+void handle_metadata(Services& services, const RequestContext& context, MetadataRequest& request,
+                     Reply<MetadataResponse> reply) {
+  MetadataResponse response;
+  MetadataQuery query(services, context, request, response);
+  query.answer_cluster();
+  query.answer_topics();
+  reply.send(response);
+}
+
+}  // namespace
+
+bool serve_metadata(Services& services, const RequestContext& context, protocol::Reader& reader, ResponseSink sink) {
+  return decode_and_handle<MetadataRequest, MetadataResponse, handle_metadata>(services, context, reader,
+                                                                               std::move(sink));
+}
+
+}  // namespace barnabas::broker
