@@ -243,8 +243,8 @@ Result<std::unique_ptr<BrokerConfig>> BrokerConfig::make(ConfigMap properties) {
 void BrokerConfig::apply(const kraft::MetadataImage& image) {
   const auto current = layers();
   const auto& of_all = image.config(kraft::ConfigResourceType::kBroker, "");
-  const auto& of_this = image.config(kraft::ConfigResourceType::kBroker,
-                                     std::to_string(settings()->node_id.value()));
+  const auto& of_this =
+      image.config(kraft::ConfigResourceType::kBroker, std::to_string(settings()->node_id.value()));
   if (of_all == current->dynamic_default && of_this == current->dynamic_broker) return;
   auto next = std::make_shared<ConfigLayers>();
   next->static_values = current->static_values;

@@ -153,8 +153,7 @@ Result<std::string> normalize_list(const ConfigDefinition& definition, std::stri
       return fail(ErrorCode::kInvalidConfig,
                   fmt::format("Configuration '{}' values must not be empty.", definition.name));
     if (definition.allowed == AllowedValues::kListOf && std::ranges::find(choices, item) == choices.end())
-      return invalid(definition, item,
-                     fmt::format("String must be one of: {}", spaced(definition.choices)));
+      return invalid(definition, item, fmt::format("String must be one of: {}", spaced(definition.choices)));
   }
   return fmt::format("{}", fmt::join(unique, ","));
 }

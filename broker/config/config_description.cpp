@@ -80,7 +80,8 @@ std::vector<ConfigDescription> describe_broker(const ConfigLayers& layers) {
   std::vector<ConfigDescription> all;
   for (const auto& definition : broker_config_definitions()) {
     if (definition.internal) continue;
-    all.push_back(describe(definition, layers.value(definition.name), broker_synonyms(layers, definition.name),
+    all.push_back(describe(definition, layers.value(definition.name),
+                           broker_synonyms(layers, definition.name),
                            definition.update_mode == UpdateMode::kReadOnly));
   }
   return all;
@@ -109,8 +110,8 @@ std::vector<ConfigDescription> describe_topic(const ConfigLayers& layers, const 
     std::vector<ConfigSynonymValue> synonyms;
     if (!definition.synonyms.empty()) synonyms = broker_synonyms(layers, definition.synonyms.front().name);
     put_override_first(synonyms, definition, override_of(overrides, definition), ConfigSource::kTopic);
-    all.push_back(describe(definition, topic_config_value(layers, overrides, definition),
-                           std::move(synonyms), false));
+    all.push_back(
+        describe(definition, topic_config_value(layers, overrides, definition), std::move(synonyms), false));
   }
   return all;
 }
@@ -126,8 +127,8 @@ std::vector<ConfigDescription> describe_group(const ConfigLayers& layers, const 
       synonyms.push_back({std::string(definition.name), default_of(definition), ConfigSource::kDefault});
     const auto own = override_of(overrides, definition);
     put_override_first(synonyms, definition, own, ConfigSource::kGroup);
-    all.push_back(describe(definition, topic_config_value(layers, overrides, definition),
-                           std::move(synonyms), false));
+    all.push_back(
+        describe(definition, topic_config_value(layers, overrides, definition), std::move(synonyms), false));
   }
   return all;
 }
@@ -148,7 +149,8 @@ std::vector<ConfigDescription> describe_broker_logger() {
       {LogLevel::kTrace, "TRACE"}, {LogLevel::kDebug, "DEBUG"}, {LogLevel::kInfo, "INFO"},
       {LogLevel::kWarn, "WARN"},   {LogLevel::kError, "ERROR"}, {LogLevel::kFatal, "FATAL"},
   };
-  const auto lowest = std::ranges::find_if(kLevels, [](const auto& level) { return log_enabled(level.first); });
+  const auto lowest =
+      std::ranges::find_if(kLevels, [](const auto& level) { return log_enabled(level.first); });
   ConfigDescription root;
   root.name = "root";
   root.value = lowest == std::end(kLevels) ? "OFF" : lowest->second;

@@ -46,17 +46,18 @@ Result<ProtocolMap> read_protocol_map(const ConfigLayers& layers,
   for (const auto& item : list_of(layers, kName)) {
     const auto colon = item.rfind(':');
     if (colon == std::string::npos)
-      return refuse(fmt::format("Error parsing configuration property '{}': {} is not of the form "
-                                "LISTENER:PROTOCOL",
-                                kName, item));
+      return refuse(
+          fmt::format("Error parsing configuration property '{}': {} is not of the form "
+                      "LISTENER:PROTOCOL",
+                      kName, item));
     const auto protocol = protocol_number(item.substr(colon + 1));
     if (!protocol)
       return refuse(
           fmt::format("Invalid security protocol `{}` defined in {}", item.substr(colon + 1), kName));
     map[upper(item.substr(0, colon))] = *protocol;
   }
-  const bool by_default =
-      !layers.static_values.contains(std::string(kName)) && !layers.dynamic_broker.contains(std::string(kName));
+  const bool by_default = !layers.static_values.contains(std::string(kName)) &&
+                          !layers.dynamic_broker.contains(std::string(kName));
   if (by_default && !names_a_secure_protocol(controller_names) && !names_a_secure_protocol(listener_names))
     for (const auto& name : controller_names) map.emplace(name, std::int16_t{0});
   return map;
@@ -67,9 +68,10 @@ Result<std::vector<ListenerAddress>> read_addresses(const std::vector<std::strin
   for (const auto& item : items) {
     auto address = parse_listener(item);
     if (!address)
-      return refuse(fmt::format("Error creating broker listeners from '[{}]': Unable to parse {} to a broker "
-                                "endpoint",
-                                fmt::join(items, ", "), item));
+      return refuse(
+          fmt::format("Error creating broker listeners from '[{}]': Unable to parse {} to a broker "
+                      "endpoint",
+                      fmt::join(items, ", "), item));
     addresses.push_back(std::move(*address));
   }
   return addresses;
@@ -90,14 +92,16 @@ Result<void> check_distinct(const std::vector<std::string>& items, const std::ve
   for (std::size_t i = 0; i < found.size(); ++i) {
     for (std::size_t j = i + 1; j < found.size(); ++j) {
       if (found[i].name == found[j].name)
-        return refuse(fmt::format("Error creating broker listeners from '{}': Each listener must have a "
-                                  "different name, listeners: {}",
-                                  list, list));
+        return refuse(
+            fmt::format("Error creating broker listeners from '{}': Each listener must have a "
+                        "different name, listeners: {}",
+                        list, list));
       const bool same_port = found[i].endpoint.port == found[j].endpoint.port && found[i].endpoint.port != 0;
       if (ports_too && same_port && same_family(found[i].endpoint, found[j].endpoint))
-        return refuse(fmt::format("Error creating broker listeners from '{}': Each listener must have a "
-                                  "different port, listeners: {}",
-                                  list, list));
+        return refuse(
+            fmt::format("Error creating broker listeners from '{}': Each listener must have a "
+                        "different port, listeners: {}",
+                        list, list));
     }
   }
   return {};
@@ -162,11 +166,10 @@ Result<void> read_inter_broker_name(const ConfigLayers& layers, const Parsed& pa
   for (const auto& listener : settings.listeners)
     if (!listener.controller) valid.push_back(listener.name);
   if (!contains(valid, settings.inter_broker_listener_name))
-    return refuse(
-        fmt::format("{} must be a listener name defined in advertised.listeners. The valid options based on "
-                    "currently configured listeners are {}",
-                    name ? "inter.broker.listener.name" : "security.inter.broker.protocol",
-                    fmt::join(valid, ",")));
+    return refuse(fmt::format(
+        "{} must be a listener name defined in advertised.listeners. The valid options based on "
+        "currently configured listeners are {}",
+        name ? "inter.broker.listener.name" : "security.inter.broker.protocol", fmt::join(valid, ",")));
   return {};
 }
 
@@ -190,10 +193,11 @@ Result<void> build_listeners(const Parsed& parsed, BrokerSettings& settings) {
     TRY(protocol_of(parsed, address));
     if (!contains(names_of(parsed.listeners), address.name) &&
         !contains(settings.controller_listener_names, address.name))
-      return refuse(fmt::format(
-          "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. "
-          "Found {}. The valid options based on the current configuration are {}",
-          address.name, fmt::join(names_of(parsed.listeners), ",")));
+      return refuse(
+          fmt::format("advertised.listeners listener names must be equal to or a subset of the ones defined "
+                      "in listeners. "
+                      "Found {}. The valid options based on the current configuration are {}",
+                      address.name, fmt::join(names_of(parsed.listeners), ",")));
   }
   return {};
 }
@@ -264,22 +268,25 @@ Result<void> read_quorum(const ConfigLayers& layers, BrokerSettings& settings) {
   for (const auto& item : list_of(layers, "controller.quorum.bootstrap.servers")) {
     const auto endpoint = parse_endpoint(item);
     if (!endpoint || endpoint->host.empty())
-      return refuse(fmt::format("Failed to parse host name from {} for the configuration "
-                                "controller.quorum.bootstrap.servers. Each entry should be in the form "
-                                "\"{{host}}:{{port}}\"",
-                                item));
+      return refuse(
+          fmt::format("Failed to parse host name from {} for the configuration "
+                      "controller.quorum.bootstrap.servers. Each entry should be in the form "
+                      "\"{{host}}:{{port}}\"",
+                      item));
     settings.controller_quorum_bootstrap_servers.push_back(*endpoint);
   }
   const auto& voters = settings.controller_quorum_voters;
   if (voters.empty() && settings.controller_quorum_bootstrap_servers.empty())
     return refuse(
-        "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of bootstrap "
+        "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of "
+        "bootstrap "
         "controllers or controller.quorum.voters must contain a parseable set of controllers.");
   const bool listed = std::ranges::find(voters, settings.node_id, &QuorumVoter::id) != voters.end();
   if (settings.is_controller && !voters.empty() && !listed)
-    return refuse(fmt::format("If process.roles contains the 'controller' role, the node id {} must be "
-                              "included in the set of voters controller.quorum.voters={}",
-                              settings.node_id.value(), *layers.value("controller.quorum.voters")));
+    return refuse(
+        fmt::format("If process.roles contains the 'controller' role, the node id {} must be "
+                    "included in the set of voters controller.quorum.voters={}",
+                    settings.node_id.value(), *layers.value("controller.quorum.voters")));
   return {};
 }
 

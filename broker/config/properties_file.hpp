@@ -20,8 +20,8 @@ struct Property {
   std::size_t line = 0;  // where it begins, from 1
 };
 
-/// In the order of the file; a key may occur again, then the last one counts. INVALID_CONFIG names the line of
-/// a malformed \u escape.
+/// In the order of the file; a key may occur again, then the last one counts. INVALID_CONFIG names the line
+/// of a malformed \u escape.
 Result<std::vector<Property>> parse_properties(std::string_view text);
 
 }  // namespace barnabas::broker

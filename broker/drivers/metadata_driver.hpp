@@ -15,8 +15,8 @@
 #include "kraft/metadata_image.hpp"
 
 namespace barnabas::kraft {
-class MetadataDelta;
 class MetadataNode;
+struct MetadataChanges;
 }  // namespace barnabas::kraft
 
 namespace barnabas::broker {
@@ -27,10 +27,11 @@ class ReplicaManager;
 
 class MetadataDriver {
  public:
-  /// Runs once on the driver's thread with the node, which answers controller requests through callbacks.
-  using Task = std::move_only_function<void(kraft::MetadataNode& node, std::int64_t now_ms)>;
-  /// Told of every published image, after partitions were made; `delta` is null for the first one.
-  using ImageListener = std::function<void(const kraft::MetadataImagePtr&, const kraft::MetadataDelta*)>;
+  /// Runs once on the driver's thread: it queues requests with node.submit(request, reply). A reply runs on
+  /// that thread too, when its records are committed and the image with them is published.
+  using Task = std::move_only_function<void(kraft::MetadataNode& node)>;
+  /// Told of every published image, after partitions were made; the changes are null for the first one.
+  using ImageListener = std::function<void(const kraft::MetadataImagePtr&, const kraft::MetadataChanges*)>;
 
   virtual ~MetadataDriver() = default;
 
