@@ -126,8 +126,7 @@ bool must_not_be_empty(const ConfigDefinition& definition) {
                                          "log.dir",
                                          "log.dirs",
                                          "process.roles"};
-  return definition.allowed == AllowedValues::kNonEmptyList ||
-         std::ranges::find(kNames, definition.name) != std::end(kNames);
+  return std::ranges::find(kNames, definition.name) != std::end(kNames);
 }
 
 Result<std::string> normalize_list(const ConfigDefinition& definition, std::string_view text) {

@@ -41,7 +41,6 @@ enum class AllowedValues : std::uint8_t {
   kOneOfNoCase,
   kListOf,         // a list of `choices`
   kList,           // any list, without empty items
-  kNonEmptyList,   // at least one item
   kNonEmpty,       // a text that is not empty
   kOffsetReset,    // latest, earliest, by_duration:ISO-8601
   kThrottledList,  // "*" or a list of PARTITION:BROKER

@@ -24,10 +24,8 @@ def allowed(kind, valid):
     found = RANGE.match(valid)
     if found:
         return "kRangeOrMinus" if found[3] else "kRange", found[1], found[2], ""
-    if valid == '""':
+    if valid in ('""', "non-empty list"):  # the latter: no empty items
         return "kList", None, None, ""
-    if valid == "non-empty list":
-        return "kNonEmptyList", None, None, ""
     if valid == "non-empty string":
         return "kNonEmpty", None, None, ""
     if valid.startswith("[partitionId]"):

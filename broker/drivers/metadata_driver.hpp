@@ -29,7 +29,7 @@ class MetadataDriver {
  public:
   /// Runs once on the driver's thread: it queues requests with node.submit(request, reply). A reply runs on
   /// that thread too, when its records are committed and the image with them is published.
-  using Task = std::move_only_function<void(kraft::MetadataNode& node)>;
+  using Task = std::move_only_function<void(kraft::MetadataNode& node, std::int64_t now_ms)>;
   /// Told of every published image, after partitions were made; the changes are null for the first one.
   using ImageListener = std::function<void(const kraft::MetadataImagePtr&, const kraft::MetadataChanges*)>;
 
