@@ -158,7 +158,8 @@ class MetadataQuery {
 
   void answer_name(const std::string& name) {
     if (!allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, name)) {
-      add_refused(name, TopicId{}, ErrorCode::kTopicAuthorizationFailed).is_internal = is_internal_topic(name);
+      add_refused(name, TopicId{}, ErrorCode::kTopicAuthorizationFailed).is_internal =
+          is_internal_topic(name);
       return;
     }
     if (const kraft::TopicImage* topic = image_->topic(name)) return add_known(*topic);
@@ -179,10 +180,11 @@ class MetadataQuery {
   }
 
   void create() {
-    services_.controller.submit([request = std::move(to_create_)](kraft::MetadataNode& node, std::int64_t) mutable {
-      // Whoever asked finds the topic, or its absence, with the next request.
-      node.submit(std::move(request), [](const protocol::CreateTopicsResponse&) {});
-    });
+    services_.controller.submit(
+        [request = std::move(to_create_)](kraft::MetadataNode& node, std::int64_t) mutable {
+          // Whoever asked finds the topic, or its absence, with the next request.
+          node.submit(std::move(request), [](const protocol::CreateTopicsResponse&) {});
+        });
   }
 
   Services& services_;
@@ -204,7 +206,8 @@ void handle_metadata(Services& services, const RequestContext& context, Metadata
 
 }  // namespace
 
-bool serve_metadata(Services& services, const RequestContext& context, protocol::Reader& reader, ResponseSink sink) {
+bool serve_metadata(Services& services, const RequestContext& context, protocol::Reader& reader,
+                    ResponseSink sink) {
   return decode_and_handle<MetadataRequest, MetadataResponse, handle_metadata>(services, context, reader,
                                                                                std::move(sink));
 }

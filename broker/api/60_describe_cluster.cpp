@@ -1,4 +1,5 @@
-// DescribeCluster 0-2: the brokers (KIP-700), or the controllers when asked on a controller's listener (KIP-919).
+// DescribeCluster 0-2: the brokers (KIP-700), or the controllers when asked on a controller's listener
+// (KIP-919).
 //
 //   v1 endpoint type   v2 fenced brokers
 #include "broker/api/api_table.hpp"
@@ -17,8 +18,8 @@ namespace {
 constexpr std::int8_t kBrokers = 1;
 constexpr std::int8_t kControllers = 2;
 
-void handle_describe_cluster(Services& services, const RequestContext& context, DescribeClusterRequest& request,
-                             Reply<DescribeClusterResponse> reply) {
+void handle_describe_cluster(Services& services, const RequestContext& context,
+                             DescribeClusterRequest& request, Reply<DescribeClusterResponse> reply) {
   DescribeClusterResponse response;
   response.endpoint_type = request.endpoint_type;
   if (request.endpoint_type != kBrokers) {

@@ -1,7 +1,7 @@
 // DescribeTopicPartitions 0: topics in name order with the ELR, page by page (KIP-966).
 //
-// At most response_partition_limit partitions (and max.request.partition.size.limit) an answer; the cursor names the
-// first partition that did not fit. No topics named: all of them, from the cursor's on.
+// At most response_partition_limit partitions (and max.request.partition.size.limit) an answer; the cursor
+// names the first partition that did not fit. No topics named: all of them, from the cursor's on.
 #include <algorithm>
 
 #include "broker/api/api_table.hpp"
@@ -72,8 +72,8 @@ void handle_describe_topic_partitions(Services& services, const RequestContext& 
                                       Reply<DescribeTopicPartitionsResponse> reply) {
   DescribeTopicPartitionsResponse response;
   const auto image = services.metadata.image();
-  const std::int32_t limit =
-      std::min(request.response_partition_limit, services.config.settings()->max_request_partition_size_limit);
+  const std::int32_t limit = std::min(request.response_partition_limit,
+                                      services.config.settings()->max_request_partition_size_limit);
   std::int32_t room = std::max(limit, 1);
   for (const std::string& name : topics_from(*image, request)) {
     const kraft::TopicImage* topic = image->topic(name);
@@ -115,8 +115,8 @@ void handle_describe_topic_partitions(Services& services, const RequestContext& 
 
 }  // namespace
 
-bool serve_describe_topic_partitions(Services& services, const RequestContext& context, protocol::Reader& reader,
-                                     ResponseSink sink) {
+bool serve_describe_topic_partitions(Services& services, const RequestContext& context,
+                                     protocol::Reader& reader, ResponseSink sink) {
   return decode_and_handle<DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
                            handle_describe_topic_partitions>(services, context, reader, std::move(sink));
 }

@@ -5,12 +5,25 @@
 namespace barnabas::broker {
 
 // One function an API, in the file of its number: 18 is served by 18_api_versions.cpp.
-#define SERVE(name) bool name(Services&, const RequestContext&, protocol::Reader&, ResponseSink)
-SERVE(serve_produce);
+#define SERVE(serve_produce) ;
 SERVE(serve_fetch);
 SERVE(serve_list_offsets);
-SERVE(serve_offset_for_leader_epoch);
+SERVE(serve_metadata);
 SERVE(serve_api_versions);
+SERVE(serve_create_topics);
+SERVE(serve_delete_topics);
+SERVE(serve_delete_records);
+SERVE(serve_init_producer_id);
+SERVE(serve_offset_for_leader_epoch);
+SERVE(serve_describe_configs);
+SERVE(serve_alter_configs);
+SERVE(serve_describe_log_dirs);
+SERVE(serve_create_partitions);
+SERVE(serve_incremental_alter_configs);
+SERVE(serve_describe_cluster);
+SERVE(serve_describe_producers);
+SERVE(serve_list_config_resources);
+SERVE(serve_describe_topic_partitions);
 #undef SERVE
 
 namespace {
@@ -20,8 +33,22 @@ constexpr ApiRow kTable[] = {
     {0, "Produce", 0, 13, 3, true, serve_produce},
     {1, "Fetch", 4, 18, 4, false, serve_fetch},
     {2, "ListOffsets", 1, 11, 1, false, serve_list_offsets},
+    {3, "Metadata", 0, 13, 0, false, serve_metadata},
     {18, "ApiVersions", 0, 4, 0, false, serve_api_versions},
+    {19, "CreateTopics", 2, 7, 2, false, serve_create_topics},
+    {20, "DeleteTopics", 1, 6, 1, false, serve_delete_topics},
+    {21, "DeleteRecords", 0, 2, 0, false, serve_delete_records},
+    {22, "InitProducerId", 0, 5, 0, false, serve_init_producer_id},
     {23, "OffsetForLeaderEpoch", 2, 4, 2, false, serve_offset_for_leader_epoch},
+    {32, "DescribeConfigs", 1, 4, 1, false, serve_describe_configs},
+    {33, "AlterConfigs", 0, 2, 0, false, serve_alter_configs},
+    {35, "DescribeLogDirs", 1, 5, 1, false, serve_describe_log_dirs},
+    {37, "CreatePartitions", 0, 3, 0, false, serve_create_partitions},
+    {44, "IncrementalAlterConfigs", 0, 1, 0, false, serve_incremental_alter_configs},
+    {60, "DescribeCluster", 0, 2, 0, false, serve_describe_cluster},
+    {61, "DescribeProducers", 0, 0, 0, false, serve_describe_producers},
+    {74, "ListConfigResources", 0, 1, 0, false, serve_list_config_resources},
+    {75, "DescribeTopicPartitions", 0, 0, 0, false, serve_describe_topic_partitions},
 };
 
 }  // namespace

@@ -10,8 +10,8 @@
 
 namespace barnabas::broker {
 
-[[nodiscard]] inline bool allowed(const Services& services, const RequestContext& context, Operation operation,
-                                  ResourceKind kind, std::string_view name) {
+[[nodiscard]] inline bool allowed(const Services& services, const RequestContext& context,
+                                  Operation operation, ResourceKind kind, std::string_view name) {
   const ClientConnection& client = *context.connection;
   return services.authorizer.allows(client.principal, client.peer.host, operation, kind, name);
 }
@@ -24,8 +24,9 @@ namespace barnabas::broker {
 inline constexpr std::int32_t kOperationsNotAsked = INT32_MIN;
 
 /// Bit n stands for Operation n, of those that make sense for the kind (KIP-430).
-[[nodiscard]] inline std::int32_t authorized_operations(const Services& services, const RequestContext& context,
-                                                        ResourceKind kind, std::string_view name) {
+[[nodiscard]] inline std::int32_t authorized_operations(const Services& services,
+                                                        const RequestContext& context, ResourceKind kind,
+                                                        std::string_view name) {
   using enum Operation;
   std::int32_t bits = 0;
   const auto add = [&](std::initializer_list<Operation> operations) {

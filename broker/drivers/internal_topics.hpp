@@ -17,8 +17,8 @@ inline constexpr std::string_view kShareTopic = "__share_group_state";
 
 [[nodiscard]] bool is_internal_topic(std::string_view name);
 
-/// How this node asks for a topic that nobody created: an internal one as its coordinator wants it, any other with
-/// num.partitions and default.replication.factor of the controller.
+/// How this node asks for a topic that nobody created: an internal one as its coordinator wants it, any other
+/// with num.partitions and default.replication.factor of the controller.
 [[nodiscard]] protocol::CreateTopicsRequest::CreatableTopic auto_created_topic(const BrokerSettings& settings,
                                                                                std::string_view name);
 

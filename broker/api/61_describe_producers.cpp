@@ -1,0 +1,63 @@
+// DescribeProducers 0: who produces to a partition with a producer id (KIP-664).
+#include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
+#include "broker/drivers/metadata_cache.hpp"
+#include "broker/replica/replica_manager.hpp"
+#include "protocol/messages/api_describe_producers.hpp"
+
+namespace barnabas::broker {
+
+using protocol::DescribeProducersRequest;
+using protocol::DescribeProducersResponse;
+
+namespace {
+
+DescribeProducersResponse::PartitionResponse describe(Services& services, const std::string& topic,
+                                                      std::int32_t index) {
+  DescribeProducersResponse::PartitionResponse answer;
+  answer.partition_index = index;
+  auto partition = services.replicas.find(topic, PartitionIndex(index));
+  if (!partition || !partition->is_leader()) {
+    const bool exists = services.metadata.image()->partition(topic, PartitionIndex(index)) != nullptr;
+    answer.error_code = static_cast<std::int16_t>(exists ? ErrorCode::kNotLeaderOrFollower
+                                                         : ErrorCode::kUnknownTopicOrPartition);
+    return answer;
+  }
+  for (const log::ActiveProducer& producer :
+       partition->with_log([](log::PartitionLog& log) { return log.active_producers(); })) {
+    answer.active_producers.push_back({producer.id.value(), producer.epoch.value(), producer.last_sequence,
+                                       producer.last_timestamp_ms, producer.coordinator_epoch,
+                                       producer.current_transaction_start.value()});
+  }
+  return answer;
+}
+
+void handle_describe_producers(Services& services, const RequestContext& context,
+                               DescribeProducersRequest& request, Reply<DescribeProducersResponse> reply) {
+  DescribeProducersResponse response;
+  for (const auto& topic : request.topics) {
+    auto& answers = response.topics.emplace_back();
+    answers.name = topic.name;
+    const bool may_read = allowed(services, context, Operation::kRead, ResourceKind::kTopic, topic.name);
+    for (std::int32_t index : topic.partition_indexes) {
+      if (may_read) {
+        answers.partitions.push_back(describe(services, topic.name, index));
+        continue;
+      }
+      auto& answer = answers.partitions.emplace_back();
+      answer.partition_index = index;
+      answer.error_code = static_cast<std::int16_t>(ErrorCode::kTopicAuthorizationFailed);
+    }
+  }
+  reply.send(response);
+}
+
+}  // namespace
+
+bool serve_describe_producers(Services& services, const RequestContext& context, protocol::Reader& reader,
+                              ResponseSink sink) {
+  return decode_and_handle<DescribeProducersRequest, DescribeProducersResponse, handle_describe_producers>(
+      services, context, reader, std::move(sink));
+}
+
+}  // namespace barnabas::broker
