@@ -5,7 +5,8 @@
 namespace barnabas::broker {
 
 // One function an API, in the file of its number: 18 is served by 18_api_versions.cpp.
-#define SERVE(serve_produce) ;
+#define SERVE(name) bool name(Services&, const RequestContext&, protocol::Reader&, ResponseSink)
+SERVE(serve_produce);
 SERVE(serve_fetch);
 SERVE(serve_list_offsets);
 SERVE(serve_metadata);
