@@ -7,11 +7,13 @@
 import os
 import sys
 
+import json_code
 import messages
 import schema
 import tables
 
 UNITS = 16
+JSON_UNITS = 8
 
 
 def weight(schema_file):
@@ -29,9 +31,11 @@ def split(files, count):
 def outputs(schemas):
     files = schema.load(schemas)
     result = {'messages/%s.hpp' % f.stem: messages.header_of(f) for f in files}
-    for number, share in enumerate(split(files, UNITS)):
+    shares = split(files, UNITS)
+    for number, share in enumerate(shares):
         result['messages/messages_%02d.cpp' % number] = messages.unit_of(share)
     result.update(tables.outputs(schemas, files))
+    result.update(json_code.outputs(files, split(files, JSON_UNITS)))
     return result
 
 

@@ -1,8 +1,8 @@
 // Messages as JSON, in the form of Kafka's own converters: camelCase names, uuids as 22 characters of
 // base64url, bytes and records as base64, tagged fields only where they differ from their default.
 //
-// Typed calls: to_json and from_json of the generated protocol/messages_json.hpp. By name: here. Thread-safe.
-// Library barnabas_protocol_json, apart because the broker's hot path has no use for it.
+// Typed calls: to_json and from_json of the generated protocol/json/messages_json.hpp. By name: here.
+// Thread-safe. Library barnabas_protocol_json, apart because the broker's hot path has no use for it.
 #pragma once
 
 #include <boost/json/fwd.hpp>
