@@ -5,26 +5,14 @@ A good test to copy: one broker, one client, each answer compared with what was 
 """
 
 import json
-import subprocess
 
-from harness import case, places
+from harness import case
+from harness.kcat import Kcat
 from harness.lines import line
 from harness.outcome import check, check_equal, step
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 PER_CODEC = 2000
-
-
-class Kcat:
-    def __init__(self, bootstrap):
-        self.program, self.bootstrap = places.command("kcat"), bootstrap
-
-    def __call__(self, *arguments, stdin=None):
-        done = subprocess.run([self.program, "-b", self.bootstrap, *map(str, arguments)], input=stdin,
-                              stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
-                              timeout=60)
-        check(done.returncode == 0, f"kcat {' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stderr}")
-        return done.stdout
 
 
 def every_codec(kcat):
