@@ -36,7 +36,9 @@ class RecordHeaders {
    public:
     using value_type = RecordHeader;
     using difference_type = std::ptrdiff_t;
-    using iterator_concept = std::input_iterator_tag;
+    using iterator_category = std::input_iterator_tag;
+    using pointer = const RecordHeader*;
+    using reference = const RecordHeader&;
     Iterator() = default;
     Iterator(ByteView bytes, std::int32_t left)
         : at_(bytes.data()), end_(bytes.data() + bytes.size()), left_(left) {
