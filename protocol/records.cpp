@@ -15,6 +15,10 @@ constexpr std::size_t kMaxVarlongBytes = 10;
 /// Decodes a zigzag varint of at most `max_bytes` bytes from at..end. Null when it does not end there.
 template <std::size_t max_bytes>
 const std::uint8_t* decode_zigzag(const std::uint8_t* at, const std::uint8_t* end, std::int64_t& value) {
+  if (at != end && *at < 0x80) {  // nearly always
+    value = static_cast<std::int64_t>(*at >> 1) ^ -static_cast<std::int64_t>(*at & 1);
+    return at + 1;
+  }
   std::uint64_t raw = 0;
   for (unsigned shift = 0; shift < max_bytes * 7; shift += 7) {
     if (at == end) return nullptr;
