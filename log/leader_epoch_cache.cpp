@@ -1,0 +1,67 @@
+#include "log/leader_epoch_cache.hpp"
+
+#include <algorithm>
+
+namespace barnabas::log {
+
+Result<void> LeaderEpochCache::load() {
+  entries_.clear();
+  std::vector<EpochEntry> entries = TRY(read_epoch_checkpoint(files_, path_));
+  for (std::size_t i = 1; i < entries.size(); ++i) {
+    if (entries[i].epoch <= entries[i - 1].epoch || entries[i].start_offset <= entries[i - 1].start_offset)
+      return fail(ErrorCode::kKafkaStorageError, "epochs out of order in " + path_);
+  }
+  entries_ = std::move(entries);
+  return {};
+}
+
+bool LeaderEpochCache::assign_in_memory(LeaderEpoch epoch, Offset start) {
+  if (!would_change(epoch)) return false;
+  while (!entries_.empty() && entries_.back().start_offset >= start) entries_.pop_back();
+  entries_.push_back({epoch, start});
+  return true;
+}
+
+Result<void> LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
+  if (!assign_in_memory(epoch, start)) return {};
+  return write();
+}
+
+LeaderEpoch LeaderEpochCache::epoch_of(Offset offset) const {
+  auto after = std::ranges::upper_bound(entries_, offset, {}, &EpochEntry::start_offset);
+  return after == entries_.begin() ? kNoLeaderEpoch : std::prev(after)->epoch;
+}
+
+EpochEndOffset LeaderEpochCache::end_offset_for(LeaderEpoch epoch, Offset log_end) const {
+  if (epoch == kNoLeaderEpoch || entries_.empty()) return {};
+  if (epoch == entries_.back().epoch) return {epoch, log_end};
+  auto higher = std::ranges::upper_bound(entries_, epoch, {}, &EpochEntry::epoch);
+  // A requested epoch above all that are known has no end here.
+  if (higher == entries_.end()) return {};
+  if (higher == entries_.begin()) return {epoch, higher->start_offset};
+  return {std::prev(higher)->epoch, higher->start_offset};
+}
+
+Result<void> LeaderEpochCache::truncate_from_end(Offset end) {
+  if (entries_.empty() || entries_.back().start_offset < end) return {};
+  while (!entries_.empty() && entries_.back().start_offset >= end) entries_.pop_back();
+  return write();
+}
+
+Result<void> LeaderEpochCache::truncate_from_start(Offset start) {
+  auto after = std::ranges::upper_bound(entries_, start, {}, &EpochEntry::start_offset);
+  if (after == entries_.begin()) return {};
+  auto in_force = std::prev(after);
+  if (in_force == entries_.begin() && in_force->start_offset == start) return {};
+  in_force->start_offset = start;
+  entries_.erase(entries_.begin(), in_force);
+  return write();
+}
+
+Result<void> LeaderEpochCache::clear() {
+  if (entries_.empty()) return {};
+  entries_.clear();
+  return write();
+}
+
+}  // namespace barnabas::log

@@ -1,0 +1,39 @@
+// TransactionIndex: the aborted transactions whose markers lie in a segment (%020d.txnindex).
+//
+// Owned by a Segment. Thread-compatible. The file is made by the first entry; entries are written at once and not
+// kept in memory: a segment without aborted transactions costs nothing.
+// Errors: kKafkaStorageError, for malformed entries too. Source: KIP-98, measured on Kafka 4.3.1.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file_system.hpp"
+#include "log/partition_log.hpp"
+
+namespace barnabas::log {
+
+class TransactionIndex {
+ public:
+  TransactionIndex(FileSystem& files, std::string path) : files_(&files), path_(std::move(path)) {}
+
+  /// Looks whether the file is there.
+  Result<void> open();
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  Result<void> append(const AbortedTransaction& transaction);
+  /// All entries, in the order of their markers.
+  Result<std::vector<AbortedTransaction>> entries() const;
+  /// Drops entries whose marker lies at `offset` or above.
+  Result<void> truncate_to(Offset offset);
+  Result<void> reset();
+  Result<void> sync();
+
+ private:
+  FileSystem* files_;
+  std::string path_;
+  std::unique_ptr<File> file_;  // open once something was appended
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace barnabas::log
