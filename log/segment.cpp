@@ -1,0 +1,319 @@
+#include "log/segment.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.hpp"
+#include "base/logging.hpp"
+#include "log/partition_files.hpp"
+
+namespace barnabas::log {
+namespace {
+
+constexpr std::size_t kWalkChunk = std::size_t{64} << 10;
+
+}  // namespace
+
+/// The last entries appended: readers at the tail find their place without reading.
+struct Segment::RecentEntries {
+  static constexpr std::size_t kCount = 32;
+  std::array<EntryInfo, kCount> entries;
+  std::size_t total = 0;
+
+  void add(const EntryInfo& entry) { entries[total++ % kCount] = entry; }
+  [[nodiscard]] const EntryInfo& back(std::size_t n) const { return entries[(total - 1 - n) % kCount]; }
+  [[nodiscard]] const EntryInfo* find(Offset offset) const {
+    const EntryInfo* found = nullptr;
+    for (std::size_t n = 0; n < std::min(total, kCount); ++n) {
+      const EntryInfo& entry = back(n);
+      if (entry.last_offset < offset) return found;
+      found = &entry;
+    }
+    return found != nullptr && found->base_offset <= offset ? found : nullptr;
+  }
+};
+
+Segment::Segment(FileSystem& files, const std::string& directory, Offset base, const LogConfig& config,
+                 std::int64_t now_ms)
+    : files_(files),
+      directory_(directory),
+      base_(base),
+      made_ms_(now_ms),
+      config_(config),
+      offsets_(base),
+      times_(base),
+      transactions_(files, directory + "/" + offset_file_name(base, kTransactionIndexSuffix)) {
+  set_config(config);
+}
+
+std::string Segment::path(std::string_view suffix) const {
+  return directory_ + "/" + offset_file_name(base_, suffix);
+}
+
+void Segment::set_config(const LogConfig& config) {
+  config_ = config;
+  // Spread by the segment's own name, so that partitions made together do not all roll together.
+  std::int64_t bound = std::min(config.segment_jitter_ms, config.segment_ms);
+  std::size_t hash = std::hash<std::string>()(path(kLogSuffix));
+  roll_jitter_ms_ = bound <= 0 ? 0 : static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(bound));
+}
+
+Result<std::shared_ptr<Segment>> Segment::create(FileSystem& files, const std::string& directory, Offset base,
+                                                 const LogConfig& config, std::int64_t now_ms) {
+  std::shared_ptr<Segment> segment(new Segment(files, directory, base, config, now_ms));
+  segment->file_ = TRY(files.open(segment->path(kLogSuffix), OpenMode::kReadWriteCreate));
+  TRY(segment->file_->truncate(0));
+  if (config.preallocate) TRY(segment->file_->truncate(static_cast<std::uint64_t>(config.segment_bytes)));
+  segment->max_timestamp_known_ = true;
+  TRY(segment->transactions_.reset());
+  TRY(segment->create_indexes());
+  segment->recent_ = std::make_shared<RecentEntries>();
+  segment->active_ = true;
+  return segment;
+}
+
+Result<std::shared_ptr<Segment>> Segment::open(FileSystem& files, const std::string& directory, Offset base,
+                                               const LogConfig& config, std::int64_t now_ms) {
+  std::shared_ptr<Segment> segment(new Segment(files, directory, base, config, now_ms));
+  segment->file_ = TRY(files.open(segment->path(kLogSuffix), OpenMode::kReadWrite));
+  segment->size_ = TRY(segment->file_->size());
+  TRY(segment->transactions_.open());
+  return segment;
+}
+
+Result<void> Segment::create_indexes() {
+  TRY(offsets_.create(files_, path(kOffsetIndexSuffix), config_.segment_index_bytes));
+  TRY(times_.create(files_, path(kTimeIndexSuffix), config_.segment_index_bytes));
+  unindexed_bytes_ = 0;
+  return {};
+}
+
+Result<void> Segment::ensure_indexes() {
+  if (offsets_.file().is_open() && times_.file().is_open()) return {};
+  auto opened = offsets_.open(files_, path(kOffsetIndexSuffix), config_.segment_index_bytes, active_, size_);
+  if (opened) opened = times_.open(files_, path(kTimeIndexSuffix), config_.segment_index_bytes, active_);
+  if (opened) return {};
+  return rebuild_indexes();
+}
+
+Result<void> Segment::rebuild_indexes() {
+  log_info("log.Segment", "rebuilding the indexes of {}", path(kLogSuffix));
+  TRY(create_indexes());
+  max_timestamp_ = {};
+  max_timestamp_known_ = true;
+  HeaderScanner scanner(*file_, 0, size_, kWalkChunk);
+  while (auto entry = TRY(scanner.next())) TRY(index(*entry));
+  if (active_) return {};
+  TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
+  TRY(offsets_.file().trim());
+  return times_.file().trim();
+}
+
+void Segment::note_timestamp(const EntryInfo& entry) {
+  if (first_timestamp_ms_ < 0 && entry.position == 0) first_timestamp_ms_ = entry.max_timestamp_ms;
+  if (entry.max_timestamp_ms > max_timestamp_.timestamp_ms)
+    max_timestamp_ = {entry.max_timestamp_ms, entry.last_offset};
+}
+
+Result<void> Segment::index(const EntryInfo& entry) {
+  note_timestamp(entry);
+  if (unindexed_bytes_ > static_cast<std::uint64_t>(config_.index_interval_bytes)) {
+    TRY(offsets_.append(entry.last_offset, entry.position));
+    TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset));
+    unindexed_bytes_ = 0;
+  }
+  unindexed_bytes_ += entry.size;
+  return {};
+}
+
+Result<void> Segment::append(ByteView bytes, std::span<EntryInfo> entries) {
+  DCHECK(active_);
+  TRY(file_->write_at(size_, bytes));
+  Result<void> indexed;
+  for (EntryInfo& entry : entries) {
+    entry.position = size_;
+    size_ += entry.size;
+    recent_->add(entry);
+    if (auto done = index(entry); !done) indexed = std::move(done);
+  }
+  // On a full disk the index entries wait in memory: the batches themselves are written.
+  if (!indexed && is_disk_full(indexed.error())) return {};
+  return indexed;
+}
+
+bool Segment::should_roll(std::uint64_t bytes, Offset last_offset, std::int64_t max_timestamp_ms,
+                          std::int64_t now_ms) const {
+  if (size_ + bytes > static_cast<std::uint64_t>(config_.segment_bytes)) return true;
+  std::int64_t waited = first_timestamp_ms_ >= 0 ? max_timestamp_ms - first_timestamp_ms_ : now_ms - made_ms_;
+  if (size_ > 0 && waited > config_.segment_ms - roll_jitter_ms_) return true;
+  return offsets_.is_full() || times_.is_full() || last_offset - base_ > INT32_MAX;
+}
+
+Result<std::optional<EntryInfo>> Segment::find(Offset offset) {
+  if (recent_ != nullptr && recent_->total > 0) {
+    if (recent_->back(0).last_offset < offset) return std::nullopt;
+    if (const EntryInfo* entry = recent_->find(offset)) return *entry;
+  }
+  return find_in_file(offset, true);
+}
+
+Result<std::optional<EntryInfo>> Segment::find_in_file(Offset offset, bool may_rebuild) {
+  TRY(ensure_indexes());
+  OffsetPosition near = TRY(offsets_.lookup(offset));
+  HeaderScanner scanner(*file_, near.position, size_);
+  bool first = true;
+  while (auto entry = TRY(scanner.next())) {
+    // An entry of the index that does not meet its batch is a broken index.
+    if (first && near.position > 0 && entry->last_offset != near.offset) break;
+    first = false;
+    if (entry->last_offset >= offset) return entry;
+  }
+  bool index_is_wrong = near.position > 0 && (first || scanner.is_broken());
+  if (!index_is_wrong) return std::nullopt;
+  if (!may_rebuild) return fail(ErrorCode::kKafkaStorageError, "broken batches in " + path(kLogSuffix));
+  TRY(rebuild_indexes());
+  return find_in_file(offset, false);
+}
+
+Result<std::uint64_t> Segment::position_for_timestamp(std::int64_t timestamp_ms) {
+  TRY(ensure_indexes());
+  TimestampPosition near = TRY(times_.lookup(timestamp_ms));
+  OffsetPosition position = TRY(offsets_.lookup(near.offset));
+  return position.position;
+}
+
+Result<TimestampPosition> Segment::max_timestamp() {
+  if (max_timestamp_known_) return max_timestamp_;
+  TRY(ensure_indexes());
+  if (max_timestamp_known_) return max_timestamp_;
+  // A sealed segment's last entry is its largest timestamp; one that lost it is walked from there.
+  if (times_.last()) max_timestamp_ = {times_.last()->timestamp_ms, times_.last()->offset};
+  OffsetPosition from = TRY(offsets_.lookup(times_.last() ? max_timestamp_.offset : base_));
+  HeaderScanner scanner(*file_, from.position, size_, kWalkChunk);
+  if (!times_.last() || active_)
+    while (auto entry = TRY(scanner.next())) note_timestamp(*entry);
+  max_timestamp_known_ = true;
+  return max_timestamp_;
+}
+
+std::int64_t Segment::retention_timestamp() {
+  auto largest = max_timestamp();
+  return largest && largest->timestamp_ms >= 0 ? largest->timestamp_ms : made_ms_;
+}
+
+Result<Offset> Segment::read_next_offset() {
+  TRY(ensure_indexes());
+  std::uint64_t from = offsets_.last() ? offsets_.last()->position : 0;
+  HeaderScanner scanner(*file_, from, size_);
+  std::optional<EntryInfo> last;
+  while (auto entry = TRY(scanner.next())) last = entry;
+  if (!last && from > 0) {
+    TRY(rebuild_indexes());
+    HeaderScanner whole(*file_, 0, size_, kWalkChunk);
+    while (auto entry = TRY(whole.next())) last = entry;
+  }
+  return last ? last->last_offset + 1 : base_;
+}
+
+Result<void> Segment::activate() {
+  offsets_.file().close();
+  times_.file().close();
+  active_ = true;
+  recent_ = std::make_shared<RecentEntries>();
+  TRY(ensure_indexes());
+  TRY(max_timestamp());
+  unindexed_bytes_ = size_ - (offsets_.last() ? offsets_.last()->position : 0);
+  if (size_ > 0 && first_timestamp_ms_ < 0) {
+    HeaderScanner scanner(*file_, 0, size_, 64);
+    if (auto entry = TRY(scanner.next())) first_timestamp_ms_ = entry->max_timestamp_ms;
+  }
+  if (config_.preallocate && size_ < static_cast<std::uint64_t>(config_.segment_bytes))
+    TRY(file_->truncate(static_cast<std::uint64_t>(config_.segment_bytes)));
+  return {};
+}
+
+Result<void> Segment::seal() {
+  if (!active_) return {};
+  TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
+  TRY(offsets_.file().trim());
+  TRY(times_.file().trim());
+  if (TRY(file_->size()) != size_) TRY(file_->truncate(size_));
+  offsets_.file().close();
+  times_.file().close();
+  recent_.reset();
+  active_ = false;
+  return {};
+}
+
+Result<std::uint64_t> Segment::recover(const std::function<Result<void>(const protocol::LogEntry&)>& on_entry) {
+  TRY(create_indexes());
+  TRY(transactions_.reset());
+  max_timestamp_ = {};
+  max_timestamp_known_ = true;
+  first_timestamp_ms_ = -1;
+  Offset next = base_;
+  std::uint64_t valid = 0;
+  EntryScanner scanner(*file_, 0, size_);
+  while (auto entry = TRY(scanner.next())) {
+    EntryInfo info = entry_info(entry->bytes(), valid);
+    bool offsets_fit = info.base_offset >= next && info.last_offset >= info.base_offset &&
+                       info.last_offset - base_ <= INT32_MAX;
+    if (!offsets_fit || !checksum_matches(*entry)) break;
+    TRY(on_entry(*entry));
+    TRY(index(info));
+    next = info.last_offset + 1;
+    valid += info.size;
+  }
+  std::uint64_t cut = size_ - valid;
+  if (cut > 0) TRY(file_->truncate(valid));
+  size_ = valid;
+  if (active_) return cut;
+  TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
+  TRY(offsets_.file().trim());
+  TRY(times_.file().trim());
+  return cut;
+}
+
+Result<void> Segment::truncate(std::uint64_t size, Offset offset) {
+  CHECK(active_ && size <= size_);
+  TRY(file_->truncate(size));
+  size_ = size;
+  recent_ = std::make_shared<RecentEntries>();
+  TRY(offsets_.truncate_to_size(size));
+  TRY(times_.truncate_to_offset(offset));
+  TRY(transactions_.truncate_to(offset));
+  if (size == 0) first_timestamp_ms_ = -1;
+  max_timestamp_ = {};
+  max_timestamp_known_ = false;
+  TRY(max_timestamp());
+  unindexed_bytes_ = size - (offsets_.last() ? offsets_.last()->position : 0);
+  return {};
+}
+
+Result<void> Segment::mark_deleted() {
+  for (std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
+    std::string from = path(suffix);
+    if (TRY(files_.exists(from))) TRY(files_.rename(from, from + std::string(kDeletedSuffix)));
+  }
+  return {};
+}
+
+Result<void> Segment::remove_deleted() {
+  for (std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix})
+    TRY(files_.remove(path(suffix) + std::string(kDeletedSuffix)));
+  return {};
+}
+
+Result<void> Segment::sync_files(bool sealed) {
+  TRY(file_->sync());
+  if (!sealed) return {};
+  for (std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix}) {
+    // By its own descriptor: the indexes' owner may open and close them meanwhile.
+    if (!TRY(files_.exists(path(suffix)))) continue;
+    auto file = files_.open(path(suffix), OpenMode::kReadOnly);
+    if (file) TRY((*file)->sync());
+  }
+  return {};
+}
+
+}  // namespace barnabas::log
