@@ -45,6 +45,7 @@ struct OpenLogOptions {
   TopicId topic_id;
   LogConfig config;
   Offset recovery_point;
+  Offset log_start_offset;  // as checkpointed; a new log begins here
   bool clean = false;  // the last stop was clean
 };
 Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,

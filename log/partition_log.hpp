@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -68,8 +69,12 @@ struct RecordError {
   std::string message;
 };
 
-/// Why a produce was refused, with the details that Produce v8+ carries.
+/// Why a produce was refused, with the details that Produce v8+ carries. error.detail is what the client is told;
+/// empty where Kafka sends no message.
 struct AppendError {
+  AppendError() = default;
+  AppendError(Error what, std::vector<RecordError> records = {})
+      : error(std::move(what)), record_errors(std::move(records)) {}
   Error error;
   std::vector<RecordError> record_errors;
 };
@@ -81,6 +86,7 @@ struct AppendResult {
   Offset log_start_offset;
   std::int64_t max_timestamp_ms = -1;
   std::size_t size_bytes = 0;
+  bool rolled = false;     // a segment was closed: its data waits for a sync()
   bool duplicate = false;  // one of the last five batches of its producer, answered with its first offset
 };
 
@@ -109,7 +115,8 @@ struct ReadOptions {
   Offset from;
   Offset up_to;  // exclusive bound: high watermark, last stable offset or log end
   std::uint64_t max_bytes = 0;
-  bool at_least_one_batch = false;  // the first batch whole, whatever max_bytes says (KIP-74)
+  /// The first batch whole, whatever max_bytes says (KIP-74). Without it a first batch that does not fit is left out.
+  bool at_least_one_batch = false;
 };
 
 struct AbortedTransaction {
@@ -202,8 +209,9 @@ class PartitionLog {
   virtual Result<void> roll() = 0;
   /// Data, then indexes' metadata; moves the recovery point to the log end at the call.
   virtual Result<void> sync() = 0;
-  /// Deletes sealed segments past retention, rolls by time, expires producers. Returns the number of segments
-  /// deleted.
+  /// Deletes segments past retention (the active one is rolled first when it is past it too) and below the log
+  /// start, removes files that were deleted file.delete.delay.ms ago, expires producers. Returns the number of
+  /// segments deleted.
   virtual Result<int> apply_retention(std::int64_t now_ms) = 0;
   [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
   [[nodiscard]] virtual std::size_t segment_count() const = 0;

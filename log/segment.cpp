@@ -201,18 +201,13 @@ std::int64_t Segment::retention_timestamp() {
   return largest && largest->timestamp_ms >= 0 ? largest->timestamp_ms : made_ms_;
 }
 
-Result<Offset> Segment::read_next_offset() {
+Result<Segment::End> Segment::read_end() {
   TRY(ensure_indexes());
   std::uint64_t from = offsets_.last() ? offsets_.last()->position : 0;
-  HeaderScanner scanner(*file_, from, size_);
+  HeaderScanner scanner(*file_, from, size_, kWalkChunk);
   std::optional<EntryInfo> last;
   while (auto entry = TRY(scanner.next())) last = entry;
-  if (!last && from > 0) {
-    TRY(rebuild_indexes());
-    HeaderScanner whole(*file_, 0, size_, kWalkChunk);
-    while (auto entry = TRY(whole.next())) last = entry;
-  }
-  return last ? last->last_offset + 1 : base_;
+  return End{last ? last->last_offset + 1 : base_, scanner.is_broken()};
 }
 
 Result<void> Segment::activate() {

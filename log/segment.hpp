@@ -50,8 +50,12 @@ class Segment {
   Result<TimestampPosition> max_timestamp();
   /// For retention: max_timestamp(), or the time the segment was made or opened.
   [[nodiscard]] std::int64_t retention_timestamp();
-  /// One past the last offset. Scans from the last index entry.
-  Result<Offset> read_next_offset();
+  struct End {
+    Offset next_offset;       // one past the last offset
+    bool is_broken = false;  // bytes behind it are no whole entry
+  };
+  /// Scans from the last index entry.
+  Result<End> read_end();
 
   /// Makes an opened segment the one that is appended to.
   Result<void> activate();

@@ -1,0 +1,180 @@
+#include "log/append_validation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "protocol/record_batch_builder.hpp"
+#include "protocol/records.hpp"
+
+namespace barnabas::log {
+namespace {
+
+using protocol::Codec;
+using protocol::RecordBatchView;
+
+struct Scratch {
+  protocol::RecordScratch records;
+  protocol::Compressor compressor;
+};
+
+Scratch& thread_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+std::unexpected<Error> invalid() {
+  return fail(ErrorCode::kInvalidRecord);
+}
+
+/// The request's one entry. What ProduceRequest itself refuses in Kafka.
+Result<protocol::LogEntry> only_entry(MutableByteView batches) {
+  protocol::BatchCursor cursor(batches, protocol::BatchCursor::Tail::kWhole);
+  auto entry = TRY(cursor.next());
+  if (!entry || cursor.position() != batches.size()) return invalid();
+  return *entry;
+}
+
+Result<void> check_header(const RecordBatchView& batch, const AppendContext& context) {
+  if (batch.codec() == Codec::kZstd && context.produce_version < 7)
+    return fail(ErrorCode::kUnsupportedCompressionType);
+  if (batch.base_offset() != Offset(0)) return invalid();
+  if (batch.bytes().size() > static_cast<std::size_t>(std::max(context.config.max_message_bytes, 0)))
+    return fail(ErrorCode::kMessageTooLarge);
+  if (!batch.crc_matches()) return fail(ErrorCode::kCorruptMessage);
+  std::int64_t count = batch.count();
+  if (batch.last_offset_delta() < 0 || count <= 0 || count != std::int64_t{batch.last_offset_delta()} + 1)
+    return invalid();
+  if (batch.is_control()) return invalid();
+  if (batch.has_producer_id() && batch.base_sequence() < 0) return invalid();
+  return {};
+}
+
+protocol::RecordRules rules_for(const AppendContext& context) {
+  protocol::RecordRules rules;
+  const LogConfig& config = context.config;
+  rules.require_keys = config.cleanup_compact;
+  if (config.message_timestamp_type == TimestampType::kLogAppendTime) return rules;
+  rules.min_timestamp = context.now_ms - config.message_timestamp_before_max_ms;
+  if (config.message_timestamp_after_max_ms <= INT64_MAX - context.now_ms)
+    rules.max_timestamp = context.now_ms + config.message_timestamp_after_max_ms;
+  return rules;
+}
+
+AppendError timestamp_refusal(std::vector<RecordError> records) {
+  return {Error{ErrorCode::kInvalidTimestamp,
+                "One or more records have been rejected due to invalid timestamp"},
+          std::move(records)};
+}
+
+AppendError record_refusal(std::vector<RecordError> records) {
+  std::string shown;
+  for (std::size_t i = 0; i < std::min<std::size_t>(records.size(), 3); ++i) {
+    shown += fmt::format("{}RecordError(batchIndex={}, message='{}')", i == 0 ? "" : ", ", records[i].batch_index,
+                         records[i].message);
+  }
+  return {Error{ErrorCode::kInvalidRecord,
+                fmt::format("One or more records have been rejected due to {} record errors in total, and only "
+                            "showing the first three errors at most: [{}]",
+                            records.size(), shown)},
+          std::move(records)};
+}
+
+AppendError refusal_of(const std::vector<protocol::RecordProblem>& problems, const protocol::RecordRules& rules,
+                       const AppendContext& context) {
+  std::vector<RecordError> records;
+  bool about_time = false;
+  for (const protocol::RecordProblem& problem : problems) {
+    if (problem.fault == protocol::RecordFault::kNoKey) {
+      records.push_back({problem.index, "Compacted topic cannot accept message without key in topic partition " +
+                                            to_string(context.topic_partition)});
+      continue;
+    }
+    about_time = true;
+    records.push_back({problem.index,
+                       fmt::format("Timestamp {} of message with offset {} is out of range. The timestamp should "
+                                   "be within [{}, {}]",
+                                   problem.timestamp, problem.index, rules.min_timestamp, rules.max_timestamp)});
+  }
+  return about_time ? timestamp_refusal(std::move(records)) : record_refusal(std::move(records));
+}
+
+/// A producer may not stamp LogAppendTime itself: every record of the batch is at fault.
+AppendError wrong_timestamp_type(std::int32_t count) {
+  std::vector<RecordError> records;
+  for (std::int32_t i = 0; i < count; ++i) {
+    records.push_back({i, fmt::format("Invalid timestamp type in message with offset {}. Producer should not set "
+                                      "timestamp type to LogAppendTime.",
+                                      i)});
+  }
+  return timestamp_refusal(std::move(records));
+}
+
+struct Target {
+  Codec codec;
+  int level;
+};
+
+Target target_compression(const LogConfig& config, Codec source) {
+  Codec codec = source;
+  switch (config.compression) {
+    case CompressionSetting::kProducer: break;
+    case CompressionSetting::kUncompressed: codec = Codec::kNone; break;
+    case CompressionSetting::kGzip: codec = Codec::kGzip; break;
+    case CompressionSetting::kSnappy: codec = Codec::kSnappy; break;
+    case CompressionSetting::kLz4: codec = Codec::kLz4; break;
+    case CompressionSetting::kZstd: codec = Codec::kZstd; break;
+  }
+  int level = protocol::kStandardLevel;
+  if (codec == Codec::kGzip) level = config.gzip_level;
+  if (codec == Codec::kLz4) level = config.lz4_level;
+  if (codec == Codec::kZstd) level = config.zstd_level;
+  return {codec, level};
+}
+
+Result<Bytes> recompress(const RecordBatchView& batch, const Target& target) {
+  Scratch& scratch = thread_scratch();
+  protocol::BatchOptions options = protocol::options_of(batch);
+  options.codec = target.codec;
+  options.level = target.level;
+  protocol::RecordBatchBuilder builder(options);
+  protocol::RecordCursor cursor(batch, scratch.records);
+  protocol::RecordView record;
+  while (TRY(cursor.next(record))) builder.append_copy(record);
+  return builder.build(scratch.compressor);
+}
+
+}  // namespace
+
+std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches, const AppendContext& context) {
+  protocol::LogEntry entry = TRY(only_entry(batches));
+  // Kafka's produce below version 3, the last to carry magic 0 and 1, is not served.
+  if (entry.is_legacy()) return invalid();
+  RecordBatchView batch = entry.batch();
+  TRY(check_header(batch, context));
+  const LogConfig& config = context.config;
+  bool stamps = config.message_timestamp_type == TimestampType::kLogAppendTime;
+  protocol::RecordRules rules = rules_for(context);
+  protocol::RecordsSummary summary = TRY(validate_records(batch, rules, thread_scratch().records));
+  if (!summary.problems.empty()) return std::unexpected(refusal_of(summary.problems, rules, context));
+  if (!stamps && batch.timestamp_type() == protocol::TimestampType::kLogAppendTime)
+    return std::unexpected(wrong_timestamp_type(batch.count()));
+  if (summary.count != batch.count() || !summary.deltas_are_consecutive) return invalid();
+
+  ValidatedBatch validated{batches, {}};
+  Target target = target_compression(config, batch.codec());
+  if (target.codec != batch.codec()) {
+    validated.converted = TRY(recompress(batch, target));
+    validated.bytes = validated.converted;
+    if (validated.bytes.size() > static_cast<std::size_t>(config.max_message_bytes))
+      return fail(ErrorCode::kMessageTooLarge);
+  }
+  if (stamps) {
+    set_max_timestamp(validated.bytes, protocol::TimestampType::kLogAppendTime, context.now_ms);
+  } else {
+    set_max_timestamp(validated.bytes, protocol::TimestampType::kCreateTime, summary.max_timestamp);
+  }
+  return validated;
+}
+
+}  // namespace barnabas::log

@@ -1,0 +1,328 @@
+#include "log/log_manager.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <mutex>
+
+#include "base/logging.hpp"
+#include "log/checkpoint_file.hpp"
+#include "log/partition_files.hpp"
+#include "log/partition_log_impl.hpp"
+
+namespace barnabas::log {
+namespace {
+
+constexpr std::string_view kMetadataDirectory = "__cluster_metadata-0";
+constexpr std::string_view kRecoveryPoints = "/recovery-point-offset-checkpoint";
+constexpr std::string_view kHighWatermarks = "/replication-offset-checkpoint";
+constexpr std::string_view kLogStarts = "/log-start-offset-checkpoint";
+constexpr std::string_view kCleanShutdown = "/.kafka_cleanshutdown";
+
+/// The number behind "brokerEpoch" in {"version":0,"brokerEpoch":N}; -1 without one, as in older markers.
+std::int64_t broker_epoch_of(std::string_view marker) {
+  constexpr std::string_view kKey = "\"brokerEpoch\"";
+  std::size_t at = marker.find(kKey);
+  if (at == std::string_view::npos) return -1;
+  at = marker.find_first_of("-0123456789", at + kKey.size());
+  if (at == std::string_view::npos) return -1;
+  std::int64_t epoch = -1;
+  std::from_chars(marker.data() + at, marker.data() + marker.size(), epoch);
+  return epoch;
+}
+
+Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp) {
+  auto found = checkpoint.find(tp);
+  return found == checkpoint.end() ? Offset(0) : found->second;
+}
+
+/// A checkpoint that cannot be read only costs what it would have spared.
+OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path) {
+  auto checkpoint = read_offset_checkpoint(files, path);
+  if (checkpoint) return std::move(*checkpoint);
+  log_warn("log.LogManager", "{}; going on without it", checkpoint.error().detail);
+  return {};
+}
+
+class DirectoryLogManager final : public LogManager {
+ public:
+  DirectoryLogManager(FileSystem& files, const Clock& clock, Random& random, LogManagerOptions options)
+      : files_(files), clock_(clock), random_(random), options_(std::move(options)) {}
+
+  Result<void> load();
+
+  [[nodiscard]] const std::vector<std::string>& directories() const override { return options_.directories; }
+  [[nodiscard]] DirectoryId directory_id(const std::string& directory) const override;
+  [[nodiscard]] std::int64_t previous_broker_epoch() const override { return previous_broker_epoch_; }
+  [[nodiscard]] std::shared_ptr<PartitionLog> find(const TopicPartition& tp) const override;
+  [[nodiscard]] std::vector<std::shared_ptr<PartitionLog>> all() const override;
+  Result<std::shared_ptr<PartitionLog>> create(const TopicPartition& tp, TopicId topic_id,
+                                               const LogConfig& config) override;
+  Result<void> remove(const TopicPartition& tp) override { return take_away(tp, DirectoryState::kDelete); }
+  Result<void> mark_stray(const TopicPartition& tp) override { return take_away(tp, DirectoryState::kStray); }
+  void delete_expired(std::int64_t now_ms) override;
+  [[nodiscard]] Offset checkpointed_high_watermark(const TopicPartition& tp) const override;
+  Result<void> checkpoint_recovery_points() override;
+  Result<void> checkpoint_log_start_offsets() override;
+  Result<void> checkpoint_high_watermarks() override;
+  Result<void> shutdown(std::int64_t broker_epoch) override;
+
+ private:
+  struct Hosted {
+    std::shared_ptr<PartitionLogImpl> log;
+    std::size_t directory = 0;
+  };
+  struct Doomed {
+    std::string path;
+    std::int64_t due_ms = 0;
+  };
+
+  Result<void> lock_and_check(const std::string& directory);
+  Result<void> load_directory(std::size_t index);
+  Result<void> take_away(const TopicPartition& tp, DirectoryState state);
+  [[nodiscard]] std::size_t emptiest_directory() const;
+  template <class OffsetOf>
+  Result<void> checkpoint(std::string_view file, OffsetOf offset_of);
+  [[nodiscard]] LogConfig config_for(const TopicPartition& tp) const {
+    return options_.config_for ? options_.config_for(tp) : options_.default_config;
+  }
+
+  FileSystem& files_;
+  const Clock& clock_;
+  Random& random_;
+  LogManagerOptions options_;
+  std::vector<std::unique_ptr<DirectoryLock>> locks_;
+  std::vector<DirectoryId> directory_ids_;  // by index in options_.directories
+  std::int64_t previous_broker_epoch_ = -1;
+  OffsetCheckpoint high_watermarks_;  // as found at open
+
+  std::mutex checkpoint_mutex_;  // one writer of checkpoint files
+  mutable std::mutex mutex_;     // of what follows
+  std::map<TopicPartition, Hosted> logs_;
+  std::vector<Doomed> doomed_;
+};
+
+Result<void> DirectoryLogManager::lock_and_check(const std::string& directory) {
+  if (!TRY(files_.exists(directory))) {
+    return fail(ErrorCode::kKafkaStorageError,
+                fmt::format("log directory {} does not exist: run `barnabas format` first", directory));
+  }
+  locks_.push_back(TRY(files_.lock(directory + "/.lock")));
+  auto meta = TRY(read_meta_properties(files_, directory));
+  if (!meta) {
+    return fail(ErrorCode::kKafkaStorageError,
+                fmt::format("no meta.properties in log directory {}: run `barnabas format` first", directory));
+  }
+  if (meta->node_id != options_.node_id) {
+    return fail(ErrorCode::kKafkaStorageError,
+                fmt::format("log directory {} belongs to node {}, but node.id is {}", directory,
+                            meta->node_id.value(), options_.node_id.value()));
+  }
+  if (!options_.cluster_id.empty() && meta->cluster_id != options_.cluster_id) {
+    return fail(ErrorCode::kInconsistentClusterId,
+                fmt::format("log directory {} belongs to cluster {}, not to {}", directory, meta->cluster_id,
+                            options_.cluster_id));
+  }
+  if (std::ranges::find(directory_ids_, meta->directory_id) != directory_ids_.end()) {
+    return fail(ErrorCode::kKafkaStorageError,
+                fmt::format("the directory.id of {} is that of another log directory", directory));
+  }
+  directory_ids_.push_back(meta->directory_id);
+  return {};
+}
+
+Result<void> DirectoryLogManager::load() {
+  for (const std::string& directory : options_.directories) TRY(lock_and_check(directory));
+  for (std::size_t i = 0; i < options_.directories.size(); ++i) TRY(load_directory(i));
+  return {};
+}
+
+Result<void> DirectoryLogManager::load_directory(std::size_t index) {
+  const std::string& directory = options_.directories[index];
+  std::string marker = directory + std::string(kCleanShutdown);
+  bool clean = TRY(files_.exists(marker));
+  if (clean) {
+    previous_broker_epoch_ = std::max(previous_broker_epoch_, broker_epoch_of(TRY(files_.read_file(marker))));
+    // It is gone before the first append, so that a crash is never taken for a clean stop.
+    TRY(files_.remove(marker));
+    TRY(files_.sync_directory(directory));
+  }
+  auto recovery_points = read_or_empty(files_, directory + std::string(kRecoveryPoints));
+  auto log_starts = read_or_empty(files_, directory + std::string(kLogStarts));
+  high_watermarks_.merge(read_or_empty(files_, directory + std::string(kHighWatermarks)));
+  for (const DirectoryEntry& entry : TRY(files_.list(directory))) {
+    if (!entry.is_directory || entry.name == kMetadataDirectory) continue;
+    std::string path = directory + "/" + entry.name;
+    if (directory_state(entry.name) == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms()});
+    auto tp = parse_partition_directory(entry.name);
+    if (!tp) continue;
+    if (logs_.contains(*tp)) {
+      return fail(ErrorCode::kKafkaStorageError,
+                  fmt::format("{} and {} hold the same partition: remove the stale one", path,
+                              logs_[*tp].log->directory()));
+    }
+    OpenLogOptions options{path, *tp, TopicId{}, config_for(*tp), offset_in(recovery_points, *tp),
+                           offset_in(log_starts, *tp), clean};
+    auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+    TRY(log->open(options));
+    logs_[*tp] = {std::move(log), index};
+  }
+  return {};
+}
+
+DirectoryId DirectoryLogManager::directory_id(const std::string& directory) const {
+  auto found = std::ranges::find(options_.directories, directory);
+  if (found == options_.directories.end()) return DirectoryId{};
+  return directory_ids_[static_cast<std::size_t>(found - options_.directories.begin())];
+}
+
+std::shared_ptr<PartitionLog> DirectoryLogManager::find(const TopicPartition& tp) const {
+  std::lock_guard lock(mutex_);
+  auto found = logs_.find(tp);
+  return found == logs_.end() ? nullptr : found->second.log;
+}
+
+std::vector<std::shared_ptr<PartitionLog>> DirectoryLogManager::all() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<PartitionLog>> logs;
+  logs.reserve(logs_.size());
+  for (const auto& [tp, hosted] : logs_) logs.push_back(hosted.log);
+  return logs;
+}
+
+/// Requires mutex_.
+std::size_t DirectoryLogManager::emptiest_directory() const {
+  std::vector<std::size_t> counts(options_.directories.size());
+  for (const auto& [tp, hosted] : logs_) ++counts[hosted.directory];
+  return static_cast<std::size_t>(std::ranges::min_element(counts) - counts.begin());
+}
+
+Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPartition& tp, TopicId topic_id,
+                                                                  const LogConfig& config) {
+  std::lock_guard lock(mutex_);
+  if (auto found = logs_.find(tp); found != logs_.end()) {
+    PartitionLogImpl& log = *found->second.log;
+    if (log.topic_id() != topic_id && !log.topic_id().value().is_zero() && !topic_id.value().is_zero()) {
+      return fail(ErrorCode::kInconsistentTopicId,
+                  fmt::format("{} belongs to topic id {}, not to {}", log.directory(),
+                              log.topic_id().value().to_string(), topic_id.value().to_string()));
+    }
+    log.set_config(config);
+    return found->second.log;
+  }
+  std::size_t index = emptiest_directory();
+  const std::string& parent = options_.directories[index];
+  OpenLogOptions options{parent + "/" + to_string(tp), tp, topic_id, config, Offset(0), Offset(0), true};
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+  TRY(log->open(options));
+  TRY(files_.sync_directory(parent));
+  logs_[tp] = {log, index};
+  return log;
+}
+
+Result<void> DirectoryLogManager::take_away(const TopicPartition& tp, DirectoryState state) {
+  std::lock_guard lock(mutex_);
+  auto found = logs_.find(tp);
+  if (found == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
+  PartitionLogImpl& log = *found->second.log;
+  const std::string& parent = options_.directories[found->second.directory];
+  std::string path = parent + "/" + renamed_directory(tp, Uuid::random(random_), state);
+  std::int64_t delay_ms = log.config().file_delete_delay_ms;
+  log.mark_removed();
+  TRY(files_.rename(log.directory(), path));
+  TRY(files_.sync_directory(parent));
+  if (state == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms() + delay_ms});
+  logs_.erase(found);
+  high_watermarks_.erase(tp);
+  return {};
+}
+
+void DirectoryLogManager::delete_expired(std::int64_t now_ms) {
+  std::vector<Doomed> due;
+  {
+    std::lock_guard lock(mutex_);
+    auto later = std::ranges::partition(doomed_, [&](const Doomed& doomed) { return doomed.due_ms > now_ms; });
+    due.assign(later.begin(), later.end());
+    doomed_.erase(later.begin(), later.end());
+  }
+  for (const Doomed& doomed : due) {
+    if (auto removed = files_.remove_all(doomed.path); !removed)
+      log_error("log.LogManager", "cannot remove deleted partition {}: {}", doomed.path, removed.error().detail);
+  }
+}
+
+Offset DirectoryLogManager::checkpointed_high_watermark(const TopicPartition& tp) const {
+  std::lock_guard lock(mutex_);
+  return offset_in(high_watermarks_, tp);
+}
+
+/// Writes one checkpoint a directory; `offset_of` gives nothing for a log that needs no line.
+template <class OffsetOf>
+Result<void> DirectoryLogManager::checkpoint(std::string_view file, OffsetOf offset_of) {
+  std::lock_guard one_writer(checkpoint_mutex_);
+  std::vector<OffsetCheckpoint> checkpoints(options_.directories.size());
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [tp, hosted] : logs_) {
+      std::optional<Offset> offset = offset_of(*hosted.log);
+      if (offset) checkpoints[hosted.directory].emplace(tp, *offset);
+    }
+  }
+  for (std::size_t i = 0; i < checkpoints.size(); ++i)
+    TRY(write_offset_checkpoint(files_, options_.directories[i] + std::string(file), checkpoints[i]));
+  return {};
+}
+
+Result<void> DirectoryLogManager::checkpoint_recovery_points() {
+  return checkpoint(kRecoveryPoints, [](const PartitionLogImpl& log) { return std::optional(log.recovery_point()); });
+}
+
+Result<void> DirectoryLogManager::checkpoint_log_start_offsets() {
+  return checkpoint(kLogStarts, [](const PartitionLogImpl& log) {
+    Offset start = log.log_start_offset();
+    return start > log.first_segment_offset() ? std::optional(start) : std::nullopt;
+  });
+}
+
+Result<void> DirectoryLogManager::checkpoint_high_watermarks() {
+  return checkpoint(kHighWatermarks, [](const PartitionLogImpl& log) { return std::optional(log.high_watermark()); });
+}
+
+Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
+  TRY(checkpoint_log_start_offsets());
+  std::vector<bool> is_whole(options_.directories.size(), true);
+  std::optional<Error> first_error;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [tp, hosted] : logs_) {
+      bool was_online = !hosted.log->is_offline();
+      auto closed = hosted.log->close();
+      if (was_online && closed) continue;
+      is_whole[hosted.directory] = false;
+      if (!closed && !first_error) first_error = closed.error();
+    }
+  }
+  TRY(checkpoint_recovery_points());
+  TRY(checkpoint_high_watermarks());
+  for (std::size_t i = 0; i < is_whole.size(); ++i) {
+    if (!is_whole[i]) continue;  // the next start recovers
+    TRY(files_.write_file_atomically(options_.directories[i] + std::string(kCleanShutdown),
+                                     fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch)));
+  }
+  locks_.clear();
+  if (first_error) return std::unexpected(*first_error);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LogManager>> LogManager::open(FileSystem& files, const Clock& clock, Random& random,
+                                                     LogManagerOptions options) {
+  auto manager = std::make_unique<DirectoryLogManager>(files, clock, random, std::move(options));
+  TRY(manager->load());
+  return manager;
+}
+
+}  // namespace barnabas::log

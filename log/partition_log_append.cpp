@@ -1,0 +1,156 @@
+// Appending: what a produce, a coordinator, raft and a fetch from the leader bring.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "log/append_validation.hpp"
+#include "log/partition_log_impl.hpp"
+
+namespace barnabas::log {
+
+using protocol::RecordBatchView;
+
+std::expected<AppendResult, AppendError> PartitionLogImpl::append_as_leader(MutableByteView batches,
+                                                                            const AppendOptions& options) {
+  TRY(check_open());
+  if (options.origin == AppendOrigin::kClient) return append_produce(batches, options);
+  return TRY(append_trusted(batches, options));
+}
+
+std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(MutableByteView batches,
+                                                                          const AppendOptions& options) {
+  AppendContext context{topic_partition_, config_, clock_.wall_ms(), options.produce_version};
+  auto validated = validate_produce(batches, context);
+  if (!validated) return std::unexpected(std::move(validated).error());
+  RecordBatchView batch(validated->bytes);
+  if (auto known = producers_.find_duplicate(batch)) {
+    AppendResult result{known->first_offset(), known->last_offset, known->timestamp_ms, log_start_offset(),
+                        known->timestamp_ms};
+    result.duplicate = true;
+    return result;
+  }
+  if (batch.bytes().size() > static_cast<std::size_t>(config_.segment_bytes))
+    return fail(ErrorCode::kRecordListTooLarge);
+  set_base_offset(validated->bytes, log_end_offset());
+  set_leader_epoch(validated->bytes, options.leader_epoch);
+  TRY(producers_.check(batch, log_end_offset(), options.origin));
+  AppendResult result = TRY(append_entries(validated->bytes, options.origin));
+  if (config_.message_timestamp_type == TimestampType::kLogAppendTime) result.log_append_time_ms = context.now_ms;
+  return result;
+}
+
+Result<AppendResult> PartitionLogImpl::append_trusted(MutableByteView batches, const AppendOptions& options) {
+  protocol::BatchCursor cursor(batches, protocol::BatchCursor::Tail::kWhole);
+  Offset next = log_end_offset();
+  std::int64_t now_ms = clock_.wall_ms();
+  bool stamps = config_.message_timestamp_type == TimestampType::kLogAppendTime;
+  for (std::size_t at = 0; auto entry = TRY(cursor.next()); at = cursor.position()) {
+    if (entry->is_legacy()) return fail(ErrorCode::kInvalidRecord, "a message of an old format");
+    MutableByteView bytes = batches.subspan(at, entry->bytes().size());
+    set_base_offset(bytes, next);
+    if (options.origin == AppendOrigin::kCoordinator) set_leader_epoch(bytes, options.leader_epoch);
+    if (stamps) set_max_timestamp(bytes, protocol::TimestampType::kLogAppendTime, now_ms);
+    next = RecordBatchView(bytes).next_offset();
+  }
+  TRY(check_entries(batches, options.origin));
+  AppendResult result = TRY(append_entries(batches, options.origin));
+  if (stamps) result.log_append_time_ms = now_ms;
+  return result;
+}
+
+/// Producer ids, epochs and coordinator epochs of batches that a coordinator appends.
+Result<void> PartitionLogImpl::check_entries(ByteView bytes, AppendOrigin origin) {
+  if (origin != AppendOrigin::kCoordinator) return {};
+  protocol::BatchCursor cursor(bytes);
+  while (auto entry = TRY(cursor.next()))
+    TRY(producers_.check(entry->batch(), entry->batch().base_offset(), origin));
+  return {};
+}
+
+Result<AppendResult> PartitionLogImpl::append_as_follower(ByteView batches) {
+  TRY(check_open());
+  protocol::BatchCursor cursor(batches);
+  Offset next = log_end_offset();
+  while (auto entry = TRY(cursor.next())) {
+    EntryInfo info = entry_info(entry->bytes(), 0);
+    if (info.base_offset < next) {
+      return fail(ErrorCode::kOffsetOutOfRange,
+                  fmt::format("a batch at offset {} of {} was fetched where the log ends at {}",
+                              info.base_offset.value(), to_string(topic_partition_), next.value()));
+    }
+    if (!checksum_matches(*entry)) return fail(ErrorCode::kCorruptMessage, "a fetched batch with a wrong checksum");
+    next = info.last_offset + 1;
+  }
+  // A batch that the fetch's byte limit cut comes whole with the next fetch.
+  return append_entries(batches.first(cursor.position()), AppendOrigin::kRaft);
+}
+
+Result<bool> PartitionLogImpl::maybe_roll(std::uint64_t bytes) {
+  std::int64_t max_timestamp = -1;
+  for (const EntryInfo& entry : entries_) max_timestamp = std::max(max_timestamp, entry.max_timestamp_ms);
+  if (!active().should_roll(bytes, entries_.back().last_offset, max_timestamp, clock_.wall_ms())) return false;
+  if (active().size() == 0 && active().base_offset() == log_end_offset()) return false;
+  TRY(roll_at(log_end_offset()));
+  return true;
+}
+
+Result<void> PartitionLogImpl::replay(const RecordBatchView& batch, Segment& segment) {
+  auto completed = TRY(producers_.apply(batch));
+  if (!completed) return {};
+  if (completed->aborted) {
+    TRY(segment.transactions().append({completed->producer_id, completed->first_offset, completed->last_offset,
+                                       producers_.stable_offset_after(*completed)}));
+  }
+  producers_.complete(*completed);
+  return {};
+}
+
+/// Writes checked batches whose offsets and epochs are set: in one call, or by single batches where they do not fit
+/// into one segment.
+Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrigin origin) {
+  entries_.clear();
+  protocol::BatchCursor cursor(bytes);
+  while (auto entry = TRY(cursor.next())) entries_.push_back(entry_info(entry->bytes(), 0));
+  AppendResult result;
+  result.log_start_offset = log_start_offset();
+  if (entries_.empty()) return result;
+  if (entries_.size() > 1 && active().size() + bytes.size() > static_cast<std::uint64_t>(config_.segment_bytes)) {
+    std::vector<EntryInfo> pieces = entries_;
+    result.base_offset = pieces.front().base_offset;
+    for (const EntryInfo& piece : pieces) {
+      AppendResult one = TRY(append_entries(bytes.first(piece.size), origin));
+      bytes = bytes.subspan(piece.size);
+      result.last_offset = one.last_offset;
+      result.max_timestamp_ms = std::max(result.max_timestamp_ms, one.max_timestamp_ms);
+      result.size_bytes += one.size_bytes;
+      result.rolled = result.rolled || one.rolled;
+    }
+    return result;
+  }
+  result.rolled = TRY(noted(maybe_roll(bytes.size())));
+  for (const EntryInfo& entry : entries_) TRY(noted(epochs_.assign(entry.epoch, entry.base_offset)));
+  Segment& segment = active();
+  TRY(noted(segment.append(bytes, entries_)));
+
+  result.base_offset = entries_.front().base_offset;
+  result.last_offset = entries_.back().last_offset;
+  result.size_bytes = bytes.size();
+  for (const EntryInfo& entry : entries_) {
+    result.max_timestamp_ms = std::max(result.max_timestamp_ms, entry.max_timestamp_ms);
+    bool is_legacy = entry.epoch == kNoLeaderEpoch && bytes[protocol::batch_field::kMagic] < 2;
+    if (!is_legacy) {
+      // The batch is written: a failure here would leave state and log apart.
+      if (auto replayed = replay(RecordBatchView(bytes.first(entry.size)), segment); !replayed) {
+        state_ = State::kOffline;
+        return std::unexpected(std::move(replayed).error());
+      }
+    }
+    bytes = bytes.subspan(entry.size);
+  }
+  log_end_ = result.last_offset + 1;
+  if (log_end_offset() - recovery_point() >= config_.flush_messages) TRY(sync());
+  return result;
+}
+
+}  // namespace barnabas::log

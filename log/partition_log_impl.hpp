@@ -1,0 +1,164 @@
+// PartitionLogImpl: the PartitionLog over segments; its parts are in partition_log_{append,read,maintenance}.cpp
+// and recovery.cpp.
+//
+// Thread safety: as PartitionLog says. Offsets are atomics so that checkpoints read them without the partition's
+// mutex; `segments_mutex_` lets sync() take the list of segments beside appends and rolls.
+// Invariants: those of PartitionLog, and
+//  5. segments_ is never empty once opened; its keys are the segments' base offsets.
+//  6. After a failed write or sync (a full disk apart) state_ is not kOpen and every call fails.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+
+#include "log/leader_epoch_cache.hpp"
+#include "log/log_manager.hpp"
+#include "log/partition_log.hpp"
+#include "log/producer_state.hpp"
+#include "log/segment.hpp"
+
+namespace barnabas::log {
+
+class PartitionLogImpl final : public PartitionLog {
+ public:
+  PartitionLogImpl(FileSystem& files, const Clock& clock, const OpenLogOptions& options);
+
+  /// Loads and, unless the stop was clean, recovers. Once, before all else.
+  Result<void> open(const OpenLogOptions& options);
+  /// The directory was renamed away: every later call fails.
+  void mark_removed() { state_ = State::kRemoved; }
+  /// From any thread.
+  [[nodiscard]] Offset first_segment_offset() const {
+    std::lock_guard lock(segments_mutex_);
+    return segments_.empty() ? log_start_offset() : segments_.begin()->first;
+  }
+  [[nodiscard]] bool is_offline() const { return state_ == State::kOffline; }
+
+  [[nodiscard]] const TopicPartition& topic_partition() const override { return topic_partition_; }
+  [[nodiscard]] TopicId topic_id() const override { return topic_id_; }
+  [[nodiscard]] const std::string& directory() const override { return directory_; }
+  [[nodiscard]] const LogConfig& config() const override { return config_; }
+  void set_config(const LogConfig& config) override;
+
+  [[nodiscard]] Offset log_start_offset() const override { return log_start_.load(); }
+  [[nodiscard]] Offset log_end_offset() const override { return log_end_.load(); }
+  [[nodiscard]] Offset high_watermark() const override { return high_watermark_.load(); }
+  [[nodiscard]] Offset last_stable_offset() const override;
+  [[nodiscard]] Offset recovery_point() const override { return recovery_point_.load(); }
+  void set_high_watermark(Offset offset) override;
+
+  std::expected<AppendResult, AppendError> append_as_leader(MutableByteView batches,
+                                                            const AppendOptions& options) override;
+  Result<AppendResult> append_as_follower(ByteView batches) override;
+
+  Result<ReadResult> read(const ReadOptions& options) override;
+  Result<Bytes> read_bytes(const ReadOptions& options) override;
+  [[nodiscard]] std::vector<AbortedTransaction> aborted_transactions(Offset from, Offset up_to) const override;
+  Result<std::optional<TimestampOffset>> find_by_timestamp(std::int64_t timestamp_ms, Offset up_to) override;
+  Result<std::optional<TimestampOffset>> find_max_timestamp() override;
+
+  [[nodiscard]] LeaderEpoch latest_epoch() const override { return epochs_.latest(); }
+  [[nodiscard]] LeaderEpoch epoch_of(Offset offset) const override { return epochs_.epoch_of(offset); }
+  [[nodiscard]] EpochEndOffset end_offset_for_epoch(LeaderEpoch epoch) const override {
+    return epochs_.end_offset_for(epoch, log_end_offset());
+  }
+  Result<void> assign_epoch_start(LeaderEpoch epoch, Offset start) override;
+  [[nodiscard]] std::vector<ActiveProducer> active_producers() const override { return producers_.active(); }
+
+  Result<void> truncate_to(Offset offset) override;
+  Result<void> truncate_fully_and_start_at(Offset offset) override;
+  Result<Offset> delete_records_before(Offset offset) override;
+  Result<void> roll() override;
+  Result<void> sync() override;
+  Result<int> apply_retention(std::int64_t now_ms) override;
+  [[nodiscard]] std::uint64_t size_bytes() const override;
+  [[nodiscard]] std::size_t segment_count() const override { return segments_.size(); }
+  Result<void> close() override;
+
+ private:
+  using Segments = std::map<Offset, std::shared_ptr<Segment>>;
+  enum class State { kOpen, kOffline, kRemoved, kClosed };
+  /// Segment files that were renamed and wait for their removal.
+  struct Deleted {
+    std::int64_t due_ms;
+    std::shared_ptr<Segment> segment;
+    std::string snapshot;  // path; empty without one
+  };
+
+  [[nodiscard]] Segment& active() const { return *segments_.rbegin()->second; }
+  [[nodiscard]] Segments::const_iterator segment_of(Offset offset) const;
+  [[nodiscard]] Offset end_of(Segments::const_iterator segment) const;
+  [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  Result<void> check_open() const;
+  /// Passes errors through; those of the disk take the log offline.
+  Error note(Error error);
+  template <class T>
+  Result<T> noted(Result<T> result) {
+    if (!result) result = std::unexpected(note(std::move(result).error()));
+    return result;
+  }
+
+  // append
+  Result<AppendResult> append_entries(ByteView bytes, AppendOrigin origin);
+  Result<void> check_entries(ByteView bytes, AppendOrigin origin);
+  Result<bool> maybe_roll(std::uint64_t bytes);
+  Result<void> replay(const protocol::RecordBatchView& batch, Segment& segment);
+  std::expected<AppendResult, AppendError> append_produce(MutableByteView batches, const AppendOptions& options);
+  Result<AppendResult> append_trusted(MutableByteView batches, const AppendOptions& options);
+
+  // read
+  Result<std::uint64_t> read_segment(Segment& segment, const ReadOptions& options, std::uint64_t budget,
+                                     ReadResult& result);
+  Result<std::optional<TimestampOffset>> find_in_segment(Segment& segment, std::int64_t timestamp_ms,
+                                                         Offset up_to) const;
+
+  // maintenance
+  Result<void> roll_at(Offset base);
+  Result<void> add_segment(Offset base);
+  Result<void> delete_segment(Segments::iterator segment, std::int64_t now_ms);
+  Result<int> delete_oldest(std::int64_t now_ms, const std::function<bool(Segment&, Offset next)>& is_due);
+  Result<void> remove_due(std::int64_t now_ms);
+  Result<void> move_log_start(Offset offset);
+  Result<void> write_snapshot();
+  Result<void> truncate_locked(Offset offset);
+  Result<void> start_anew(Offset offset);
+  Result<void> reload_producers();
+
+  // recovery
+  Result<void> load_files();
+  Result<void> load_epochs();
+  Result<void> recover_segments();
+  Result<void> replay_segments(Offset from, Offset to);
+  Result<Offset> load_snapshot(Offset at_or_below);
+  Result<void> remove_snapshots_above(Offset offset);
+
+  FileSystem& files_;
+  const Clock& clock_;
+  TopicPartition topic_partition_;
+  TopicId topic_id_;
+  std::string directory_;
+  LogConfig config_;
+  std::atomic<State> state_ = State::kOpen;
+
+  std::atomic<Offset> log_start_{};
+  std::atomic<Offset> log_end_{};
+  std::atomic<Offset> high_watermark_{};
+  std::atomic<Offset> recovery_point_{};
+
+  mutable std::mutex segments_mutex_;  // of changes to segments_, and of reading it in sync()
+  Segments segments_;
+  std::vector<std::string> unsynced_snapshots_;  // by segments_mutex_
+  bool directory_changed_ = false;               // by segments_mutex_: files made since the last sync
+  std::mutex sync_mutex_;                        // one sync() at a time
+
+  LeaderEpochCache epochs_;
+  ProducerState producers_;
+  Offset snapshot_offset_ = kNoOffset;  // of the latest snapshot taken or loaded
+  std::deque<Deleted> deleted_;
+  std::vector<EntryInfo> entries_;  // of the append under way; kept for its memory
+};
+
+}  // namespace barnabas::log

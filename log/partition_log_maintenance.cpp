@@ -1,0 +1,279 @@
+// Rolling, syncing, truncation, retention and closing.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "base/logging.hpp"
+#include "log/partition_files.hpp"
+#include "log/partition_log_impl.hpp"
+
+namespace barnabas::log {
+
+PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const OpenLogOptions& options)
+    : files_(files),
+      clock_(clock),
+      topic_partition_(options.topic_partition),
+      topic_id_(options.topic_id),
+      directory_(options.directory),
+      config_(options.config),
+      epochs_(files, options.directory + "/leader-epoch-checkpoint"),
+      producers_(to_string(options.topic_partition), options.config.producer_id_expiration_ms) {}
+
+Result<void> PartitionLogImpl::check_open() const {
+  if (state_ == State::kOpen) return {};
+  const char* why = state_ == State::kOffline ? " is offline after a storage error: check the disk and restart"
+                    : state_ == State::kRemoved ? " was deleted"
+                                                : " is closed";
+  return fail(ErrorCode::kKafkaStorageError, "the log in " + directory_ + why);
+}
+
+Error PartitionLogImpl::note(Error error) {
+  if (error.code == ErrorCode::kKafkaStorageError && !is_disk_full(error) && state_ == State::kOpen) {
+    state_ = State::kOffline;
+    log_error("log.PartitionLog", "{} goes offline: {}", directory_, error.detail);
+  }
+  return error;
+}
+
+void PartitionLogImpl::set_config(const LogConfig& config) {
+  config_ = config;
+  producers_.set_expiration(config.producer_id_expiration_ms);
+  for (auto& [base, segment] : segments_) segment->set_config(config);
+}
+
+PartitionLogImpl::Segments::const_iterator PartitionLogImpl::segment_of(Offset offset) const {
+  auto after = segments_.upper_bound(offset);
+  return after == segments_.begin() ? after : std::prev(after);
+}
+
+Offset PartitionLogImpl::end_of(Segments::const_iterator segment) const {
+  auto next = std::next(segment);
+  return next == segments_.end() ? log_end_offset() : next->first;
+}
+
+Offset PartitionLogImpl::last_stable_offset() const {
+  auto unstable = producers_.first_unstable_offset();
+  return unstable && *unstable < high_watermark() ? std::max(*unstable, log_start_offset()) : high_watermark();
+}
+
+void PartitionLogImpl::set_high_watermark(Offset offset) {
+  Offset clamped = std::clamp(offset, log_start_offset(), log_end_offset());
+  if (clamped > high_watermark()) high_watermark_ = clamped;
+  producers_.on_high_watermark(high_watermark());
+}
+
+Result<void> PartitionLogImpl::assign_epoch_start(LeaderEpoch epoch, Offset start) {
+  TRY(check_open());
+  return noted(epochs_.assign(epoch, start));
+}
+
+std::uint64_t PartitionLogImpl::size_bytes() const {
+  std::uint64_t size = 0;
+  for (const auto& [base, segment] : segments_) size += segment->size();
+  return size;
+}
+
+Result<void> PartitionLogImpl::add_segment(Offset base) {
+  auto segment = TRY(Segment::create(files_, directory_, base, config_, clock_.wall_ms()));
+  std::lock_guard lock(segments_mutex_);
+  segments_[base] = std::move(segment);
+  directory_changed_ = true;
+  return {};
+}
+
+Result<void> PartitionLogImpl::roll_at(Offset base) {
+  TRY(active().seal());
+  TRY(write_snapshot());
+  return add_segment(base);
+}
+
+Result<void> PartitionLogImpl::roll() {
+  TRY(check_open());
+  if (active().size() == 0 && active().base_offset() == log_end_offset()) return {};
+  return noted(roll_at(log_end_offset()));
+}
+
+/// Not synced: a torn one is told by its checksum, and sync() makes it durable.
+Result<void> PartitionLogImpl::write_snapshot() {
+  if (snapshot_offset_ == log_end_offset()) return {};
+  std::string name = path(offset_file_name(log_end_offset(), kSnapshotSuffix));
+  auto file = TRY(files_.open(name, OpenMode::kReadWriteCreate));
+  TRY(file->truncate(0));
+  TRY(file->write_at(0, producers_.encode()));
+  snapshot_offset_ = log_end_offset();
+  std::lock_guard lock(segments_mutex_);
+  unsynced_snapshots_.push_back(name);
+  directory_changed_ = true;
+  return {};
+}
+
+Result<void> PartitionLogImpl::sync() {
+  TRY(check_open());
+  std::lock_guard one_at_a_time(sync_mutex_);
+  std::vector<std::shared_ptr<Segment>> to_sync;
+  std::vector<std::string> snapshots;
+  bool directory_changed = false;
+  Offset end;
+  {
+    std::lock_guard lock(segments_mutex_);
+    end = log_end_offset();
+    for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at) to_sync.push_back(at->second);
+    snapshots.swap(unsynced_snapshots_);
+    directory_changed = std::exchange(directory_changed_, false);
+  }
+  for (const auto& segment : to_sync) TRY(noted(segment->sync_files(segment != to_sync.back())));
+  for (const std::string& snapshot : snapshots) {
+    if (!TRY(noted(files_.exists(snapshot)))) continue;
+    auto file = files_.open(snapshot, OpenMode::kReadWrite);
+    if (file) TRY(noted((*file)->sync()));
+  }
+  if (directory_changed) TRY(noted(files_.sync_directory(directory_)));
+  if (end > recovery_point()) recovery_point_ = end;
+  return {};
+}
+
+Result<void> PartitionLogImpl::truncate_to(Offset offset) {
+  TRY(check_open());
+  if (offset >= log_end_offset()) return {};
+  if (offset < segments_.begin()->first) return truncate_fully_and_start_at(offset);
+  return noted(truncate_locked(offset));
+}
+
+Result<void> PartitionLogImpl::truncate_locked(Offset offset) {
+  std::int64_t now_ms = clock_.wall_ms();
+  while (segments_.size() > 1 && segments_.rbegin()->first > offset)
+    TRY(delete_segment(std::prev(segments_.end()), now_ms));
+  Segment& last = active();
+  TRY(last.activate());
+  if (auto entry = TRY(last.find(offset))) TRY(last.truncate(entry->position, offset));
+  log_end_ = offset;
+  log_start_ = std::min(log_start_offset(), offset);
+  recovery_point_ = std::min(recovery_point(), offset);
+  high_watermark_ = std::min(high_watermark(), offset);
+  TRY(epochs_.truncate_from_end(offset));
+  return reload_producers();
+}
+
+Result<void> PartitionLogImpl::truncate_fully_and_start_at(Offset offset) {
+  TRY(check_open());
+  return noted(start_anew(offset));
+}
+
+Result<void> PartitionLogImpl::start_anew(Offset offset) {
+  std::int64_t now_ms = clock_.wall_ms();
+  while (!segments_.empty()) TRY(delete_segment(segments_.begin(), now_ms));
+  TRY(remove_snapshots_above(kNoOffset));
+  TRY(add_segment(offset));
+  log_start_ = log_end_ = high_watermark_ = recovery_point_ = offset;
+  TRY(epochs_.clear());
+  producers_.clear();
+  snapshot_offset_ = kNoOffset;
+  return {};
+}
+
+Result<void> PartitionLogImpl::move_log_start(Offset offset) {
+  if (offset <= log_start_offset()) return {};
+  log_start_ = offset;
+  if (high_watermark() < offset) high_watermark_ = offset;
+  producers_.on_log_start(offset);
+  return epochs_.truncate_from_start(offset);
+}
+
+Result<Offset> PartitionLogImpl::delete_records_before(Offset offset) {
+  TRY(check_open());
+  if (offset > high_watermark() || offset < Offset(0)) return fail(ErrorCode::kOffsetOutOfRange);
+  TRY(noted(move_log_start(offset)));
+  auto below = [this](Segment&, Offset next) { return next <= log_start_offset(); };
+  TRY(noted(delete_oldest(clock_.wall_ms(), below)));
+  return log_start_offset();
+}
+
+/// Takes a segment out of the log; its files keep their bytes for readers until they are due.
+Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::int64_t now_ms) {
+  std::shared_ptr<Segment> gone = segment->second;
+  {
+    std::lock_guard lock(segments_mutex_);
+    segments_.erase(segment);
+  }
+  TRY(gone->mark_deleted());
+  std::string snapshot = path(offset_file_name(gone->base_offset(), kSnapshotSuffix));
+  std::string renamed = snapshot + std::string(kDeletedSuffix);
+  if (TRY(files_.exists(snapshot))) TRY(files_.rename(snapshot, renamed));
+  deleted_.push_back({now_ms + config_.file_delete_delay_ms, std::move(gone), renamed});
+  return {};
+}
+
+/// Deletes from the oldest on while `is_due`, never above the high watermark; the active segment is rolled before.
+Result<int> PartitionLogImpl::delete_oldest(std::int64_t now_ms,
+                                            const std::function<bool(Segment&, Offset next)>& is_due) {
+  int count = 0;
+  while (true) {
+    auto oldest = segments_.begin();
+    Offset next = end_of(oldest);
+    bool is_active = segments_.size() == 1;
+    if (is_active && oldest->second->size() == 0) break;
+    if (next > high_watermark() || !is_due(*oldest->second, next)) break;
+    if (is_active) TRY(roll_at(log_end_offset()));
+    // The start moves first: a reader never finds a hole.
+    TRY(move_log_start(next));
+    TRY(delete_segment(segments_.begin(), now_ms));
+    ++count;
+  }
+  return count;
+}
+
+Result<void> PartitionLogImpl::remove_due(std::int64_t now_ms) {
+  while (!deleted_.empty() && deleted_.front().due_ms <= now_ms) {
+    TRY(deleted_.front().segment->remove_deleted());
+    TRY(files_.remove(deleted_.front().snapshot));
+    deleted_.pop_front();
+  }
+  return {};
+}
+
+Result<int> PartitionLogImpl::apply_retention(std::int64_t now_ms) {
+  TRY(check_open());
+  producers_.expire(now_ms);
+  int count = 0;
+  if (config_.cleanup_delete && config_.retention_ms >= 0) {
+    auto too_old = [&](Segment& segment, Offset) {
+      return now_ms - segment.retention_timestamp() > config_.retention_ms;
+    };
+    count += TRY(noted(delete_oldest(now_ms, too_old)));
+  }
+  if (config_.cleanup_delete && config_.retention_bytes >= 0) {
+    std::int64_t excess = static_cast<std::int64_t>(size_bytes()) - config_.retention_bytes;
+    auto too_much = [&](Segment& segment, Offset) {
+      auto size = static_cast<std::int64_t>(segment.size());
+      if (excess < size) return false;
+      excess -= size;
+      return true;
+    };
+    count += TRY(noted(delete_oldest(now_ms, too_much)));
+  }
+  auto below_start = [this](Segment&, Offset next) { return next <= log_start_offset(); };
+  count += TRY(noted(delete_oldest(now_ms, below_start)));
+  TRY(noted(remove_due(now_ms)));
+  return count;
+}
+
+Result<void> PartitionLogImpl::close() {
+  if (state_ != State::kOpen) {
+    state_ = State::kClosed;
+    return {};
+  }
+  auto finish = [this]() -> Result<void> {
+    TRY(write_snapshot());
+    TRY(active().seal());
+    for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at) TRY(at->second->sync_files(true));
+    return sync();
+  };
+  auto finished = noted(finish());
+  state_ = State::kClosed;
+  std::lock_guard lock(segments_mutex_);
+  segments_.clear();
+  return finished;
+}
+
+}  // namespace barnabas::log

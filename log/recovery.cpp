@@ -1,0 +1,210 @@
+// Opening a log: loading its files and, after a crash, making them whole again.
+//
+// After a clean stop files are taken as they are. Otherwise every segment from the one that holds the recovery point
+// on is read: it is cut at the first batch that is no batch or has a wrong checksum, what lies behind it is deleted,
+// and indexes, transaction indexes, leader epochs and producer snapshots are made anew from what was read.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/logging.hpp"
+#include "log/partition_files.hpp"
+#include "log/partition_log_impl.hpp"
+
+namespace barnabas::log {
+
+Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,
+                                               const OpenLogOptions& options) {
+  auto log = std::make_unique<PartitionLogImpl>(files, clock, options);
+  TRY(log->open(options));
+  return log;
+}
+
+Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
+  TRY(files_.create_directories(directory_));
+  auto stored_id = TRY(read_partition_metadata(files_, directory_));
+  if (stored_id && !topic_id_.value().is_zero() && *stored_id != topic_id_) {
+    return fail(ErrorCode::kInconsistentTopicId,
+                fmt::format("{} belongs to topic id {}, not to {}", directory_, stored_id->value().to_string(),
+                            topic_id_.value().to_string()));
+  }
+  if (stored_id) topic_id_ = *stored_id;
+  if (!stored_id && !topic_id_.value().is_zero()) TRY(write_partition_metadata(files_, directory_, topic_id_));
+
+  TRY(load_files());
+  recovery_point_ = options.recovery_point;
+  if (segments_.empty()) {
+    TRY(add_segment(options.log_start_offset));
+    log_end_ = options.log_start_offset;
+  }
+  log_start_ = std::max(options.log_start_offset, segments_.begin()->first);
+  if (auto loaded = epochs_.load(); !loaded) {
+    log_warn("log.Recovery", "{}; rebuilding it", loaded.error().detail);
+    TRY(load_epochs());
+  }
+  bool clean = options.clean;
+  if (clean) {
+    TRY(active().activate());
+    Segment::End end = TRY(active().read_end());
+    log_end_ = end.next_offset;
+    clean = !end.is_broken;
+    if (!clean) recovery_point_ = std::min(recovery_point(), active().base_offset());
+  }
+  if (clean) {
+    recovery_point_ = log_end_offset();
+    TRY(reload_producers());
+  } else {
+    TRY(recover_segments());
+    recovery_point_ = std::min(recovery_point(), log_end_offset());
+  }
+  if (log_start_offset() > log_end_offset()) return start_anew(log_start_offset());
+  TRY(epochs_.truncate_from_end(log_end_offset()));
+  TRY(epochs_.truncate_from_start(log_start_offset()));
+  producers_.on_log_start(log_start_offset());
+  high_watermark_ = log_start_offset();
+  return {};
+}
+
+/// Removes what an interrupted deletion or cleaning left, and opens the segments.
+Result<void> PartitionLogImpl::load_files() {
+  std::vector<DirectoryEntry> entries = TRY(files_.list(directory_));
+  for (const DirectoryEntry& entry : entries) {
+    // A swapped-in segment stands for the one it replaces: the old file goes, or went already.
+    if (!entry.name.ends_with(kSwapSuffix)) continue;
+    std::string final_name = entry.name.substr(0, entry.name.size() - kSwapSuffix.size());
+    TRY(files_.rename(path(entry.name), path(final_name)));
+  }
+  for (const DirectoryEntry& entry : entries) {
+    bool is_left_over = entry.name.ends_with(kDeletedSuffix) || entry.name.ends_with(kCleanedSuffix);
+    if (is_left_over) TRY(files_.remove(path(entry.name)));
+  }
+  std::vector<Offset> snapshots;
+  entries = TRY(files_.list(directory_));
+  for (const DirectoryEntry& entry : entries) {
+    if (auto base = parse_offset_file_name(entry.name, kLogSuffix))
+      segments_[*base] = TRY(Segment::open(files_, directory_, *base, config_, clock_.wall_ms()));
+    if (auto offset = parse_offset_file_name(entry.name, kSnapshotSuffix)) snapshots.push_back(*offset);
+  }
+  for (const DirectoryEntry& entry : entries) {
+    for (std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix}) {
+      auto base = parse_offset_file_name(entry.name, suffix);
+      if (base && !segments_.contains(*base)) TRY(files_.remove(path(entry.name)));
+    }
+  }
+  // Snapshots stand at segment boundaries; of others only the latest is of use.
+  for (Offset offset : snapshots) {
+    if (offset != snapshots.back() && !segments_.contains(offset))
+      TRY(files_.remove(path(offset_file_name(offset, kSnapshotSuffix))));
+  }
+  return {};
+}
+
+/// Finds the leader epochs again in the batches.
+Result<void> PartitionLogImpl::load_epochs() {
+  for (const auto& [base, segment] : segments_) {
+    HeaderScanner scanner(*segment->file(), 0, segment->size(), std::size_t{64} << 10);
+    while (auto entry = TRY(scanner.next())) epochs_.assign_in_memory(entry->epoch, entry->base_offset);
+  }
+  return epochs_.write();
+}
+
+Result<void> PartitionLogImpl::recover_segments() {
+  auto first = segment_of(recovery_point());
+  Offset from = first->first;
+  TRY(remove_snapshots_above(from));
+  Offset snapshot = TRY(load_snapshot(from));
+  TRY(replay_segments(snapshot, from));
+  bool epochs_changed = false;
+  log_end_ = from;
+  for (auto at = first; at != segments_.end(); ++at) {
+    Segment& segment = *at->second;
+    if (at != segments_.begin()) TRY(write_snapshot());
+    auto take = [&](const protocol::LogEntry& entry) -> Result<void> {
+      log_end_ = entry.last_offset() + 1;
+      if (entry.is_legacy()) return {};
+      protocol::RecordBatchView batch = entry.batch();
+      epochs_changed |= epochs_.assign_in_memory(batch.leader_epoch(), batch.base_offset());
+      return replay(batch, segment);
+    };
+    log_end_ = at->first;
+    std::uint64_t cut = TRY(segment.recover(take));
+    if (cut == 0) continue;
+    log_warn("log.Recovery", "{}: cut {} bytes that are no whole batch from the segment at {}; the log ends at {}",
+             directory_, cut, at->first.value(), log_end_offset().value());
+    while (std::prev(segments_.end())->first != at->first)
+      TRY(delete_segment(std::prev(segments_.end()), clock_.wall_ms()));
+  }
+  if (epochs_changed) TRY(epochs_.write());
+  TRY(active().activate());
+  return write_snapshot();
+}
+
+Result<void> PartitionLogImpl::remove_snapshots_above(Offset offset) {
+  for (const DirectoryEntry& entry : TRY(files_.list(directory_))) {
+    auto at = parse_offset_file_name(entry.name, kSnapshotSuffix);
+    if (at && *at > offset) TRY(files_.remove(path(entry.name)));
+  }
+  if (snapshot_offset_ > offset) snapshot_offset_ = kNoOffset;
+  return {};
+}
+
+/// Loads the latest sound snapshot at or below the offset; returns its offset, or the begin of the log.
+Result<Offset> PartitionLogImpl::load_snapshot(Offset at_or_below) {
+  producers_.clear();
+  snapshot_offset_ = kNoOffset;
+  std::vector<Offset> snapshots;
+  for (const DirectoryEntry& entry : TRY(files_.list(directory_))) {
+    auto at = parse_offset_file_name(entry.name, kSnapshotSuffix);
+    if (at && *at <= at_or_below) snapshots.push_back(*at);
+  }
+  for (; !snapshots.empty(); snapshots.pop_back()) {
+    std::string name = path(offset_file_name(snapshots.back(), kSnapshotSuffix));
+    std::string content = TRY(files_.read_file(name));
+    auto decoded = producers_.decode(as_bytes(content), clock_.wall_ms());
+    if (decoded) {
+      snapshot_offset_ = snapshots.back();
+      return std::max(snapshots.back(), segments_.begin()->first);
+    }
+    log_warn("log.Recovery", "{}: {}; removing it", name, decoded.error().detail);
+    TRY(files_.remove(name));
+  }
+  return segments_.begin()->first;
+}
+
+/// Brings the producer state from `from` to `to` by the headers of the batches between.
+Result<void> PartitionLogImpl::replay_segments(Offset from, Offset to) {
+  for (auto at = segment_of(from); at != segments_.end() && at->first < to && from < to; ++at) {
+    Segment& segment = *at->second;
+    if (segment.base_offset() < from && end_of(at) <= from) continue;
+    auto first = TRY(segment.find(from));
+    if (!first) continue;
+    HeaderScanner scanner(*segment.file(), first->position, segment.size(), std::size_t{64} << 10);
+    Bytes whole;
+    while (auto entry = TRY(scanner.next())) {
+      if (entry->base_offset >= to) break;
+      protocol::RecordBatchHeader header(scanner.header().data());
+      bool is_legacy = header.magic() < 2;
+      if (is_legacy || !header.has_producer_id()) continue;
+      ByteView bytes = scanner.header();
+      if (header.is_control()) {
+        whole.resize(entry->size);
+        if (TRY(segment.file()->read_at(entry->position, whole)) != whole.size()) break;
+        bytes = whole;
+      }
+      // The transaction index has these already.
+      if (auto completed = TRY(producers_.apply(protocol::RecordBatchView(bytes)))) producers_.complete(*completed);
+    }
+  }
+  return {};
+}
+
+/// The producer state at the log end, from the files.
+Result<void> PartitionLogImpl::reload_producers() {
+  TRY(remove_snapshots_above(log_end_offset()));
+  Offset snapshot = TRY(load_snapshot(log_end_offset()));
+  TRY(replay_segments(snapshot, log_end_offset()));
+  producers_.on_high_watermark(high_watermark());
+  return {};
+}
+
+}  // namespace barnabas::log
