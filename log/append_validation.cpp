@@ -62,39 +62,42 @@ protocol::RecordRules rules_for(const AppendContext& context) {
 }
 
 AppendError timestamp_refusal(std::vector<RecordError> records) {
-  return {Error{ErrorCode::kInvalidTimestamp,
-                "One or more records have been rejected due to invalid timestamp"},
-          std::move(records)};
+  return {
+      Error{ErrorCode::kInvalidTimestamp, "One or more records have been rejected due to invalid timestamp"},
+      std::move(records)};
 }
 
 AppendError record_refusal(std::vector<RecordError> records) {
   std::string shown;
   for (std::size_t i = 0; i < std::min<std::size_t>(records.size(), 3); ++i) {
-    shown += fmt::format("{}RecordError(batchIndex={}, message='{}')", i == 0 ? "" : ", ", records[i].batch_index,
-                         records[i].message);
+    shown += fmt::format("{}RecordError(batchIndex={}, message='{}')", i == 0 ? "" : ", ",
+                         records[i].batch_index, records[i].message);
   }
-  return {Error{ErrorCode::kInvalidRecord,
-                fmt::format("One or more records have been rejected due to {} record errors in total, and only "
-                            "showing the first three errors at most: [{}]",
-                            records.size(), shown)},
-          std::move(records)};
+  return {
+      Error{ErrorCode::kInvalidRecord,
+            fmt::format("One or more records have been rejected due to {} record errors in total, and only "
+                        "showing the first three errors at most: [{}]",
+                        records.size(), shown)},
+      std::move(records)};
 }
 
-AppendError refusal_of(const std::vector<protocol::RecordProblem>& problems, const protocol::RecordRules& rules,
-                       const AppendContext& context) {
+AppendError refusal_of(const std::vector<protocol::RecordProblem>& problems,
+                       const protocol::RecordRules& rules, const AppendContext& context) {
   std::vector<RecordError> records;
   bool about_time = false;
   for (const protocol::RecordProblem& problem : problems) {
     if (problem.fault == protocol::RecordFault::kNoKey) {
-      records.push_back({problem.index, "Compacted topic cannot accept message without key in topic partition " +
-                                            to_string(context.topic_partition)});
+      records.push_back(
+          {problem.index, "Compacted topic cannot accept message without key in topic partition " +
+                              to_string(context.topic_partition)});
       continue;
     }
     about_time = true;
-    records.push_back({problem.index,
-                       fmt::format("Timestamp {} of message with offset {} is out of range. The timestamp should "
-                                   "be within [{}, {}]",
-                                   problem.timestamp, problem.index, rules.min_timestamp, rules.max_timestamp)});
+    records.push_back(
+        {problem.index,
+         fmt::format("Timestamp {} of message with offset {} is out of range. The timestamp should "
+                     "be within [{}, {}]",
+                     problem.timestamp, problem.index, rules.min_timestamp, rules.max_timestamp)});
   }
   return about_time ? timestamp_refusal(std::move(records)) : record_refusal(std::move(records));
 }
@@ -103,9 +106,10 @@ AppendError refusal_of(const std::vector<protocol::RecordProblem>& problems, con
 AppendError wrong_timestamp_type(std::int32_t count) {
   std::vector<RecordError> records;
   for (std::int32_t i = 0; i < count; ++i) {
-    records.push_back({i, fmt::format("Invalid timestamp type in message with offset {}. Producer should not set "
-                                      "timestamp type to LogAppendTime.",
-                                      i)});
+    records.push_back(
+        {i, fmt::format("Invalid timestamp type in message with offset {}. Producer should not set "
+                        "timestamp type to LogAppendTime.",
+                        i)});
   }
   return timestamp_refusal(std::move(records));
 }
@@ -118,12 +122,23 @@ struct Target {
 Target target_compression(const LogConfig& config, Codec source) {
   Codec codec = source;
   switch (config.compression) {
-    case CompressionSetting::kProducer: break;
-    case CompressionSetting::kUncompressed: codec = Codec::kNone; break;
-    case CompressionSetting::kGzip: codec = Codec::kGzip; break;
-    case CompressionSetting::kSnappy: codec = Codec::kSnappy; break;
-    case CompressionSetting::kLz4: codec = Codec::kLz4; break;
-    case CompressionSetting::kZstd: codec = Codec::kZstd; break;
+    case CompressionSetting::kProducer:
+      break;
+    case CompressionSetting::kUncompressed:
+      codec = Codec::kNone;
+      break;
+    case CompressionSetting::kGzip:
+      codec = Codec::kGzip;
+      break;
+    case CompressionSetting::kSnappy:
+      codec = Codec::kSnappy;
+      break;
+    case CompressionSetting::kLz4:
+      codec = Codec::kLz4;
+      break;
+    case CompressionSetting::kZstd:
+      codec = Codec::kZstd;
+      break;
   }
   int level = protocol::kStandardLevel;
   if (codec == Codec::kGzip) level = config.gzip_level;
@@ -146,7 +161,8 @@ Result<Bytes> recompress(const RecordBatchView& batch, const Target& target) {
 
 }  // namespace
 
-std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches, const AppendContext& context) {
+std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches,
+                                                            const AppendContext& context) {
   protocol::LogEntry entry = TRY(only_entry(batches));
   // Kafka's produce below version 3, the last to carry magic 0 and 1, is not served.
   if (entry.is_legacy()) return invalid();
@@ -170,9 +186,9 @@ std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batc
       return fail(ErrorCode::kMessageTooLarge);
   }
   if (stamps) {
-    set_max_timestamp(validated.bytes, protocol::TimestampType::kLogAppendTime, context.now_ms);
+    protocol::set_max_timestamp(validated.bytes, protocol::TimestampType::kLogAppendTime, context.now_ms);
   } else {
-    set_max_timestamp(validated.bytes, protocol::TimestampType::kCreateTime, summary.max_timestamp);
+    protocol::set_max_timestamp(validated.bytes, protocol::TimestampType::kCreateTime, summary.max_timestamp);
   }
   return validated;
 }

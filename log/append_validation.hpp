@@ -1,12 +1,11 @@
 // Append validation: whether a producer's batch may enter the log, and the bytes that enter.
 //
 // Pure but for the bytes that it patches in place. Thread safety: scratch memory is one a thread.
-// The checks, their order and the errors are those of Apache Kafka's produce: the request's shape (INVALID_RECORD,
-// UNSUPPORTED_COMPRESSION_TYPE), size (MESSAGE_TOO_LARGE), CRC (CORRUPT_MESSAGE), the header (INVALID_RECORD), each
-// record (INVALID_RECORD, INVALID_TIMESTAMP with the records named), bytes that do not decompress
-// (UNKNOWN_SERVER_ERROR). Stricter than Kafka in one thing: offset deltas of uncompressed batches must be
-// consecutive too.
-// Source: KIP-32, KIP-467; measured on Kafka 4.3.1.
+// The checks, their order and the errors are those of Apache Kafka's produce: the request's shape
+// (INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE), size (MESSAGE_TOO_LARGE), CRC (CORRUPT_MESSAGE), the header
+// (INVALID_RECORD), each record (INVALID_RECORD, INVALID_TIMESTAMP with the records named), bytes that do not
+// decompress (UNKNOWN_SERVER_ERROR). Stricter than Kafka in one thing: offset deltas of uncompressed batches
+// must be consecutive too. Source: KIP-32, KIP-467; measured on Kafka 4.3.1.
 #pragma once
 
 #include "log/partition_log.hpp"
@@ -27,6 +26,7 @@ struct ValidatedBatch {
   Bytes converted;        // holds the batch where it had to be written anew
 };
 
-std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches, const AppendContext& context);
+std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches,
+                                                            const AppendContext& context);
 
 }  // namespace barnabas::log

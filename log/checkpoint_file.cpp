@@ -36,8 +36,8 @@ std::unexpected<Error> malformed(const std::string& path, std::size_t line) {
 }
 
 /// The lines behind the head, each split into `fields` fields.
-Result<std::vector<std::vector<std::string_view>>> entry_lines(const std::string& path, std::string_view content,
-                                                               std::size_t fields) {
+Result<std::vector<std::vector<std::string_view>>> entry_lines(const std::string& path,
+                                                               std::string_view content, std::size_t fields) {
   std::vector<std::vector<std::string_view>> entries;
   if (content.empty()) return entries;
   std::vector<std::string_view> lines = split(content, '\n');

@@ -20,7 +20,8 @@ using OffsetCheckpoint = std::map<TopicPartition, Offset>;
 
 /// Empty when the file is missing.
 Result<OffsetCheckpoint> read_offset_checkpoint(FileSystem& files, const std::string& path);
-Result<void> write_offset_checkpoint(FileSystem& files, const std::string& path, const OffsetCheckpoint& offsets);
+Result<void> write_offset_checkpoint(FileSystem& files, const std::string& path,
+                                     const OffsetCheckpoint& offsets);
 
 struct EpochEntry {
   LeaderEpoch epoch;

@@ -17,12 +17,12 @@ Result<void> IndexFile::create(FileSystem& files, const std::string& path, std::
   count_ = written_ = 0;
   tail_.clear();
   TRY(file_->truncate(0));
-  if (file_->native_handle() >= 0)
-    TRY(file_->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
+  if (file_->native_handle() >= 0) TRY(file_->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
   return {};
 }
 
-Result<void> IndexFile::open(FileSystem& files, const std::string& path, std::int64_t max_bytes, bool writable) {
+Result<void> IndexFile::open(FileSystem& files, const std::string& path, std::int64_t max_bytes,
+                             bool writable) {
   auto file = TRY(files.open(path, writable ? OpenMode::kReadWrite : OpenMode::kReadOnly));
   std::uint64_t size = TRY(file->size());
   if (size % entry_size_ != 0) return fail(ErrorCode::kKafkaStorageError, "index of broken size " + path);

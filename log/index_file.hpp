@@ -1,11 +1,12 @@
 // IndexFile: an append-only file of entries of one size, the base of the offset and the time index.
 //
 // Owned by one index. Thread-compatible.
-// Appended entries gather in memory and are written some dozens at a time: an index is rebuilt from its segment
-// after a crash, so nothing is lost by that and an append seldom costs a second system call.
+// Appended entries gather in memory and are written some dozens at a time: an index is rebuilt from its
+// segment after a crash, so nothing is lost by that and an append seldom costs a second system call.
 // Invariants
 //  1. Entries [0, written) are in the file, [written, count) in memory.
-//  2. The file of an active segment is preallocated (sparse) to `max_bytes` rounded down to whole entries where
+//  2. The file of an active segment is preallocated (sparse) to `max_bytes` rounded down to whole entries
+//  where
 //     the file system is a real one; trim() cuts it to its entries.
 #pragma once
 
@@ -38,8 +39,8 @@ class IndexFile {
 
   Result<void> append(ByteView entry);
   Result<void> read(std::int64_t index, MutableByteView into) const;
-  /// Number of leading entries for which `holds(entry bytes)` is true; it must be false for all after the first
-  /// that is false.
+  /// Number of leading entries for which `holds(entry bytes)` is true; it must be false for all after the
+  /// first that is false.
   template <class Predicate>
   Result<std::int64_t> partition_point(Predicate holds) const;
 
@@ -80,7 +81,8 @@ Result<std::int64_t> IndexFile::partition_point(Predicate holds) const {
   std::int64_t first = low;
   while (low < high) {
     std::int64_t middle = low + (high - low) / 2;
-    ByteView at = ByteView(block).subspan(static_cast<std::size_t>(middle - first) * entry_size_, entry_size_);
+    ByteView at =
+        ByteView(block).subspan(static_cast<std::size_t>(middle - first) * entry_size_, entry_size_);
     (holds(at) ? low : high) = holds(at) ? middle + 1 : middle;
   }
   return low;

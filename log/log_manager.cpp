@@ -112,8 +112,9 @@ Result<void> DirectoryLogManager::lock_and_check(const std::string& directory) {
   locks_.push_back(TRY(files_.lock(directory + "/.lock")));
   auto meta = TRY(read_meta_properties(files_, directory));
   if (!meta) {
-    return fail(ErrorCode::kKafkaStorageError,
-                fmt::format("no meta.properties in log directory {}: run `barnabas format` first", directory));
+    return fail(
+        ErrorCode::kKafkaStorageError,
+        fmt::format("no meta.properties in log directory {}: run `barnabas format` first", directory));
   }
   if (meta->node_id != options_.node_id) {
     return fail(ErrorCode::kKafkaStorageError,
@@ -163,8 +164,9 @@ Result<void> DirectoryLogManager::load_directory(std::size_t index) {
                   fmt::format("{} and {} hold the same partition: remove the stale one", path,
                               logs_[*tp].log->directory()));
     }
-    OpenLogOptions options{path, *tp, TopicId{}, config_for(*tp), offset_in(recovery_points, *tp),
-                           offset_in(log_starts, *tp), clean};
+    OpenLogOptions options{
+        path, *tp, TopicId{}, config_for(*tp), offset_in(recovery_points, *tp), offset_in(log_starts, *tp),
+        clean};
     auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
     TRY(log->open(options));
     logs_[*tp] = {std::move(log), index};
@@ -243,13 +245,15 @@ void DirectoryLogManager::delete_expired(std::int64_t now_ms) {
   std::vector<Doomed> due;
   {
     std::lock_guard lock(mutex_);
-    auto later = std::ranges::partition(doomed_, [&](const Doomed& doomed) { return doomed.due_ms > now_ms; });
+    auto later =
+        std::ranges::partition(doomed_, [&](const Doomed& doomed) { return doomed.due_ms > now_ms; });
     due.assign(later.begin(), later.end());
     doomed_.erase(later.begin(), later.end());
   }
   for (const Doomed& doomed : due) {
     if (auto removed = files_.remove_all(doomed.path); !removed)
-      log_error("log.LogManager", "cannot remove deleted partition {}: {}", doomed.path, removed.error().detail);
+      log_error("log.LogManager", "cannot remove deleted partition {}: {}", doomed.path,
+                removed.error().detail);
   }
 }
 
@@ -276,7 +280,8 @@ Result<void> DirectoryLogManager::checkpoint(std::string_view file, OffsetOf off
 }
 
 Result<void> DirectoryLogManager::checkpoint_recovery_points() {
-  return checkpoint(kRecoveryPoints, [](const PartitionLogImpl& log) { return std::optional(log.recovery_point()); });
+  return checkpoint(kRecoveryPoints,
+                    [](const PartitionLogImpl& log) { return std::optional(log.recovery_point()); });
 }
 
 Result<void> DirectoryLogManager::checkpoint_log_start_offsets() {
@@ -287,7 +292,8 @@ Result<void> DirectoryLogManager::checkpoint_log_start_offsets() {
 }
 
 Result<void> DirectoryLogManager::checkpoint_high_watermarks() {
-  return checkpoint(kHighWatermarks, [](const PartitionLogImpl& log) { return std::optional(log.high_watermark()); });
+  return checkpoint(kHighWatermarks,
+                    [](const PartitionLogImpl& log) { return std::optional(log.high_watermark()); });
 }
 
 Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {

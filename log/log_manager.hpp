@@ -46,7 +46,7 @@ struct OpenLogOptions {
   LogConfig config;
   Offset recovery_point;
   Offset log_start_offset;  // as checkpointed; a new log begins here
-  bool clean = false;  // the last stop was clean
+  bool clean = false;       // the last stop was clean
 };
 Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,
                                                const OpenLogOptions& options);

@@ -29,10 +29,18 @@ void append_utf8(std::string& text, unsigned code) {
 /// Appends what the escape at text[at] (behind the backslash) stands for; moves `at` to its last character.
 void unescape(std::string_view text, std::size_t& at, std::string& into) {
   switch (text[at]) {
-    case 't': into += '\t'; return;
-    case 'n': into += '\n'; return;
-    case 'r': into += '\r'; return;
-    case 'f': into += '\f'; return;
+    case 't':
+      into += '\t';
+      return;
+    case 'n':
+      into += '\n';
+      return;
+    case 'r':
+      into += '\r';
+      return;
+    case 'f':
+      into += '\f';
+      return;
     case 'u': {
       unsigned code = 0;
       std::string_view digits = text.substr(at + 1, 4);
@@ -42,7 +50,8 @@ void unescape(std::string_view text, std::size_t& at, std::string& into) {
       append_utf8(into, code);
       return;
     }
-    default: into += text[at];
+    default:
+      into += text[at];
   }
 }
 

@@ -14,8 +14,8 @@ std::unexpected<Error> corrupt(const std::string& path) {
 
 }  // namespace
 
-Result<void> OffsetIndex::open(FileSystem& files, const std::string& path, std::int64_t max_bytes, bool writable,
-                               std::uint64_t segment_size) {
+Result<void> OffsetIndex::open(FileSystem& files, const std::string& path, std::int64_t max_bytes,
+                               bool writable, std::uint64_t segment_size) {
   last_ = std::nullopt;
   TRY(file_.open(files, path, max_bytes, writable));
   if (file_.count() == 0) return {};
@@ -27,7 +27,8 @@ Result<void> OffsetIndex::open(FileSystem& files, const std::string& path, std::
 Result<OffsetPosition> OffsetIndex::entry(std::int64_t index) const {
   std::uint8_t bytes[8];
   TRY(file_.read(index, bytes));
-  return OffsetPosition{base_ + load_big_endian<std::int32_t>(bytes), load_big_endian<std::uint32_t>(bytes + 4)};
+  return OffsetPosition{base_ + load_big_endian<std::int32_t>(bytes),
+                        load_big_endian<std::uint32_t>(bytes + 4)};
 }
 
 Result<void> OffsetIndex::append(Offset offset, std::uint64_t position) {
@@ -57,7 +58,8 @@ Result<void> OffsetIndex::truncate_to_size(std::uint64_t size) {
   return {};
 }
 
-Result<void> TimeIndex::open(FileSystem& files, const std::string& path, std::int64_t max_bytes, bool writable) {
+Result<void> TimeIndex::open(FileSystem& files, const std::string& path, std::int64_t max_bytes,
+                             bool writable) {
   last_ = std::nullopt;
   TRY(file_.open(files, path, max_bytes, writable));
   if (file_.count() == 0) return {};
@@ -70,7 +72,8 @@ Result<void> TimeIndex::open(FileSystem& files, const std::string& path, std::in
 Result<TimestampPosition> TimeIndex::entry(std::int64_t index) const {
   std::uint8_t bytes[12];
   TRY(file_.read(index, bytes));
-  return TimestampPosition{load_big_endian<std::int64_t>(bytes), base_ + load_big_endian<std::int32_t>(bytes + 8)};
+  return TimestampPosition{load_big_endian<std::int64_t>(bytes),
+                           base_ + load_big_endian<std::int32_t>(bytes + 8)};
 }
 
 Result<void> TimeIndex::append(std::int64_t timestamp_ms, Offset offset, bool closing) {

@@ -4,7 +4,8 @@
 // Invariants
 //  1. OffsetIndex: offsets and positions grow strictly. An entry names the LAST offset of the batch at its
 //     position.
-//  2. TimeIndex: timestamps grow strictly and offsets do not fall. An entry says that records above its offset
+//  2. TimeIndex: timestamps grow strictly and offsets do not fall. An entry says that records above its
+//  offset
 //     are the first that may have a larger timestamp.
 // Errors: kKafkaStorageError, for files that break the invariants at their ends (the owner rebuilds them).
 // Source: measured on Kafka 4.3.1; KIP-33 for the time index.
@@ -75,7 +76,8 @@ class TimeIndex {
 
   /// Does nothing unless the timestamp is above the last entry's; `closing` may take the kept-back entry.
   Result<void> append(std::int64_t timestamp_ms, Offset offset, bool closing = false);
-  /// The last entry with a timestamp <= `timestamp_ms`; timestamp -1 at the segment's base where there is none.
+  /// The last entry with a timestamp <= `timestamp_ms`; timestamp -1 at the segment's base where there is
+  /// none.
   Result<TimestampPosition> lookup(std::int64_t timestamp_ms) const;
   /// Drops entries at `offset` or above.
   Result<void> truncate_to_offset(Offset offset);

@@ -93,7 +93,8 @@ Result<std::optional<TopicId>> read_partition_metadata(FileSystem& files, const 
   auto text = line_value(content, "topic_id");
   auto id = text ? Uuid::parse(*text) : std::nullopt;
   if (version != "0" || !id)
-    return fail(ErrorCode::kKafkaStorageError, "malformed " + path + ": it should name version 0 and a topic_id");
+    return fail(ErrorCode::kKafkaStorageError,
+                "malformed " + path + ": it should name version 0 and a topic_id");
   return TopicId(*id);
 }
 

@@ -69,8 +69,8 @@ struct RecordError {
   std::string message;
 };
 
-/// Why a produce was refused, with the details that Produce v8+ carries. error.detail is what the client is told;
-/// empty where Kafka sends no message.
+/// Why a produce was refused, with the details that Produce v8+ carries. error.detail is what the client is
+/// told; empty where Kafka sends no message.
 struct AppendError {
   AppendError() = default;
   AppendError(Error what, std::vector<RecordError> records = {})
@@ -115,7 +115,8 @@ struct ReadOptions {
   Offset from;
   Offset up_to;  // exclusive bound: high watermark, last stable offset or log end
   std::uint64_t max_bytes = 0;
-  /// The first batch whole, whatever max_bytes says (KIP-74). Without it a first batch that does not fit is left out.
+  /// The first batch whole, whatever max_bytes says (KIP-74). Without it a first batch that does not fit is
+  /// left out.
   bool at_least_one_batch = false;
 };
 
@@ -209,9 +210,9 @@ class PartitionLog {
   virtual Result<void> roll() = 0;
   /// Data, then indexes' metadata; moves the recovery point to the log end at the call.
   virtual Result<void> sync() = 0;
-  /// Deletes segments past retention (the active one is rolled first when it is past it too) and below the log
-  /// start, removes files that were deleted file.delete.delay.ms ago, expires producers. Returns the number of
-  /// segments deleted.
+  /// Deletes segments past retention (the active one is rolled first when it is past it too) and below the
+  /// log start, removes files that were deleted file.delete.delay.ms ago, expires producers. Returns the
+  /// number of segments deleted.
   virtual Result<int> apply_retention(std::int64_t now_ms) = 0;
   [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
   [[nodiscard]] virtual std::size_t segment_count() const = 0;

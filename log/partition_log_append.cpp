@@ -1,7 +1,7 @@
 // Appending: what a produce, a coordinator, raft and a fetch from the leader bring.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/check.hpp"
 #include "log/append_validation.hpp"
@@ -32,11 +32,12 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
   }
   if (batch.bytes().size() > static_cast<std::size_t>(config_.segment_bytes))
     return fail(ErrorCode::kRecordListTooLarge);
-  set_base_offset(validated->bytes, log_end_offset());
-  set_leader_epoch(validated->bytes, options.leader_epoch);
+  protocol::set_base_offset(validated->bytes, log_end_offset());
+  protocol::set_leader_epoch(validated->bytes, options.leader_epoch);
   TRY(producers_.check(batch, log_end_offset(), options.origin));
   AppendResult result = TRY(append_entries(validated->bytes, options.origin));
-  if (config_.message_timestamp_type == TimestampType::kLogAppendTime) result.log_append_time_ms = context.now_ms;
+  if (config_.message_timestamp_type == TimestampType::kLogAppendTime)
+    result.log_append_time_ms = context.now_ms;
   return result;
 }
 
@@ -48,9 +49,9 @@ Result<AppendResult> PartitionLogImpl::append_trusted(MutableByteView batches, c
   for (std::size_t at = 0; auto entry = TRY(cursor.next()); at = cursor.position()) {
     if (entry->is_legacy()) return fail(ErrorCode::kInvalidRecord, "a message of an old format");
     MutableByteView bytes = batches.subspan(at, entry->bytes().size());
-    set_base_offset(bytes, next);
-    if (options.origin == AppendOrigin::kCoordinator) set_leader_epoch(bytes, options.leader_epoch);
-    if (stamps) set_max_timestamp(bytes, protocol::TimestampType::kLogAppendTime, now_ms);
+    protocol::set_base_offset(bytes, next);
+    if (options.origin == AppendOrigin::kCoordinator) protocol::set_leader_epoch(bytes, options.leader_epoch);
+    if (stamps) protocol::set_max_timestamp(bytes, protocol::TimestampType::kLogAppendTime, now_ms);
     next = RecordBatchView(bytes).next_offset();
   }
   TRY(check_entries(batches, options.origin));
@@ -79,7 +80,8 @@ Result<AppendResult> PartitionLogImpl::append_as_follower(ByteView batches) {
                   fmt::format("a batch at offset {} of {} was fetched where the log ends at {}",
                               info.base_offset.value(), to_string(topic_partition_), next.value()));
     }
-    if (!checksum_matches(*entry)) return fail(ErrorCode::kCorruptMessage, "a fetched batch with a wrong checksum");
+    if (!checksum_matches(*entry))
+      return fail(ErrorCode::kCorruptMessage, "a fetched batch with a wrong checksum");
     next = info.last_offset + 1;
   }
   // A batch that the fetch's byte limit cut comes whole with the next fetch.
@@ -89,7 +91,8 @@ Result<AppendResult> PartitionLogImpl::append_as_follower(ByteView batches) {
 Result<bool> PartitionLogImpl::maybe_roll(std::uint64_t bytes) {
   std::int64_t max_timestamp = -1;
   for (const EntryInfo& entry : entries_) max_timestamp = std::max(max_timestamp, entry.max_timestamp_ms);
-  if (!active().should_roll(bytes, entries_.back().last_offset, max_timestamp, clock_.wall_ms())) return false;
+  if (!active().should_roll(bytes, entries_.back().last_offset, max_timestamp, clock_.wall_ms()))
+    return false;
   if (active().size() == 0 && active().base_offset() == log_end_offset()) return false;
   TRY(roll_at(log_end_offset()));
   return true;
@@ -99,15 +102,15 @@ Result<void> PartitionLogImpl::replay(const RecordBatchView& batch, Segment& seg
   auto completed = TRY(producers_.apply(batch));
   if (!completed) return {};
   if (completed->aborted) {
-    TRY(segment.transactions().append({completed->producer_id, completed->first_offset, completed->last_offset,
-                                       producers_.stable_offset_after(*completed)}));
+    TRY(segment.transactions().append({completed->producer_id, completed->first_offset,
+                                       completed->last_offset, producers_.stable_offset_after(*completed)}));
   }
   producers_.complete(*completed);
   return {};
 }
 
-/// Writes checked batches whose offsets and epochs are set: in one call, or by single batches where they do not fit
-/// into one segment.
+/// Writes checked batches whose offsets and epochs are set: in one call, or by single batches where they do
+/// not fit into one segment.
 Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrigin origin) {
   entries_.clear();
   protocol::BatchCursor cursor(bytes);
@@ -115,7 +118,8 @@ Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrig
   AppendResult result;
   result.log_start_offset = log_start_offset();
   if (entries_.empty()) return result;
-  if (entries_.size() > 1 && active().size() + bytes.size() > static_cast<std::uint64_t>(config_.segment_bytes)) {
+  if (entries_.size() > 1 &&
+      active().size() + bytes.size() > static_cast<std::uint64_t>(config_.segment_bytes)) {
     std::vector<EntryInfo> pieces = entries_;
     result.base_offset = pieces.front().base_offset;
     for (const EntryInfo& piece : pieces) {

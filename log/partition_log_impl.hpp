@@ -1,8 +1,8 @@
-// PartitionLogImpl: the PartitionLog over segments; its parts are in partition_log_{append,read,maintenance}.cpp
-// and recovery.cpp.
+// PartitionLogImpl: the PartitionLog over segments; its parts are in
+// partition_log_{append,read,maintenance}.cpp and recovery.cpp.
 //
-// Thread safety: as PartitionLog says. Offsets are atomics so that checkpoints read them without the partition's
-// mutex; `segments_mutex_` lets sync() take the list of segments beside appends and rolls.
+// Thread safety: as PartitionLog says. Offsets are atomics so that checkpoints read them without the
+// partition's mutex; `segments_mutex_` lets sync() take the list of segments beside appends and rolls.
 // Invariants: those of PartitionLog, and
 //  5. segments_ is never empty once opened; its keys are the segments' base offsets.
 //  6. After a failed write or sync (a full disk apart) state_ is not kOpen and every call fails.
@@ -56,7 +56,8 @@ class PartitionLogImpl final : public PartitionLog {
 
   Result<ReadResult> read(const ReadOptions& options) override;
   Result<Bytes> read_bytes(const ReadOptions& options) override;
-  [[nodiscard]] std::vector<AbortedTransaction> aborted_transactions(Offset from, Offset up_to) const override;
+  [[nodiscard]] std::vector<AbortedTransaction> aborted_transactions(Offset from,
+                                                                     Offset up_to) const override;
   Result<std::optional<TimestampOffset>> find_by_timestamp(std::int64_t timestamp_ms, Offset up_to) override;
   Result<std::optional<TimestampOffset>> find_max_timestamp() override;
 
@@ -106,7 +107,8 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> check_entries(ByteView bytes, AppendOrigin origin);
   Result<bool> maybe_roll(std::uint64_t bytes);
   Result<void> replay(const protocol::RecordBatchView& batch, Segment& segment);
-  std::expected<AppendResult, AppendError> append_produce(MutableByteView batches, const AppendOptions& options);
+  std::expected<AppendResult, AppendError> append_produce(MutableByteView batches,
+                                                          const AppendOptions& options);
   Result<AppendResult> append_trusted(MutableByteView batches, const AppendOptions& options);
 
   // read

@@ -1,7 +1,7 @@
 // Rolling, syncing, truncation, retention and closing.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
@@ -22,7 +22,8 @@ PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const 
 
 Result<void> PartitionLogImpl::check_open() const {
   if (state_ == State::kOpen) return {};
-  const char* why = state_ == State::kOffline ? " is offline after a storage error: check the disk and restart"
+  const char* why = state_ == State::kOffline
+                        ? " is offline after a storage error: check the disk and restart"
                     : state_ == State::kRemoved ? " was deleted"
                                                 : " is closed";
   return fail(ErrorCode::kKafkaStorageError, "the log in " + directory_ + why);
@@ -54,7 +55,8 @@ Offset PartitionLogImpl::end_of(Segments::const_iterator segment) const {
 
 Offset PartitionLogImpl::last_stable_offset() const {
   auto unstable = producers_.first_unstable_offset();
-  return unstable && *unstable < high_watermark() ? std::max(*unstable, log_start_offset()) : high_watermark();
+  return unstable && *unstable < high_watermark() ? std::max(*unstable, log_start_offset())
+                                                  : high_watermark();
 }
 
 void PartitionLogImpl::set_high_watermark(Offset offset) {
@@ -204,7 +206,8 @@ Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::i
   return {};
 }
 
-/// Deletes from the oldest on while `is_due`, never above the high watermark; the active segment is rolled before.
+/// Deletes from the oldest on while `is_due`, never above the high watermark; the active segment is rolled
+/// before.
 Result<int> PartitionLogImpl::delete_oldest(std::int64_t now_ms,
                                             const std::function<bool(Segment&, Offset next)>& is_due) {
   int count = 0;
@@ -266,7 +269,8 @@ Result<void> PartitionLogImpl::close() {
   auto finish = [this]() -> Result<void> {
     TRY(write_snapshot());
     TRY(active().seal());
-    for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at) TRY(at->second->sync_files(true));
+    for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at)
+      TRY(at->second->sync_files(true));
     return sync();
   };
   auto finished = noted(finish());

@@ -47,8 +47,8 @@ Result<ReadResult> PartitionLogImpl::read(const ReadOptions& options) {
   for (auto at = segment_of(options.from); at != segments_.end() && wanted.from < wanted.up_to; ++at) {
     std::uint64_t read = TRY(noted(read_segment(*at->second, wanted, budget, result)));
     // The next segment follows only on one that was given to its end.
-    bool to_its_end = read == 0 ? result.slices.empty()
-                                : result.slices.back().position + read == at->second->size();
+    bool to_its_end =
+        read == 0 ? result.slices.empty() : result.slices.back().position + read == at->second->size();
     budget -= std::min(budget, read);
     if (!to_its_end || (budget == 0 && !result.slices.empty())) break;
     wanted.from = std::max(wanted.from, end_of(at));
@@ -80,7 +80,8 @@ Result<Bytes> PartitionLogImpl::read_bytes(const ReadOptions& options) {
   for (const FileSlice& slice : found.slices) {
     auto into = MutableByteView(bytes).subspan(filled, slice.size);
     if (TRY(noted(slice.file->read_at(slice.position, into))) != slice.size)
-      return std::unexpected(note({ErrorCode::kKafkaStorageError, "a segment of " + directory_ + " is too short"}));
+      return std::unexpected(
+          note({ErrorCode::kKafkaStorageError, "a segment of " + directory_ + " is too short"}));
     filled += slice.size;
   }
   return bytes;
@@ -115,7 +116,8 @@ Result<std::optional<TimestampOffset>> PartitionLogImpl::find_by_timestamp(std::
   return std::nullopt;
 }
 
-Result<std::optional<TimestampOffset>> PartitionLogImpl::find_in_segment(Segment& segment, std::int64_t timestamp_ms,
+Result<std::optional<TimestampOffset>> PartitionLogImpl::find_in_segment(Segment& segment,
+                                                                         std::int64_t timestamp_ms,
                                                                          Offset up_to) const {
   std::uint64_t from = TRY(segment.position_for_timestamp(timestamp_ms));
   HeaderScanner scanner(*segment.file(), from, segment.size());

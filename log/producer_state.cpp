@@ -77,31 +77,37 @@ std::optional<ProducedBatch> ProducerState::find_duplicate(const RecordBatchHead
   return std::nullopt;
 }
 
-Result<void> ProducerState::check_sequence(const Entry& entry, const RecordBatchHeader& batch, Offset offset) const {
+Result<void> ProducerState::check_sequence(const Entry& entry, const RecordBatchHeader& batch,
+                                           Offset offset) const {
   if (batch.producer_epoch() != entry.epoch) {
     if (batch.base_sequence() == 0 || entry.epoch == kNoProducerEpoch) return {};
-    return fail(ErrorCode::kOutOfOrderSequenceNumber,
-                fmt::format("Invalid sequence number for new epoch of producer {} at offset {} in partition {}: {} "
-                            "(request epoch), {} (seq. number), {} (current producer epoch)",
-                            batch.producer_id().value(), offset.value(), partition_,
-                            batch.producer_epoch().value(), batch.base_sequence(), entry.epoch.value()));
+    return fail(
+        ErrorCode::kOutOfOrderSequenceNumber,
+        fmt::format("Invalid sequence number for new epoch of producer {} at offset {} in partition {}: {} "
+                    "(request epoch), {} (seq. number), {} (current producer epoch)",
+                    batch.producer_id().value(), offset.value(), partition_, batch.producer_epoch().value(),
+                    batch.base_sequence(), entry.epoch.value()));
   }
-  std::int32_t last = entry.last_batch() == nullptr ? protocol::kNoSequence : entry.last_batch()->last_sequence;
+  std::int32_t last =
+      entry.last_batch() == nullptr ? protocol::kNoSequence : entry.last_batch()->last_sequence;
   if (in_sequence(last, batch.base_sequence())) return {};
-  return fail(ErrorCode::kOutOfOrderSequenceNumber,
-              fmt::format("Out of order sequence number for producer {} at offset {} in partition {}: {} (incoming "
-                          "seq. number), {} (current end sequence number)",
-                          batch.producer_id().value(), offset.value(), partition_, batch.base_sequence(), last));
+  return fail(
+      ErrorCode::kOutOfOrderSequenceNumber,
+      fmt::format("Out of order sequence number for producer {} at offset {} in partition {}: {} (incoming "
+                  "seq. number), {} (current end sequence number)",
+                  batch.producer_id().value(), offset.value(), partition_, batch.base_sequence(), last));
 }
 
-Result<void> ProducerState::check_marker(const Entry& entry, const RecordBatchView& batch, Offset offset) const {
+Result<void> ProducerState::check_marker(const Entry& entry, const RecordBatchView& batch,
+                                         Offset offset) const {
   auto marker = TRY(read_transaction_marker(batch));
   if (!marker || marker->coordinator_epoch >= entry.coordinator_epoch) return {};
-  return fail(ErrorCode::kTransactionCoordinatorFenced,
-              fmt::format("Invalid coordinator epoch for producerId {} at offset {} in partition {}: {} (zombie), "
-                          "{} (current)",
-                          batch.producer_id().value(), offset.value(), partition_, marker->coordinator_epoch,
-                          entry.coordinator_epoch));
+  return fail(
+      ErrorCode::kTransactionCoordinatorFenced,
+      fmt::format("Invalid coordinator epoch for producerId {} at offset {} in partition {}: {} (zombie), "
+                  "{} (current)",
+                  batch.producer_id().value(), offset.value(), partition_, marker->coordinator_epoch,
+                  entry.coordinator_epoch));
 }
 
 Result<void> ProducerState::check(const RecordBatchView& batch, Offset offset, AppendOrigin origin) const {
@@ -110,11 +116,12 @@ Result<void> ProducerState::check(const RecordBatchView& batch, Offset offset, A
   if (found == producers_.end()) return {};
   const Entry& entry = found->second;
   if (batch.producer_epoch() < entry.epoch) {
-    return fail(ErrorCode::kInvalidProducerEpoch,
-                fmt::format("Epoch of producer {} at offset {} in {} is {}, which is smaller than the last seen "
-                            "epoch {}",
-                            batch.producer_id().value(), offset.value(), partition_,
-                            batch.producer_epoch().value(), entry.epoch.value()));
+    return fail(
+        ErrorCode::kInvalidProducerEpoch,
+        fmt::format("Epoch of producer {} at offset {} in {} is {}, which is smaller than the last seen "
+                    "epoch {}",
+                    batch.producer_id().value(), offset.value(), partition_, batch.producer_epoch().value(),
+                    entry.epoch.value()));
   }
   if (batch.is_control()) return check_marker(entry, batch, offset);
   if (origin == AppendOrigin::kClient) TRY(check_sequence(entry, batch, offset));
@@ -136,7 +143,8 @@ Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBat
     entry.coordinator_epoch = std::max(entry.coordinator_epoch, marker->coordinator_epoch);
     entry.last_timestamp_ms = marker->timestamp_ms;
     if (entry.transaction_start == kNoOffset) return std::nullopt;
-    CompletedTransaction completed{batch.producer_id(), entry.transaction_start, marker->offset, marker->aborted};
+    CompletedTransaction completed{batch.producer_id(), entry.transaction_start, marker->offset,
+                                   marker->aborted};
     entry.transaction_start = kNoOffset;
     return completed;
   }

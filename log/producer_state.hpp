@@ -1,14 +1,13 @@
 // ProducerState: what a partition knows of its idempotent and transactional producers.
 //
-// Owned by a PartitionLog, in whose order check() and apply() are called. Thread-compatible, does no I/O: encode()
-// and decode() are the bytes of %020d.snapshot.
-// Invariants
+// Owned by a PartitionLog, in whose order check() and apply() are called. Thread-compatible, does no I/O:
+// encode() and decode() are the bytes of %020d.snapshot. Invariants
 //  1. The state is that of replaying, with apply(), all batches below the log end.
 //  2. A producer has at most five batches remembered and at most one transaction open.
 //  3. ongoing transactions are those of the entries; unreplicated ones ended at or above the high watermark.
 // Units: milliseconds. Sequences run 0..2147483647 and begin at 0 again.
-// Errors: OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, TRANSACTION_COORDINATOR_FENCED.
-// Source: KIP-98, KIP-360, KIP-890; measured on Kafka 4.3.1.
+// Errors: OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
+// TRANSACTION_COORDINATOR_FENCED. Source: KIP-98, KIP-360, KIP-890; measured on Kafka 4.3.1.
 #pragma once
 
 #include <array>
@@ -105,7 +104,8 @@ class ProducerState {
     void add(const ProducedBatch& batch);
   };
 
-  Result<void> check_sequence(const Entry& entry, const protocol::RecordBatchHeader& batch, Offset offset) const;
+  Result<void> check_sequence(const Entry& entry, const protocol::RecordBatchHeader& batch,
+                              Offset offset) const;
   Result<void> check_marker(const Entry& entry, const protocol::RecordBatchView& batch, Offset offset) const;
   [[nodiscard]] bool is_expired(const Entry& entry, std::int64_t now_ms) const {
     return entry.transaction_start == kNoOffset && now_ms - entry.last_timestamp_ms >= expiration_ms_;
@@ -114,8 +114,8 @@ class ProducerState {
   std::string partition_;  // for messages
   std::int64_t expiration_ms_;
   std::unordered_map<ProducerId, Entry> producers_;
-  std::map<Offset, ProducerId> ongoing_;      // by first offset
-  std::map<Offset, Offset> unreplicated_;     // first offset to that of the marker
+  std::map<Offset, ProducerId> ongoing_;   // by first offset
+  std::map<Offset, Offset> unreplicated_;  // first offset to that of the marker
 };
 
 }  // namespace barnabas::log

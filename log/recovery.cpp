@@ -1,8 +1,9 @@
 // Opening a log: loading its files and, after a crash, making them whole again.
 //
-// After a clean stop files are taken as they are. Otherwise every segment from the one that holds the recovery point
-// on is read: it is cut at the first batch that is no batch or has a wrong checksum, what lies behind it is deleted,
-// and indexes, transaction indexes, leader epochs and producer snapshots are made anew from what was read.
+// After a clean stop files are taken as they are. Otherwise every segment from the one that holds the
+// recovery point on is read: it is cut at the first batch that is no batch or has a wrong checksum, what lies
+// behind it is deleted, and indexes, transaction indexes, leader epochs and producer snapshots are made anew
+// from what was read.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,11 +26,12 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   auto stored_id = TRY(read_partition_metadata(files_, directory_));
   if (stored_id && !topic_id_.value().is_zero() && *stored_id != topic_id_) {
     return fail(ErrorCode::kInconsistentTopicId,
-                fmt::format("{} belongs to topic id {}, not to {}", directory_, stored_id->value().to_string(),
-                            topic_id_.value().to_string()));
+                fmt::format("{} belongs to topic id {}, not to {}", directory_,
+                            stored_id->value().to_string(), topic_id_.value().to_string()));
   }
   if (stored_id) topic_id_ = *stored_id;
-  if (!stored_id && !topic_id_.value().is_zero()) TRY(write_partition_metadata(files_, directory_, topic_id_));
+  if (!stored_id && !topic_id_.value().is_zero())
+    TRY(write_partition_metadata(files_, directory_, topic_id_));
 
   TRY(load_files());
   recovery_point_ = options.recovery_point;
@@ -129,7 +131,8 @@ Result<void> PartitionLogImpl::recover_segments() {
     log_end_ = at->first;
     std::uint64_t cut = TRY(segment.recover(take));
     if (cut == 0) continue;
-    log_warn("log.Recovery", "{}: cut {} bytes that are no whole batch from the segment at {}; the log ends at {}",
+    log_warn("log.Recovery",
+             "{}: cut {} bytes that are no whole batch from the segment at {}; the log ends at {}",
              directory_, cut, at->first.value(), log_end_offset().value());
     while (std::prev(segments_.end())->first != at->first)
       TRY(delete_segment(std::prev(segments_.end()), clock_.wall_ms()));
@@ -192,7 +195,8 @@ Result<void> PartitionLogImpl::replay_segments(Offset from, Offset to) {
         bytes = whole;
       }
       // The transaction index has these already.
-      if (auto completed = TRY(producers_.apply(protocol::RecordBatchView(bytes)))) producers_.complete(*completed);
+      if (auto completed = TRY(producers_.apply(protocol::RecordBatchView(bytes))))
+        producers_.complete(*completed);
     }
   }
   return {};

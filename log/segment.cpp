@@ -211,6 +211,7 @@ Result<Segment::End> Segment::read_end() {
 }
 
 Result<void> Segment::activate() {
+  if (active_) return {};
   offsets_.file().close();
   times_.file().close();
   active_ = true;
@@ -240,7 +241,8 @@ Result<void> Segment::seal() {
   return {};
 }
 
-Result<std::uint64_t> Segment::recover(const std::function<Result<void>(const protocol::LogEntry&)>& on_entry) {
+Result<std::uint64_t> Segment::recover(
+    const std::function<Result<void>(const protocol::LogEntry&)>& on_entry) {
   TRY(create_indexes());
   TRY(transactions_.reset());
   max_timestamp_ = {};
@@ -286,7 +288,8 @@ Result<void> Segment::truncate(std::uint64_t size, Offset offset) {
 }
 
 Result<void> Segment::mark_deleted() {
-  for (std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
+  for (std::string_view suffix :
+       {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
     std::string from = path(suffix);
     if (TRY(files_.exists(from))) TRY(files_.rename(from, from + std::string(kDeletedSuffix)));
   }

@@ -4,7 +4,8 @@
 // Invariants
 //  1. The file's first size() bytes are whole entries, whose offsets grow from base_offset() on.
 //  2. A failed append leaves size() as it was: what it wrote is overwritten by the next or cut by recovery.
-//  3. Indexes of a sealed segment are opened when first used, and rebuilt from the file when missing or broken.
+//  3. Indexes of a sealed segment are opened when first used, and rebuilt from the file when missing or
+//  broken.
 // Units: bytes, milliseconds. Errors: kKafkaStorageError. Source: measured on Kafka 4.3.1.
 #pragma once
 
@@ -51,7 +52,7 @@ class Segment {
   /// For retention: max_timestamp(), or the time the segment was made or opened.
   [[nodiscard]] std::int64_t retention_timestamp();
   struct End {
-    Offset next_offset;       // one past the last offset
+    Offset next_offset;      // one past the last offset
     bool is_broken = false;  // bytes behind it are no whole entry
   };
   /// Scans from the last index entry.

@@ -37,7 +37,8 @@ EntryInfo entry_info(ByteView bytes, std::uint64_t position) {
 Result<ByteView> HeaderScanner::bytes_at(std::uint64_t position, std::size_t size) {
   bool inside = position >= buffer_position_ && position + size <= buffer_position_ + buffer_.size();
   if (!inside) {
-    buffer_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(std::max(chunk_, size), end_ - position)));
+    buffer_.resize(
+        static_cast<std::size_t>(std::min<std::uint64_t>(std::max(chunk_, size), end_ - position)));
     std::size_t got = TRY(file_.read_at(position, buffer_));
     buffer_.resize(got);
     buffer_position_ = position;
@@ -56,8 +57,8 @@ Result<std::optional<EntryInfo>> HeaderScanner::next() {
   if (!prefix) return std::nullopt;
   auto size = static_cast<std::uint64_t>(prefix->size_bytes);
   if (size > end_ - position_) return std::nullopt;
-  std::size_t wanted = prefix->magic < 2 ? std::min<std::size_t>(kLegacyHeaderBytes, size)
-                                         : protocol::kBatchHeaderBytes;
+  std::size_t wanted =
+      prefix->magic < 2 ? std::min<std::size_t>(kLegacyHeaderBytes, size) : protocol::kBatchHeaderBytes;
   header_ = TRY(bytes_at(position_, wanted));
   if (header_.size() < wanted) return std::nullopt;
   EntryInfo info = entry_info(header_, position_);

@@ -45,9 +45,9 @@ Result<std::vector<AbortedTransaction>> TransactionIndex::entries() const {
   for (const std::uint8_t* at = bytes.data(); at != bytes.data() + size; at += kEntrySize) {
     if (load_big_endian<std::int16_t>(at) != kVersion)
       return fail(ErrorCode::kKafkaStorageError, "unknown entry version in transaction index " + path_);
-    found.push_back({ProducerId(load_big_endian<std::int64_t>(at + 2)),
-                     Offset(load_big_endian<std::int64_t>(at + 10)), Offset(load_big_endian<std::int64_t>(at + 18)),
-                     Offset(load_big_endian<std::int64_t>(at + 26))});
+    found.push_back(
+        {ProducerId(load_big_endian<std::int64_t>(at + 2)), Offset(load_big_endian<std::int64_t>(at + 10)),
+         Offset(load_big_endian<std::int64_t>(at + 18)), Offset(load_big_endian<std::int64_t>(at + 26))});
   }
   return found;
 }

@@ -1,8 +1,8 @@
 // TransactionIndex: the aborted transactions whose markers lie in a segment (%020d.txnindex).
 //
-// Owned by a Segment. Thread-compatible. The file is made by the first entry; entries are written at once and not
-// kept in memory: a segment without aborted transactions costs nothing.
-// Errors: kKafkaStorageError, for malformed entries too. Source: KIP-98, measured on Kafka 4.3.1.
+// Owned by a Segment. Thread-compatible. The file is made by the first entry; entries are written at once and
+// not kept in memory: a segment without aborted transactions costs nothing. Errors: kKafkaStorageError, for
+// malformed entries too. Source: KIP-98, measured on Kafka 4.3.1.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,71 @@
+#include "log/log_testing.hpp"
+
+namespace barnabas::log {
+namespace {
+
+using namespace testing;
+
+struct Fixture {
+  TemporaryDirectory directory;
+  PosixFileSystem files;
+  StillClock clock;
+  LogConfig config;
+  std::unique_ptr<PartitionLog> log;
+
+  void open(bool clean = false, std::int64_t recovery_point = 0) {
+    log.reset();
+    OpenLogOptions options = options_for(directory.path(), config);
+    options.clean = clean;
+    options.recovery_point = Offset(recovery_point);
+    log = must(open_log(files, clock, options));
+  }
+  [[nodiscard]] std::string path(const std::string& name) const { return directory.path() + "/t-0/" + name; }
+};
+
+TEST_CASE_METHOD(Fixture, "what is appended is read back at its offsets, before and after a restart") {
+  open();
+  CHECK(must(append(*log, make_batch({.count = 3}))).base_offset == Offset(0));
+  AppendResult second = must(append(*log, make_batch({.count = 2}), 4));
+  CHECK(second.base_offset == Offset(3));
+  CHECK(second.last_offset == Offset(4));
+  CHECK(log->log_end_offset() == Offset(5));
+  CHECK(log->latest_epoch() == LeaderEpoch(4));
+  CHECK(base_offsets(*log) == std::vector<std::int64_t>{0, 3});
+  bool clean = GENERATE(true, false);
+  if (clean) must(log->close());
+  open(clean);
+  CHECK(log->log_end_offset() == Offset(5));
+  CHECK(base_offsets(*log) == std::vector<std::int64_t>{0, 3});
+  CHECK(log->epoch_of(Offset(2)) == LeaderEpoch(0));
+  CHECK(log->epoch_of(Offset(3)) == LeaderEpoch(4));
+  CHECK(must(append(*log, make_batch(), 4)).base_offset == Offset(5));
+}
+
+TEST_CASE_METHOD(Fixture, "a log of many segments reads at every offset and recovers") {
+  config.segment_bytes = 2000;
+  config.index_interval_bytes = 100;
+  open();
+  std::vector<std::int64_t> expected;
+  for (int i = 0; i < 100; ++i) {
+    expected.push_back(log->log_end_offset().value());
+    must(append(*log, make_batch({.count = 1 + i % 3, .value = std::string(40, 'x')})));
+  }
+  CHECK(log->segment_count() > 5);
+  CHECK(base_offsets(*log) == expected);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    Bytes bytes = read_bytes(*log, expected[i], 1);
+    CHECK(protocol::LogEntry(ByteView(bytes)).batch().base_offset() == Offset(expected[i]));
+  }
+  std::int64_t end = log->log_end_offset().value();
+  bool clean = GENERATE(true, false);
+  if (clean) must(log->close());
+  open(clean, clean ? end : 0);
+  CHECK(base_offsets(*log) == expected);
+  for (std::size_t i = 0; i < expected.size(); i += 7) {
+    Bytes bytes = read_bytes(*log, expected[i], 1);
+    CHECK(protocol::LogEntry(ByteView(bytes)).batch().base_offset() == Offset(expected[i]));
+  }
+}
+
+}  // namespace
+}  // namespace barnabas::log
