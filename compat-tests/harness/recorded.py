@@ -59,9 +59,12 @@ class Probes:
 
 
 def normal(value, broker):
+    """The value without what cannot be the same twice. Lists inside an answer are sorted: Apache Kafka keeps many of
+    them in hash maps, so their order says nothing."""
     if isinstance(value, dict):
-        return {key: "$CLUSTER" if key == "ClusterId" and item else normal(item, broker)
-                for key, item in value.items()}
+        named = {key: "$CLUSTER" if key == "ClusterId" and item else normal(item, broker)
+                 for key, item in value.items()}
+        return {key: in_order(item) for key, item in named.items()}
     if isinstance(value, (list, tuple)):
         return [normal(item, broker) for item in value]
     if isinstance(value, bytes):
@@ -70,4 +73,10 @@ def normal(value, broker):
         return {broker.port: "$PORT", broker.controller_port: "$CONTROLLER_PORT"}.get(value, value)
     if isinstance(value, str) and value != wire.NO_UUID:
         return UUID.sub("$UUID", value)
+    return value
+
+
+def in_order(value):
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
     return value
