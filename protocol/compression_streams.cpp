@@ -278,11 +278,14 @@ Result<void> Decompressor::Stream::start_lz4(Lz4Header header) {
   LZ4F_resetDecompressionContext(lz4);
   lz4_header_left = {};
   constexpr std::size_t kFlagsAt = kLz4MagicBytes;
+  // What LZ4's library reads and Kafka's Java clients do not must not get into a log.
+  if (input.size() > kFlagsAt) {
+    if ((input[kFlagsAt] & 0x20) == 0) return broken(codec, "blocks that depend on each other");
+    if ((input[kFlagsAt] & 0x03) != 0) return broken(codec, "a dictionary or reserved flags");
+  }
   if (header == Lz4Header::kStandard || input.size() <= kFlagsAt) return {};
-  // Flags and block size, the content's size (bit 3) and a dictionary id (bit 0) where flagged, the checksum.
-  std::size_t descriptor = 2;
-  if ((input[kFlagsAt] & 0x08) != 0) descriptor += 8;
-  if ((input[kFlagsAt] & 0x01) != 0) descriptor += 4;
+  // Flags and block size, the content's size where bit 3 says so, the checksum.
+  std::size_t descriptor = (input[kFlagsAt] & 0x08) != 0 ? 10 : 2;
   std::size_t size = kLz4MagicBytes + descriptor + 1;
   if (input.size() < size) return {};
   std::copy_n(input.begin(), size, lz4_header);

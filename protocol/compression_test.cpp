@@ -1,5 +1,6 @@
 #include "protocol/compression.hpp"
 
+#include <lz4frame.h>
 #include <snappy.h>
 
 #include <catch2/catch.hpp>
@@ -153,6 +154,31 @@ TEST_CASE("unknown codecs and other codecs' bytes are errors") {
     auto result = decompressor.decompress(codec, text, 1 << 20, out);
     REQUIRE(!result);
     CHECK(result.error().code == ErrorCode::kUnknownServerError);
+  }
+}
+
+TEST_CASE("lz4 frames are read with any block size, checksums and content size, but not with linked blocks") {
+  Decompressor decompressor;
+  Bytes text = make_text(300'000);
+  for (bool linked : {false, true}) {
+    LZ4F_preferences_t preferences{};
+    preferences.frameInfo.blockSizeID = LZ4F_max1MB;
+    preferences.frameInfo.blockMode = linked ? LZ4F_blockLinked : LZ4F_blockIndependent;
+    preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
+    preferences.frameInfo.blockChecksumFlag = LZ4F_blockChecksumEnabled;
+    preferences.frameInfo.contentSize = text.size();
+    if (linked) preferences.frameInfo.blockSizeID = LZ4F_max64KB;
+    Bytes packed(LZ4F_compressFrameBound(text.size(), &preferences));
+    packed.resize(LZ4F_compressFrame(packed.data(), packed.size(), text.data(), text.size(), &preferences));
+    Bytes out;
+    CHECK(decompressor.decompress(Codec::kLz4, packed, 1 << 20, out).has_value() == !linked);
+    if (!linked) CHECK(out == text);
+    // Magic 0: any header checksum, a content size before it too.
+    packed[4 + 2 + 8] ^= 0xFF;
+    Bytes again;
+    CHECK(decompressor.decompress(Codec::kLz4, packed, 1 << 20, again, Lz4Header::kMagic0).has_value() ==
+          !linked);
+    CHECK(!decompressor.decompress(Codec::kLz4, packed, 1 << 20, again));
   }
 }
 

@@ -131,6 +131,24 @@ Result<void> LegacyCursor::fill(const LegacyMessageView& message, RecordView& re
   return {};
 }
 
+Result<void> check_crc(const LogEntry& entry) {
+  return entry.is_legacy() ? LegacyMessageView(entry.bytes()).check_crc() : entry.batch().check_crc();
+}
+
+std::int64_t max_timestamp(const LogEntry& entry) {
+  return entry.is_legacy() ? LegacyMessageView(entry.bytes()).timestamp() : entry.batch().max_timestamp();
+}
+
+Result<Offset> base_offset(const LogEntry& entry, RecordScratch& scratch, const RecordLimits& limits) {
+  if (!entry.is_legacy()) return entry.batch().base_offset();
+  LegacyMessageView message(entry.bytes());
+  if (!message.is_compressed()) return message.offset();
+  RecordView first;
+  LegacyCursor cursor(message, scratch, limits);
+  if (!TRY(cursor.next(first))) return message.offset();
+  return first.offset;
+}
+
 void LegacySetBuilder::write(const Message& message, Bytes& to) const {
   std::size_t begin = to.size();
   std::size_t key_at = key_position(options_.magic);

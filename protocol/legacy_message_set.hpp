@@ -86,6 +86,28 @@ class LegacyCursor {
   std::optional<Error> error_;
 };
 
+// What a log asks of an entry of any magic.
+
+/// kCorruptMessage unless the CRC is right.
+Result<void> check_crc(const LogEntry& entry);
+/// kNoTimestamp for magic 0.
+[[nodiscard]] std::int64_t max_timestamp(const LogEntry& entry);
+/// Of the first record; a compressed message set is decompressed for it.
+Result<Offset> base_offset(const LogEntry& entry, RecordScratch& scratch, const RecordLimits& limits = {});
+
+/// Calls `visit(const RecordView&)` for every record.
+template <class Visit>
+Result<void> visit_records(const LogEntry& entry, RecordScratch& scratch, const RecordLimits& limits,
+                           Visit&& visit) {
+  auto walk = [&](auto cursor) -> Result<void> {
+    RecordView record;
+    while (TRY(cursor.next(record))) visit(static_cast<const RecordView&>(record));
+    return {};
+  };
+  if (entry.is_legacy()) return walk(LegacyCursor(LegacyMessageView(entry.bytes()), scratch, limits));
+  return walk(RecordCursor(entry.batch(), scratch, limits));
+}
+
 struct LegacySetOptions {
   std::int8_t magic = 1;
   Codec codec = Codec::kNone;  // not kZstd

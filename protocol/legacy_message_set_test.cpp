@@ -19,15 +19,9 @@ Result<std::vector<OwnedRecord>> read_all(ByteView bytes, RecordScratch& scratch
                                           const RecordLimits& limits = {}) {
   std::vector<OwnedRecord> records;
   BatchCursor entries(bytes);
-  RecordView record;
   while (auto entry = TRY(entries.next())) {
-    if (entry->is_legacy()) {
-      LegacyCursor cursor(LegacyMessageView(entry->bytes()), scratch, limits);
-      while (TRY(cursor.next(record))) records.push_back(own(record));
-    } else {
-      RecordCursor cursor(entry->batch(), scratch, limits);
-      while (TRY(cursor.next(record))) records.push_back(own(record));
-    }
+    TRY(visit_records(*entry, scratch, limits,
+                      [&](const RecordView& record) { records.push_back(own(record)); }));
   }
   return records;
 }
@@ -85,6 +79,19 @@ TEST_CASE("message sets that Kafka wrote give the records it was given") {
       CHECK(LegacyMessageView(entry->bytes()).check_crc().has_value());
     }
     CHECK(read_all(bytes, scratch).value() == sample_records(name));
+  }
+}
+
+TEST_CASE("an entry of any magic tells its CRC, its first and last offset and its latest time") {
+  RecordScratch scratch;
+  for (std::string name : {"v0-gzip", "v1-gzip", "v1-lz4", "v2-gzip"}) {
+    INFO(name);
+    Bytes bytes = read_sample("set-" + name + ".bin");
+    LogEntry entry = *BatchCursor(bytes).next().value();
+    CHECK(check_crc(entry).has_value());
+    CHECK(base_offset(entry, scratch).value() == Offset(10));
+    CHECK(entry.last_offset() == Offset(12));
+    CHECK(max_timestamp(entry) == (name == "v0-gzip" ? kNoTimestamp : kTime + 7));
   }
 }
 
