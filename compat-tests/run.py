@@ -108,7 +108,8 @@ def main():
             print(f"NOT RUN {name}: {last.removeprefix('not run: ')}", flush=True)
     for name, log in failures:
         print(f"\n----- {name}: the end of {log}")
-        print("\n".join(log.read_text(errors="replace").splitlines()[-40:]))
+        lines = [text for text in log.read_text(errors="replace").splitlines() if "] INFO " not in text]
+        print("\n".join(lines[-60:]))
     print()
     for name, log in failures:
         print(f"FAILED {name}")
