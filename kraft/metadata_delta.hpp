@@ -52,8 +52,8 @@ class MetadataDelta {
   /// `offset` and `epoch` are those of the last record replayed. The delta then starts again from the new
   /// image.
   MetadataImagePtr build(Offset offset, LeaderEpoch epoch);
-  /// Since the last build().
-  [[nodiscard]] const MetadataChanges& changes() const { return changes_; }
+  /// What the last build() changed.
+  [[nodiscard]] const MetadataChanges& changes() const { return built_changes_; }
   [[nodiscard]] bool in_transaction() const { return transaction_.has_value(); }
 
  private:
@@ -62,7 +62,7 @@ class MetadataDelta {
 
   MetadataImagePtr base_;
   std::unique_ptr<Applier> next_;
-  MetadataChanges changes_;
+  MetadataChanges built_changes_;
   std::optional<std::vector<Bytes>> transaction_;  // encoded, so that no view outlives its buffer
 };
 

@@ -76,8 +76,8 @@ using ReplyTo = std::move_only_function<void(Response)>;
 
 class MetadataNode {
  public:
-  /// `image` holds everything up to its offset; `changes` is what differs from the one before.
-  using ImageListener = std::function<void(const MetadataImagePtr& image, const MetadataChanges& changes)>;
+  /// `image` holds everything up to its offset; `delta.changes()` is what differs from the one before.
+  using ImageListener = std::function<void(const MetadataImagePtr& image, const MetadataDelta& delta)>;
 
   /// Reads the newest snapshot and replays what of the log is known to be committed. `on_image` hears of the
   /// loaded image from the first run_once(), and of each later one before the replies that it concerns.
