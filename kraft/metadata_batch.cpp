@@ -116,13 +116,16 @@ Result<std::optional<ControlValue>> decode_control(ControlType type, ByteView va
     }
     case ControlType::kKRaftVersion:
       return KraftVersionControl{TRY(read_control<protocol::KRaftVersionRecord>(value)).kraft_version};
-    case ControlType::kKRaftVoters: return TRY(decode_voters(value));
+    case ControlType::kKRaftVoters:
+      return TRY(decode_voters(value));
     case ControlType::kSnapshotHeader: {
       const auto message = TRY(read_control<protocol::SnapshotHeaderRecord>(value));
       return SnapshotHeaderControl{message.last_contained_log_timestamp};
     }
-    case ControlType::kSnapshotFooter: return SnapshotFooterControl{};
-    default: return std::nullopt;
+    case ControlType::kSnapshotFooter:
+      return SnapshotFooterControl{};
+    default:
+      return std::nullopt;
   }
 }
 

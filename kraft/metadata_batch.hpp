@@ -45,8 +45,8 @@ struct LogVisitor {
   /// Control records of types that are not known are passed over.
   std::function<Result<void>(const LogRecordView&, const ControlValue&)> control;
 };
-/// Visits the records of whole batches from offset `from` on, checking CRCs. Returns the offset after the last
-/// whole batch (`from` when there is none).
+/// Visits the records of whole batches from offset `from` on, checking CRCs. Returns the offset after the
+/// last whole batch (`from` when there is none).
 Result<Offset> visit_batches(ByteView batches, Offset from, const LogVisitor& visitor);
 
 }  // namespace barnabas::kraft

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-
 namespace barnabas::kraft {
 
 namespace {
@@ -239,8 +238,8 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::PartitionRecord&
     return contradiction("a partition of a topic that does not exist: " + record.topic_id.to_string());
   const auto count = static_cast<std::int32_t>(topic->partitions.size());
   if (record.partition_id < 0 || record.partition_id > count)
-    return contradiction(fmt::format("partition {} of topic {} after {} partitions", record.partition_id,
-                                     topic->name, count));
+    return contradiction(
+        fmt::format("partition {} of topic {} after {} partitions", record.partition_id, topic->name, count));
   if (record.partition_id == count) topic->partitions.emplace_back();
   PartitionRegistration partition;
   partition.replicas = brokers_of(record.replicas);
@@ -296,10 +295,9 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::PartitionChangeR
   TopicImage* topic = own_topic(id);
   if (topic == nullptr)
     return contradiction("a change of a topic that does not exist: " + record.topic_id.to_string());
-  if (record.partition_id < 0 ||
-      record.partition_id >= static_cast<std::int32_t>(topic->partitions.size()))
-    return contradiction(fmt::format("a change of partition {}-{}, which does not exist", topic->name,
-                                     record.partition_id));
+  if (record.partition_id < 0 || record.partition_id >= static_cast<std::int32_t>(topic->partitions.size()))
+    return contradiction(
+        fmt::format("a change of partition {}-{}, which does not exist", topic->name, record.partition_id));
   merge(record, topic->partitions[static_cast<std::size_t>(record.partition_id)]);
   changes.changed_partitions[id].insert(PartitionIndex(record.partition_id));
   return {};
@@ -361,8 +359,8 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::ProducerIdsRecor
 }
 
 Result<void> MetadataDelta::Applier::operator()(const protocol::AccessControlEntryRecord& record) {
-  acls.edit()[record.id] = {record.resource_type, record.resource_name, record.pattern_type,
-                            record.principal,     record.host,          record.operation,
+  acls.edit()[record.id] = {record.resource_type,  record.resource_name, record.pattern_type,
+                            record.principal,      record.host,          record.operation,
                             record.permission_type};
   changes.acls = true;
   return {};
@@ -403,8 +401,9 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::ClientQuotaRecor
 }
 
 Result<void> MetadataDelta::Applier::operator()(const protocol::DelegationTokenRecord& record) {
-  tokens.edit()[record.token_id] = {record.owner,           record.requester,     record.renewers,
-                                    record.issue_timestamp, record.max_timestamp, record.expiration_timestamp};
+  tokens.edit()[record.token_id] = {record.owner,         record.requester,
+                                    record.renewers,      record.issue_timestamp,
+                                    record.max_timestamp, record.expiration_timestamp};
   changes.tokens = true;
   return {};
 }
@@ -418,7 +417,9 @@ MetadataDelta::MetadataDelta(MetadataImagePtr base)
     : base_(std::move(base)), next_(std::make_unique<Applier>(*base_)) {}
 MetadataDelta::~MetadataDelta() = default;
 
-Result<void> MetadataDelta::apply(const MetadataRecord& record) { return std::visit(*next_, record); }
+Result<void> MetadataDelta::apply(const MetadataRecord& record) {
+  return std::visit(*next_, record);
+}
 
 Result<void> MetadataDelta::replay(const MetadataRecord& record) {
   // Kept records are encoded at the newest versions, which carry every field.

@@ -125,8 +125,9 @@ class MetadataNode {
   /// A clean stop: drops what is queued (NOT_CONTROLLER), resigns, syncs, closes the log.
   Result<void> close();
 
+  class Impl;  // metadata_node_impl.hpp; nobody else's business
+
  private:
-  class Impl;
   explicit MetadataNode(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

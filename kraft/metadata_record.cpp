@@ -53,7 +53,8 @@ Result<MetadataRecord> decode_as(std::uint32_t key, std::uint32_t version, proto
     return fail(ErrorCode::kCorruptMessage, fmt::format("metadata record of unknown type {}", key));
   } else {
     using Record = std::variant_alternative_t<kIndex, MetadataRecord>;
-    if (key != static_cast<std::uint32_t>(Record::kApiKey)) return decode_as<kIndex + 1>(key, version, reader);
+    if (key != static_cast<std::uint32_t>(Record::kApiKey))
+      return decode_as<kIndex + 1>(key, version, reader);
     if (version > static_cast<std::uint32_t>(Record::kMaxVersion))
       return fail(ErrorCode::kCorruptMessage,
                   fmt::format("{} of version {}, which this software does not know", Record::kName, version));

@@ -6,7 +6,8 @@
 
 namespace barnabas::kraft {
 
-std::string format_quorum_state(const QuorumState& state, std::int16_t kraft_version, const VoterSet& voters) {
+std::string format_quorum_state(const QuorumState& state, std::int16_t kraft_version,
+                                const VoterSet& voters) {
   if (kraft_version > 0)
     return fmt::format(
         R"({{"leaderId":{},"leaderEpoch":{},"votedId":{},"votedDirectoryId":"{}","data_version":1}})",

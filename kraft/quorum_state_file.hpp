@@ -1,8 +1,9 @@
 // The quorum-state file of __cluster_metadata-0: what raft must not forget.
 //
 // One JSON object without a final line feed, in the shape of kraft.version 0 (data_version 0, with the static
-// voters) or 1 (data_version 1, with the voted directory). Written atomically. Source: QuorumStateData schema;
-// byte for byte as Kafka 4.3.1 writes it. Errors: KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE for another content.
+// voters) or 1 (data_version 1, with the voted directory). Written atomically. Source: QuorumStateData
+// schema; byte for byte as Kafka 4.3.1 writes it. Errors: KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE for another
+// content.
 #pragma once
 
 #include <optional>

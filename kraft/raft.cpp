@@ -8,13 +8,20 @@ namespace barnabas::kraft {
 
 const char* to_string(RaftRole role) {
   switch (role) {
-    case RaftRole::kUnattached: return "unattached";
-    case RaftRole::kProspective: return "prospective";
-    case RaftRole::kCandidate: return "candidate";
-    case RaftRole::kLeader: return "leader";
-    case RaftRole::kFollower: return "follower";
-    case RaftRole::kResigned: return "resigned";
-    case RaftRole::kObserver: return "observer";
+    case RaftRole::kUnattached:
+      return "unattached";
+    case RaftRole::kProspective:
+      return "prospective";
+    case RaftRole::kCandidate:
+      return "candidate";
+    case RaftRole::kLeader:
+      return "leader";
+    case RaftRole::kFollower:
+      return "follower";
+    case RaftRole::kResigned:
+      return "resigned";
+    case RaftRole::kObserver:
+      return "observer";
   }
   return "?";
 }

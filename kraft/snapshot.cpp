@@ -21,7 +21,9 @@ bool parse_digits(std::string_view text, Number& number) {
   return error == std::errc() && at == text.data() + text.size();
 }
 
-void append_bytes(Bytes& to, const Bytes& from) { to.insert(to.end(), from.begin(), from.end()); }
+void append_bytes(Bytes& to, const Bytes& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
 
 }  // namespace
 
@@ -92,7 +94,8 @@ Result<SnapshotHead> read_snapshot(ByteView content,
       begun = true;
       head.last_contained_timestamp_ms = header->last_contained_timestamp_ms;
     }
-    if (const auto* version = std::get_if<KraftVersionControl>(&control)) head.kraft_version = version->version;
+    if (const auto* version = std::get_if<KraftVersionControl>(&control))
+      head.kraft_version = version->version;
     if (const auto* voters = std::get_if<VotersControl>(&control)) head.voters = voters->voters;
     if (std::holds_alternative<SnapshotFooterControl>(control)) ended = true;
     return {};

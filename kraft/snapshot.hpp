@@ -1,8 +1,9 @@
 // Snapshots of the metadata log: `%020d-%010d.checkpoint` files beside its segments.
 //
-// A snapshot's id is its end offset (exclusive) and the epoch of the last record it contains. It is written to
-// `.checkpoint.part`, synced, made read-only (0400) and renamed, so a file of the final name is whole; reading
-// still demands header, footer and CRCs. Free functions; thread safety: one writer a directory.
+// A snapshot's id is its end offset (exclusive) and the epoch of the last record it contains. It is written
+// to
+// `.checkpoint.part`, synced, made read-only (0400) and renamed, so a file of the final name is whole;
+// reading still demands header, footer and CRCs. Free functions; thread safety: one writer a directory.
 // Errors: KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE. Source: KIP-630, KIP-853; measured on Kafka 4.3.1.
 #pragma once
 

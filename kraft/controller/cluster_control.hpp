@@ -24,6 +24,9 @@ class BrokerSessions {
   explicit BrokerSessions(std::int64_t timeout_ms) : timeout_ms_(timeout_ms) {}
   void touch(BrokerId broker, std::int64_t now_ms) { last_heard_ms_[broker] = now_ms; }
   void remove(BrokerId broker) { last_heard_ms_.erase(broker); }
+  /// A new leader: nobody was heard yet, so nobody blocks a registration, but nobody is fenced for it either
+  /// before a whole session.
+  void start_all(const MetadataImage& image, std::int64_t now_ms);
   [[nodiscard]] bool is_alive(BrokerId broker, std::int64_t now_ms) const;
   /// Unfenced brokers of the image whose session is over.
   [[nodiscard]] std::vector<BrokerId> expired(const MetadataImage& image, std::int64_t now_ms) const;
@@ -31,8 +34,11 @@ class BrokerSessions {
   [[nodiscard]] std::optional<std::int64_t> next_expiry_ms(const MetadataImage& image) const;
 
  private:
+  [[nodiscard]] std::int64_t ends_ms(BrokerId broker) const;
+
   std::int64_t timeout_ms_;
   std::map<BrokerId, std::int64_t> last_heard_ms_;
+  std::map<BrokerId, std::int64_t> grace_from_ms_;
 };
 
 ControllerResult<protocol::BrokerRegistrationResponse> register_broker(

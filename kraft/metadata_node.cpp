@@ -1,0 +1,180 @@
+#include "kraft/metadata_node.hpp"
+
+#include "kraft/controller/config_control.hpp"
+#include "kraft/controller/feature_control.hpp"
+#include "kraft/controller/producer_id_control.hpp"
+#include "kraft/controller/refusal.hpp"
+#include "kraft/controller/topic_control.hpp"
+#include "kraft/metadata_node_impl.hpp"
+
+namespace barnabas::kraft {
+
+namespace {
+
+/// Request and reply, held by both ways out of the queue.
+template <class Request, class Response>
+struct Held {
+  Request request;
+  ReplyTo<Response> reply;
+};
+
+template <class Request, class Response, class Control>
+MetadataNode::Impl::Queued queue_entry(Request request, ReplyTo<Response> reply, Control control) {
+  auto held = std::make_shared<Held<Request, Response>>(std::move(request), std::move(reply));
+  MetadataNode::Impl::Queued queued;
+  queued.run = [held, control](const ControlContext& context, MetadataRecords& records) {
+    ControllerResult<Response> result = control(context, held->request);
+    records = std::move(result.records);
+    return MetadataNode::Impl::Reply(
+        [held, response = std::move(result.response)]() mutable { held->reply(std::move(response)); });
+  };
+  queued.refuse = [held](ErrorCode error) { held->reply(refuse(held->request, error)); };
+  return queued;
+}
+
+}  // namespace
+
+MetadataNode::MetadataNode(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MetadataNode::~MetadataNode() = default;
+
+Result<std::unique_ptr<MetadataNode>> MetadataNode::open(MetadataNodeDependencies dependencies,
+                                                         MetadataNodeOptions options,
+                                                         ImageListener on_image) {
+  auto impl = std::make_unique<Impl>(dependencies, std::move(options), std::move(on_image));
+  TRY(impl->open());
+  return std::unique_ptr<MetadataNode>(new MetadataNode(std::move(impl)));
+}
+
+void MetadataNode::submit(protocol::CreateTopicsRequest request,
+                          ReplyTo<protocol::CreateTopicsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), create_topics));
+}
+void MetadataNode::submit(protocol::DeleteTopicsRequest request,
+                          ReplyTo<protocol::DeleteTopicsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), delete_topics));
+}
+void MetadataNode::submit(protocol::CreatePartitionsRequest request,
+                          ReplyTo<protocol::CreatePartitionsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), create_partitions));
+}
+void MetadataNode::submit(protocol::IncrementalAlterConfigsRequest request,
+                          ReplyTo<protocol::IncrementalAlterConfigsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), incremental_alter_configs));
+}
+void MetadataNode::submit(protocol::AlterConfigsRequest request,
+                          ReplyTo<protocol::AlterConfigsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), alter_configs));
+}
+void MetadataNode::submit(protocol::AllocateProducerIdsRequest request,
+                          ReplyTo<protocol::AllocateProducerIdsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), allocate_producer_ids));
+}
+void MetadataNode::submit(protocol::ControllerRegistrationRequest request,
+                          ReplyTo<protocol::ControllerRegistrationResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), register_controller));
+}
+void MetadataNode::submit(protocol::UnregisterBrokerRequest request,
+                          ReplyTo<protocol::UnregisterBrokerResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), unregister_broker));
+}
+void MetadataNode::submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
+                          ReplyTo<protocol::UpdateFeaturesResponse> reply) {
+  const auto control = [version](const ControlContext& context, const protocol::UpdateFeaturesRequest& from) {
+    return update_features(context, from, version);
+  };
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
+}
+
+void MetadataNode::submit(protocol::BrokerRegistrationRequest request,
+                          ReplyTo<protocol::BrokerRegistrationResponse> reply) {
+  const auto control = [impl = impl_.get()](const ControlContext& context,
+                                            const protocol::BrokerRegistrationRequest& from) {
+    auto result = register_broker(context, impl->sessions(), from);
+    if (result.response.error_code == 0) impl->sessions().touch(BrokerId(from.broker_id), context.now_ms);
+    return result;
+  };
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
+}
+void MetadataNode::submit(protocol::BrokerHeartbeatRequest request,
+                          ReplyTo<protocol::BrokerHeartbeatResponse> reply) {
+  const auto control = [impl = impl_.get()](const ControlContext& context,
+                                            const protocol::BrokerHeartbeatRequest& from) {
+    auto result = broker_heartbeat(context, from);
+    if (result.response.error_code == 0) impl->sessions().touch(BrokerId(from.broker_id), context.now_ms);
+    return result;
+  };
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
+}
+
+protocol::DescribeQuorumResponse MetadataNode::describe_quorum(
+    const protocol::DescribeQuorumRequest& request) const {
+  const RaftNode& raft = impl_->raft();
+  protocol::DescribeQuorumResponse response;
+  response.error_message = std::nullopt;
+  const std::int64_t now = impl_->dependencies().clock.wall_ms();
+  for (const auto& topic : request.topics) {
+    auto& described = response.topics.emplace_back();
+    described.topic_name = topic.topic_name;
+    for (const auto& partition : topic.partitions) {
+      auto& answer = described.partitions.emplace_back();
+      answer.partition_index = partition.partition_index;
+      answer.error_message = std::nullopt;
+      if (topic.topic_name != "__cluster_metadata" || partition.partition_index != 0) {
+        answer.error_code = static_cast<std::int16_t>(ErrorCode::kUnknownTopicOrPartition);
+        continue;
+      }
+      answer.leader_id = raft.leader().value();
+      answer.leader_epoch = raft.epoch().value();
+      answer.high_watermark = raft.high_watermark().value();
+      for (const Voter& voter : raft.voters().voters) {
+        auto& state = answer.current_voters.emplace_back();
+        state.replica_id = voter.key.id.value();
+        state.replica_directory_id = voter.key.directory.value();
+        state.log_end_offset = raft.log().end.value();
+        state.last_fetch_timestamp = now;
+        state.last_caught_up_timestamp = now;
+      }
+    }
+  }
+  for (const Voter& voter : raft.voters().voters) {
+    auto& node = response.nodes.emplace_back();
+    node.node_id = voter.key.id.value();
+    for (const VoterEndpoint& endpoint : voter.endpoints) {
+      auto& listener = node.listeners.emplace_back();
+      listener.name = endpoint.listener;
+      listener.host = endpoint.endpoint.host;
+      listener.port = endpoint.endpoint.port;
+    }
+  }
+  return response;
+}
+
+Result<std::chrono::nanoseconds> MetadataNode::run_once(std::chrono::nanoseconds now) {
+  return impl_->run_once(now);
+}
+MetadataImagePtr MetadataNode::image() const {
+  return impl_->image();
+}
+bool MetadataNode::is_active_controller() const {
+  return impl_->raft().is_active_leader();
+}
+BrokerId MetadataNode::leader() const {
+  return impl_->raft().leader();
+}
+LeaderEpoch MetadataNode::epoch() const {
+  return impl_->raft().epoch();
+}
+Offset MetadataNode::high_watermark() const {
+  return impl_->raft().high_watermark();
+}
+std::int16_t MetadataNode::kraft_version() const {
+  return impl_->raft().kraft_version();
+}
+Result<Offset> MetadataNode::write_snapshot() {
+  return impl_->write_snapshot();
+}
+Result<void> MetadataNode::close() {
+  return impl_->close();
+}
+
+}  // namespace barnabas::kraft

@@ -1,0 +1,16 @@
+// SCRAM credentials from passwords (RFC 5802): what --add-scram and later AlterUserScramCredentials store.
+// Pure functions over OpenSSL.
+#pragma once
+
+#include "kraft/bootstrap.hpp"
+
+namespace barnabas::kraft {
+
+struct ScramKeys {
+  Bytes stored_key;
+  Bytes server_key;
+};
+/// From the salted password (`ScramUserSpec::salted_password`, or PBKDF2 of password, salt and iterations).
+[[nodiscard]] ScramKeys scram_keys(const ScramUserSpec& user);
+
+}  // namespace barnabas::kraft
