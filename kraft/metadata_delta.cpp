@@ -438,7 +438,10 @@ Result<void> MetadataDelta::replay(const MetadataRecord& record) {
     if (!transaction_) return contradiction("a metadata transaction ends that never began");
     const std::vector<Bytes> records = std::move(*transaction_);
     transaction_.reset();
-    for (const Bytes& bytes : records) TRY(apply(TRY(decode(bytes))));
+    for (const Bytes& bytes : records) {
+      const MetadataRecord kept = TRY(decode(bytes));
+      TRY(apply(kept));
+    }
     return {};
   }
   if (!transaction_) return apply(record);

@@ -205,7 +205,8 @@ Result<void> MetadataNode::Impl::activate() {
   }
   if (working_->features->metadata_version == 0) {
     const std::vector<Bytes> stored = TRY(read_bootstrap_records(dependencies_.files, options_.directory));
-    TRY(append(TRY(bootstrap_records(stored)), nullptr));
+    const MetadataRecords records = TRY(bootstrap_records(stored));
+    TRY(append(records, nullptr));
   }
   if (!options_.controller_endpoints.empty() &&
       working_->features->metadata_version >= kControllerRegistrationLevel) {
