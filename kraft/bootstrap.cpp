@@ -132,6 +132,12 @@ Result<void> write_bootstrap_file(FileSystem& files, const Clock& clock, const s
   return files.write_file_atomically(directory + "/bootstrap.checkpoint", as_text(content));
 }
 
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 Result<void> check_options(const FormatOptions& options) {
   if (!Uuid::parse(options.cluster_id))
     return invalid(
@@ -173,6 +179,7 @@ Result<FormatReport> format_storage(FileSystem& files, const Clock& clock, Rando
     const DirectoryId id =
         metadata ? metadata_directory_id(options, random) : DirectoryId(Uuid::random(random));
     TRY(files.create_directories(directory));
+    TRY(files.sync_directory(parent_of(directory)));
     if (metadata && options.voters != FormatOptions::Voters::kStatic)
       TRY(write_dynamic_quorum(files, clock, options, id));
     TRY(write_bootstrap_file(files, clock, directory, records));

@@ -33,7 +33,10 @@ Result<void> MetadataNode::Impl::open() {
   if (!TRY(files.exists(options_.directory + "/meta.properties")))
     return fail(ErrorCode::kInvalidConfig,
                 "No readable meta.properties files found in " + options_.directory + ": format it first");
-  TRY(files.create_directories(log_directory_));
+  if (!TRY(files.exists(log_directory_))) {
+    TRY(files.create_directories(log_directory_));
+    TRY(files.sync_directory(options_.directory));
+  }
   const auto state = TRY(read_quorum_state(files, log_directory_ + "/quorum-state"));
   log_ = TRY(RaftLog::open(files, dependencies_.clock,
                            {log_directory_, options_.segment_bytes, options_.segment_ms}));

@@ -1,0 +1,246 @@
+#include <catch2/catch.hpp>
+
+#include "kraft/node_testing.hpp"
+
+using namespace barnabas;
+using namespace barnabas::kraft;
+
+namespace {
+
+/// Formatted, open, with the broker registered and unfenced.
+void start(NodeFixture& fixture, std::int64_t previous_epoch = -1) {
+  auto opened = fixture.open();
+  INFO((opened ? std::string() : opened.error().detail));
+  REQUIRE(opened);
+  REQUIRE(fixture.run());
+  auto registered = fixture.register_broker(previous_epoch);
+  REQUIRE(registered);
+  REQUIRE(registered->error_code == 0);
+  auto beat = fixture.heartbeat();
+  REQUIRE(beat);
+  REQUIRE(beat->error_code == 0);
+  REQUIRE_FALSE(beat->is_fenced);
+}
+
+}  // namespace
+
+TEST_CASE("a formatted node elects itself and writes the records of a new cluster") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  REQUIRE(fixture.open());
+  REQUIRE(fixture.run());
+  REQUIRE(fixture.node->is_active_controller());
+  CHECK(fixture.node->epoch() == LeaderEpoch(1));
+  CHECK(fixture.node->kraft_version() == 1);
+  const MetadataImagePtr image = fixture.node->image();
+  CHECK(image->features->metadata_version == 30);
+  CHECK(image->feature("eligible.leader.replicas.version") == 1);
+  CHECK(image->feature("transaction.version") == 2);
+  CHECK(image->config(ConfigResourceType::kBroker, "").at("min.insync.replicas") == "1");
+  CHECK(image->cluster->controllers.contains(BrokerId(1)));
+  // LeaderChange, KRaftVersion, Voters; Begin, 6 levels, config, End; RegisterController: as 4.3.1 writes
+  // them.
+  CHECK(image->offset == Offset(12));
+}
+
+TEST_CASE("with static voters the control records of kraft.version 1 are not written") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format(FormatOptions::Voters::kStatic));
+  fixture.options.static_voters = *parse_static_voters("1@localhost:9093", "CONTROLLER");
+  REQUIRE(fixture.open());
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->kraft_version() == 0);
+  CHECK(fixture.node->image()->offset == Offset(10));
+  CHECK(*fixture.files.read_file("/data/__cluster_metadata-0/quorum-state") ==
+        R"({"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,)"
+        R"("currentVoters":[{"voterId":1}],"data_version":0})");
+}
+
+TEST_CASE("a quorum of several voters is refused, not pretended") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format(FormatOptions::Voters::kStatic));
+  fixture.options.static_voters = *parse_static_voters("1@a:9093,2@b:9093", "CONTROLLER");
+  auto opened = fixture.open();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == ErrorCode::kUnsupportedVersion);
+}
+
+TEST_CASE("a topic survives a restart") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  start(fixture);
+  auto created = fixture.create_topic("t1", 3);
+  REQUIRE(created);
+  REQUIRE(created->topics.size() == 1);
+  CHECK(created->topics[0].error_code == 0);
+  CHECK(created->topics[0].num_partitions == 3);
+  const MetadataImagePtr before = fixture.node->image();
+  REQUIRE(before->topic("t1") != nullptr);
+  CHECK(before->topic("t1")->id.value() == created->topics[0].topic_id);
+  CHECK(before->partition("t1", PartitionIndex(2))->leader == BrokerId(1));
+  CHECK(before->partition("t1", PartitionIndex(2))->directories == std::vector{fixture.options.directory_id});
+  REQUIRE(fixture.node->close());
+
+  const std::int64_t epoch = fixture.broker_epoch;
+  REQUIRE(fixture.open());
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->epoch() == LeaderEpoch(2));
+  REQUIRE(fixture.node->image()->topic("t1") != nullptr);
+  CHECK(*fixture.node->image()->topic("t1") == *before->topic("t1"));
+  start(fixture, epoch);
+  CHECK(fixture.node->image()->partition("t1", PartitionIndex(0))->leader == BrokerId(1));
+}
+
+TEST_CASE("a lone broker's clean stop leaves no leader and itself eligible, its return leads again") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  start(fixture);
+  REQUIRE(fixture.create_topic("t1"));
+  auto leaving = fixture.heartbeat(true);
+  REQUIRE(leaving);
+  CHECK_FALSE(leaving->should_shut_down);
+  const PartitionRegistration stopped = *fixture.node->image()->partition("t1", PartitionIndex(0));
+  CHECK(stopped.leader == kNoBroker);
+  CHECK(stopped.isr.empty());
+  CHECK(stopped.eligible_leader_replicas == std::vector{BrokerId(1)});
+  CHECK(stopped.last_known_elr == std::vector{BrokerId(1)});
+  CHECK(stopped.leader_epoch == LeaderEpoch(1));
+  auto gone = fixture.heartbeat(true);
+  REQUIRE(gone);
+  CHECK(gone->should_shut_down);
+  CHECK(fixture.node->image()->broker(BrokerId(1))->fenced);
+  REQUIRE(fixture.node->close());
+
+  const std::int64_t epoch = fixture.broker_epoch;
+  start(fixture, epoch);
+  const PartitionRegistration back = *fixture.node->image()->partition("t1", PartitionIndex(0));
+  CHECK(back.leader == BrokerId(1));
+  CHECK(back.isr == std::vector{BrokerId(1)});
+  CHECK(back.eligible_leader_replicas.empty());
+  CHECK(back.last_known_elr.empty());
+  CHECK(back.leader_recovery_state == 0);
+}
+
+TEST_CASE("a lone broker that crashed leads its partitions again when it comes back") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  start(fixture);
+  REQUIRE(fixture.create_topic("t1"));
+  fixture.node.reset();
+  fixture.files.crash();
+  start(fixture, -1);
+  const PartitionRegistration* back = fixture.node->image()->partition("t1", PartitionIndex(0));
+  REQUIRE(back != nullptr);
+  CHECK(back->leader == BrokerId(1));
+  CHECK(back->isr == std::vector{BrokerId(1)});
+}
+
+TEST_CASE("requests queued together take effect in order and share one commit") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  start(fixture);
+  std::vector<std::int16_t> errors;
+  const auto submit = [&](const std::string& name) {
+    protocol::CreateTopicsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = name;
+    topic.num_partitions = 1;
+    topic.replication_factor = 1;
+    fixture.node->submit(request, ReplyTo<protocol::CreateTopicsResponse>([&](auto response) {
+                           errors.push_back(response.topics[0].error_code);
+                         }));
+  };
+  submit("a");
+  submit("b");
+  submit("a");
+  CHECK(errors.empty());
+  REQUIRE(fixture.run());
+  CHECK((errors == std::vector<std::int16_t>{0, 0, 36}));
+}
+
+TEST_CASE("an idle leader writes a NoOp every half second, and says when it wants to be called") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  REQUIRE(fixture.open());
+  auto deadline = fixture.run();
+  REQUIRE(deadline);
+  CHECK(*deadline == fixture.clock.monotonic() + std::chrono::milliseconds(500));
+  const Offset before = fixture.node->image()->offset;
+  fixture.clock.now_ms += 499;
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->image()->offset == before);
+  fixture.clock.now_ms += 1;
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->image()->offset.value() == before.value() + 1);
+}
+
+TEST_CASE("a snapshot replaces the log below it") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  start(fixture);
+  for (int i = 0; i < 5; ++i) REQUIRE(fixture.create_topic("t" + std::to_string(i), 2));
+  auto end = fixture.node->write_snapshot();
+  REQUIRE(end);
+  REQUIRE(fixture.create_topic("after"));
+  const MetadataImagePtr before = fixture.node->image();
+  REQUIRE(fixture.node->close());
+  REQUIRE(fixture.open());
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->image()->topic("after") != nullptr);
+  CHECK(fixture.node->image()->topics->by_name.size() == 6);
+  CHECK(*fixture.node->image()->topic("t3") == *before->topic("t3"));
+  const auto mode = fixture.files.mode_of("/data/__cluster_metadata-0/" +
+                                          std::string("00000000000000000000-0000000000.checkpoint"));
+  CHECK(mode.value_or(0) == 0400);
+}
+
+TEST_CASE("whatever call fails or crashes the machine, nothing acknowledged is lost") {
+  bool struck = true;
+  for (std::uint64_t n = 1; struck; ++n) {
+    REQUIRE(n < 1000);
+    NodeFixture fixture;
+    REQUIRE(fixture.format());
+    start(fixture);
+    fixture.files.fail_nth_call(n);
+    std::vector<std::string> acknowledged;
+    for (int i = 0; i < 6; ++i) {
+      const std::string name = "t" + std::to_string(i);
+      auto created = fixture.create_topic(name);
+      if (created && created->topics.at(0).error_code == 0) acknowledged.push_back(name);
+      if (i == 3) (void)fixture.node->write_snapshot();
+    }
+    struck = fixture.files.fault_struck();
+    fixture.files.fail_nth_call(0);
+    fixture.node.reset();
+    SeededRandom chance(n);
+    fixture.files.crash(chance);
+    INFO("call " << n);
+    auto opened = fixture.open();
+    INFO((opened ? std::string() : opened.error().detail));
+    REQUIRE(opened);
+    REQUIRE(fixture.run());
+    for (const std::string& name : acknowledged) CHECK(fixture.node->image()->topic(name) != nullptr);
+  }
+}
+
+TEST_CASE("a crash at any call of the first start leaves a directory that starts") {
+  bool struck = true;
+  for (std::uint64_t n = 1; struck; ++n) {
+    REQUIRE(n < 1000);
+    NodeFixture fixture;
+    REQUIRE(fixture.format());
+    fixture.files.fail_nth_call(n);
+    if (fixture.open()) (void)fixture.run();
+    struck = fixture.files.fault_struck();
+    fixture.files.fail_nth_call(0);
+    fixture.node.reset();
+    SeededRandom chance(n * 31);
+    fixture.files.crash(chance);
+    INFO("call " << n);
+    auto opened = fixture.open();
+    INFO((opened ? std::string() : opened.error().detail));
+    REQUIRE(opened);
+    REQUIRE(fixture.run());
+    CHECK(fixture.node->image()->features->metadata_version == 30);
+  }
+}
