@@ -174,6 +174,16 @@ TEST_CASE("rules name the records that break them") {
   }
 }
 
+TEST_CASE("of very many problems the first are kept and all are counted") {
+  RecordScratch scratch;
+  Bytes bytes = make_batch(Codec::kNone);
+  RecordRules rules{.require_keys = true, .max_problems = 2};
+  auto summary = validate_records(RecordBatchView(bytes), rules, scratch).value();
+  CHECK(summary.problem_count == 4);
+  REQUIRE(summary.problems.size() == 2);
+  CHECK(summary.problems[1].index == 3);
+}
+
 TEST_CASE("gaps in the offsets are kept and noticed") {
   RecordScratch scratch;
   RecordBatchBuilder builder({.base_offset = Offset(5)});

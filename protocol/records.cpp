@@ -314,11 +314,16 @@ class FramingCheck {
       summary_.offset_delta_of_max_timestamp = static_cast<std::int32_t>(offset_delta);
     }
     if (no_key && rules_.require_keys) {
-      summary_.problems.push_back({index, RecordFault::kNoKey, timestamp});
+      note({index, RecordFault::kNoKey, timestamp});
     } else if (checks_time_ && timestamp != kNoTimestamp &&
                (timestamp < rules_.min_timestamp || timestamp > rules_.max_timestamp)) {
-      summary_.problems.push_back({index, RecordFault::kTimestamp, timestamp});
+      note({index, RecordFault::kTimestamp, timestamp});
     }
+  }
+
+  void note(const RecordProblem& problem) {
+    ++summary_.problem_count;
+    if (summary_.problems.size() < rules_.max_problems) summary_.problems.push_back(problem);
   }
 
   RecordBytes bytes_;

@@ -171,6 +171,8 @@ struct RecordRules {
   bool require_keys = false;               // the topic is compacted
   std::int64_t min_timestamp = INT64_MIN;  // outside of min..max a CreateTime record is refused
   std::int64_t max_timestamp = INT64_MAX;
+  /// More are counted, not kept: a bomb may hold a hundred million bad records.
+  std::size_t max_problems = 10'000;
   RecordLimits limits = {};
 };
 
@@ -192,8 +194,9 @@ struct RecordsSummary {
   std::int32_t offset_delta_of_max_timestamp = -1;
   /// Offset deltas are 0, 1, 2, ...
   bool deltas_are_consecutive = true;
-  /// In order, at most one a record.
+  /// In order, at most one a record; the first RecordRules::max_problems of them.
   std::vector<RecordProblem> problems;
+  std::int32_t problem_count = 0;
   /// Decompressed.
   std::uint64_t size_bytes = 0;
 };
