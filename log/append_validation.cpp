@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/legacy_message_set.hpp"
 #include "protocol/record_batch_builder.hpp"
 #include "protocol/records.hpp"
 
@@ -22,6 +23,9 @@ Scratch& thread_scratch() {
   thread_local Scratch scratch;
   return scratch;
 }
+
+/// Requests below it carry message sets of magic 0 and 1.
+constexpr std::int16_t kFirstVersionOfBatches = 3;
 
 std::unexpected<Error> invalid() {
   return fail(ErrorCode::kInvalidRecord);
@@ -159,13 +163,49 @@ Result<Bytes> recompress(const RecordBatchView& batch, const Target& target) {
   return builder.build(scratch.compressor);
 }
 
+bool is_message_set(ByteView batches) {
+  return batches.size() >= protocol::kEntryPrefixBytes && protocol::LogEntry(batches).is_legacy();
+}
+
+/// What a client older than Kafka 0.11 sends, as one batch of magic 2.
+Result<Bytes> convert_message_set(ByteView messages, const LogConfig& config) {
+  Scratch& scratch = thread_scratch();
+  protocol::BatchOptions options;
+  options.codec = protocol::LegacyMessageView(messages).codec();
+  protocol::RecordBatchBuilder builder(options);
+  protocol::BatchCursor cursor(messages, protocol::BatchCursor::Tail::kWhole);
+  while (auto entry = TRY(cursor.next())) {
+    if (!entry->is_legacy()) return invalid();
+    if (entry->bytes().size() > static_cast<std::size_t>(std::max(config.max_message_bytes, 0)))
+      return fail(ErrorCode::kMessageTooLarge);
+    protocol::LegacyMessageView message(entry->bytes());
+    TRY(message.check_crc());
+    protocol::LegacyCursor records(message, scratch.records);
+    protocol::RecordView record;
+    while (TRY(records.next(record))) {
+      protocol::RecordInput input;
+      input.timestamp = record.timestamp;
+      input.key = record.key;
+      input.value = record.value;
+      builder.append(input);
+    }
+  }
+  if (builder.count() == 0) return invalid();
+  return builder.build(scratch.compressor);
+}
+
 }  // namespace
 
 std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches,
                                                             const AppendContext& context) {
+  if (is_message_set(batches)) {
+    if (context.produce_version >= kFirstVersionOfBatches) return invalid();
+    Bytes converted = TRY(convert_message_set(batches, context.config));
+    auto validated = validate_produce(converted, context);
+    if (validated && validated->converted.empty()) validated->converted = std::move(converted);
+    return validated;
+  }
   protocol::LogEntry entry = TRY(only_entry(batches));
-  // Kafka's produce below version 3, the last to carry magic 0 and 1, is not served.
-  if (entry.is_legacy()) return invalid();
   RecordBatchView batch = entry.batch();
   TRY(check_header(batch, context));
   const LogConfig& config = context.config;

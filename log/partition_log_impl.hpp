@@ -131,6 +131,7 @@ class PartitionLogImpl final : public PartitionLog {
 
   // recovery
   Result<void> load_files();
+  [[nodiscard]] Result<bool> has_epochs() const;
   Result<void> load_epochs();
   Result<void> recover_segments();
   Result<void> replay_segments(Offset from, Offset to);

@@ -99,6 +99,7 @@ Result<void> PartitionLogImpl::roll() {
 /// Not synced: a torn one is told by its checksum, and sync() makes it durable.
 Result<void> PartitionLogImpl::write_snapshot() {
   if (snapshot_offset_ == log_end_offset()) return {};
+  if (producers_.empty() && log_end_offset() == segments_.begin()->first) return {};  // an empty log has none
   std::string name = path(offset_file_name(log_end_offset(), kSnapshotSuffix));
   auto file = TRY(files_.open(name, OpenMode::kReadWriteCreate));
   TRY(file->truncate(0));

@@ -22,7 +22,10 @@ Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& c
 }
 
 Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
-  TRY(files_.create_directories(directory_));
+  if (!TRY(files_.exists(directory_))) {
+    TRY(files_.create_directories(directory_));
+    TRY(files_.sync_directory(directory_.substr(0, directory_.rfind('/'))));
+  }
   auto stored_id = TRY(read_partition_metadata(files_, directory_));
   if (stored_id && !topic_id_.value().is_zero() && *stored_id != topic_id_) {
     return fail(ErrorCode::kInconsistentTopicId,
@@ -40,10 +43,9 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
     log_end_ = options.log_start_offset;
   }
   log_start_ = std::max(options.log_start_offset, segments_.begin()->first);
-  if (auto loaded = epochs_.load(); !loaded) {
-    log_warn("log.Recovery", "{}; rebuilding it", loaded.error().detail);
-    TRY(load_epochs());
-  }
+  auto loaded = epochs_.load();
+  if (!loaded) log_warn("log.Recovery", "{}; rebuilding it", loaded.error().detail);
+  if (epochs_.empty() && TRY(has_epochs())) TRY(load_epochs());
   bool clean = options.clean;
   if (clean) {
     TRY(active().activate());
@@ -101,6 +103,15 @@ Result<void> PartitionLogImpl::load_files() {
   return {};
 }
 
+/// Whether the first batch carries an epoch: then the checkpoint has no right to be empty.
+Result<bool> PartitionLogImpl::has_epochs() const {
+  for (const auto& [base, segment] : segments_) {
+    HeaderScanner scanner(*segment->file(), 0, segment->size(), 64);
+    if (auto entry = TRY(scanner.next())) return entry->epoch != kNoLeaderEpoch;
+  }
+  return false;
+}
+
 /// Finds the leader epochs again in the batches.
 Result<void> PartitionLogImpl::load_epochs() {
   for (const auto& [base, segment] : segments_) {
@@ -130,10 +141,14 @@ Result<void> PartitionLogImpl::recover_segments() {
     };
     log_end_ = at->first;
     std::uint64_t cut = TRY(segment.recover(take));
-    if (cut == 0) continue;
+    // Batches that were never synced may be missing between segments that are there. Compaction leaves holes
+    // too.
+    auto next = std::next(at);
+    bool hole = next != segments_.end() && next->first != log_end_offset() && !config_.cleanup_compact;
+    if (cut == 0 && !hole) continue;
     log_warn("log.Recovery",
-             "{}: cut {} bytes that are no whole batch from the segment at {}; the log ends at {}",
-             directory_, cut, at->first.value(), log_end_offset().value());
+             "{}: the segment at {} was cut by {} bytes that are no whole batch; the log now ends at {}",
+             directory_, at->first.value(), cut, log_end_offset().value());
     while (std::prev(segments_.end())->first != at->first)
       TRY(delete_segment(std::prev(segments_.end()), clock_.wall_ms()));
   }

@@ -1,0 +1,218 @@
+// What is left of a log when calls fail and machines stop.
+#include <algorithm>
+
+#include "base/memory_file_system.hpp"
+#include "log/log_testing.hpp"
+
+namespace barnabas::log {
+namespace {
+
+using namespace testing;
+
+/// Writes a log and remembers what it was promised.
+struct Workload {
+  MemoryFileSystem files;
+  StillClock clock;
+  LogConfig config;
+  std::vector<std::int64_t> appended;  // base offsets that were acknowledged
+  std::int64_t synced_end = 0;
+  std::int64_t recovery_point = 0;
+
+  Workload() {
+    config.segment_bytes = 700;
+    config.index_interval_bytes = 100;
+    must(files.create_directories("/logs"));
+    must(files.sync_directory("/"));
+  }
+
+  Result<std::unique_ptr<PartitionLog>> open(bool clean) {
+    OpenLogOptions options = options_for("/logs", config);
+    options.clean = clean;
+    options.recovery_point = Offset(recovery_point);
+    return open_log(files, clock, options);
+  }
+
+  Result<void> append_one(PartitionLog& log, Bytes batch, AppendOrigin origin = AppendOrigin::kClient) {
+    auto appended_one = append(log, std::move(batch), 1 + static_cast<int>(appended.size()) / 10, origin);
+    if (!appended_one) return std::unexpected(appended_one.error().error);
+    appended.push_back(appended_one->base_offset.value());
+    return {};
+  }
+  Result<void> sync(PartitionLog& log) {
+    TRY(log.sync());
+    synced_end = log.log_end_offset().value();
+    recovery_point = log.recovery_point().value();
+    return {};
+  }
+
+  Result<void> run() {
+    auto log = TRY(open(true));
+    std::int32_t sequence = 0;
+    for (int i = 0; i < 30; ++i) {
+      ProducerId id(5 + i % 2);
+      TRY(append_one(*log, make_produced(id, 0, sequence / 2, 1, true)));
+      ++sequence;
+      if (i % 6 == 5) TRY(append_one(*log, make_marker(id, 0, i % 4 == 1), AppendOrigin::kCoordinator));
+      if (i % 7 == 6) TRY(sync(*log));
+    }
+    log->set_high_watermark(log->log_end_offset());
+    TRY(sync(*log));
+    TRY(log->close());
+    return {};
+  }
+};
+
+/// Reopens after a crash and holds the log to its promises.
+void check_recovered(Workload& work) {
+  auto log = must(work.open(false));
+  CHECK(log->log_end_offset().value() >= work.synced_end);
+  std::vector<std::int64_t> found = base_offsets(*log);
+  std::size_t known = std::min(found.size(), work.appended.size());
+  CHECK(std::equal(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(known), work.appended.begin()));
+  // At most the append that failed half way is there beyond what was acknowledged.
+  CHECK(found.size() <= work.appended.size() + 1);
+  std::int64_t end = log->log_end_offset().value();
+  CHECK(must(append(*log, make_batch(), 99)).base_offset == Offset(end));
+  CHECK(read_bytes(*log, end).size() == make_batch().size());
+}
+
+TEST_CASE("a log survives the failure of any one file call") {
+  for (std::uint64_t n = 1;; ++n) {
+    Workload work;
+    work.files.fail_nth_call(n);
+    Result<void> ran = work.run();
+    bool struck = work.files.fault_struck();
+    work.files.fail_nth_call(0);
+    INFO("call " << n);
+    CHECK((struck || ran.has_value()));
+    if (n % 2 == 0) work.files.crash();
+    // Nothing was acknowledged as synced by a sync that failed.
+    check_recovered(work);
+    if (!struck) {
+      CHECK(n > 100);
+      break;
+    }
+  }
+}
+
+TEST_CASE("after a crash at any call everything synced is there") {
+  for (std::uint64_t n = 1;; ++n) {
+    Workload work;
+    SeededRandom random(n);
+    work.files.fail_nth_call(n);
+    (void)work.run();
+    bool struck = work.files.fault_struck();
+    work.files.fail_nth_call(0);
+    work.files.crash(random);
+    INFO("call " << n);
+    check_recovered(work);
+    if (!struck) break;
+  }
+}
+
+TEST_CASE("after a failed write every call fails, after a full disk none") {
+  Workload work;
+  auto log = must(work.open(true));
+  must(work.append_one(*log, make_batch()));
+  SECTION("a broken disk") {
+    work.files.break_path("/logs");
+    auto refused = append(*log, make_batch());
+    REQUIRE(!refused);
+    CHECK(refused.error().error.code == ErrorCode::kKafkaStorageError);
+    work.files.mend_path("/logs");
+    CHECK(!append(*log, make_batch()));
+    CHECK(!log->read({}));
+    CHECK(!log->sync());
+  }
+  SECTION("a full disk") {
+    work.files.set_capacity_bytes(work.files.used_bytes());
+    std::expected<AppendResult, AppendError> last;
+    for (int i = 0; i < 500 && last; ++i) last = append(*log, make_batch());
+    REQUIRE(!last);
+    CHECK(last.error().error.code == ErrorCode::kKafkaStorageError);
+    std::vector<std::int64_t> there = base_offsets(*log);
+    CHECK(there.size() == static_cast<std::size_t>(log->log_end_offset().value()));
+    work.files.set_capacity_bytes(std::nullopt);
+    Offset end = log->log_end_offset();
+    CHECK(must(append(*log, make_batch())).base_offset == end);
+    there.push_back(log->log_end_offset().value() - 1);
+    CHECK(base_offsets(*log) == there);
+    must(log->close());
+    log = must(work.open(true));
+    CHECK(base_offsets(*log) == there);
+  }
+}
+
+TEST_CASE("a torn tail of every length is cut off") {
+  Bytes one = make_batch({2});
+  for (std::size_t torn = 0; torn < one.size(); ++torn) {
+    Workload work;
+    {
+      auto log = must(work.open(true));
+      for (int i = 0; i < 3; ++i) must(work.append_one(*log, one));
+    }
+    std::string path = "/logs/t-0/00000000000000000000.log";
+    auto file = must(work.files.open(path, OpenMode::kReadWrite));
+    must(file->truncate(2 * one.size() + torn));
+    file.reset();
+    auto log = must(work.open(false));
+    CHECK(log->log_end_offset() == Offset(4));
+    CHECK(base_offsets(*log) == std::vector<std::int64_t>{0, 2});
+    CHECK(must(must(work.files.open(path, OpenMode::kReadOnly))->size()) == 2 * one.size());
+  }
+}
+
+TEST_CASE(
+    "a flipped bit anywhere in the last batch ends the log before it, or changes what no checksum covers") {
+  Bytes one = make_batch({2});
+  for (std::size_t at = 0; at < one.size(); ++at) {
+    Workload work;
+    {
+      auto log = must(work.open(true));
+      for (int i = 0; i < 2; ++i) must(work.append_one(*log, one));
+    }
+    must(work.files.corrupt("/logs/t-0/00000000000000000000.log", one.size() + at, 1));
+    auto log = must(work.open(false));
+    INFO("byte " << at);
+    bool covered = at >= 16 || (at >= 8 && at < 12);
+    if (covered) CHECK(log->log_end_offset() == Offset(2));
+    CHECK(base_offsets(*log)[0] == 0);
+  }
+}
+
+TEST_CASE("missing and broken side files are made anew") {
+  for (std::string damage : {"remove", "corrupt", "cut", "empty"}) {
+    for (bool clean : {true, false}) {
+      Workload work;
+      must(work.run());
+      std::int64_t end = 0;
+      for (const auto& entry : must(work.files.list("/logs/t-0"))) {
+        bool is_side_file = entry.name.ends_with(".index") || entry.name.ends_with(".timeindex") ||
+                            entry.name.ends_with(".snapshot") || entry.name == "leader-epoch-checkpoint";
+        if (!is_side_file) continue;
+        std::string path = "/logs/t-0/" + entry.name;
+        auto file = must(work.files.open(path, OpenMode::kReadWrite));
+        std::uint64_t size = must(file->size());
+        if (damage == "remove") must(work.files.remove(path));
+        if (damage == "corrupt") must(work.files.corrupt(path, 0, size));
+        if (damage == "cut" && size > 0) must(file->truncate(size - 1));
+        if (damage == "empty") must(file->truncate(0));
+      }
+      INFO(damage << (clean ? " clean" : " unclean"));
+      work.recovery_point = clean ? work.recovery_point : 0;
+      auto log = must(work.open(clean));
+      end = log->log_end_offset().value();
+      CHECK(end == 35);
+      CHECK(base_offsets(*log) == work.appended);
+      for (std::int64_t base : work.appended)
+        CHECK(protocol::LogEntry(ByteView(read_bytes(*log, base, 1))).last_offset() == Offset(base));
+      CHECK(log->active_producers().size() == 2);
+      CHECK(log->active_producers()[0].last_sequence == 14);
+      CHECK(log->epoch_of(Offset(0)) == LeaderEpoch(1));
+      CHECK(log->latest_epoch() == LeaderEpoch(4));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace barnabas::log
