@@ -76,3 +76,7 @@ class KafkaTools:
         done = self.try_call(tool, *arguments, **options)
         check(done.code == 0, f"{tool} {' '.join(map(str, arguments))}: exit code {done.code}\n{done.out}{done.err}")
         return done.out
+
+    def call_plain(self, tool, *arguments):
+        """The same for a tool that wants its address somewhere else among its arguments, or none."""
+        return KafkaTools(None, self.directory).call(tool, *arguments)
