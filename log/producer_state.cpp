@@ -17,7 +17,7 @@ using protocol::RecordBatchView;
 
 constexpr std::int16_t kSnapshotVersion = 1;
 constexpr std::size_t kSnapshotHeadBytes = 6;
-constexpr std::size_t kSnapshotEntryBytes = 50;
+constexpr std::size_t kSnapshotEntryBytes = 46;
 
 bool in_sequence(std::int32_t last, std::int32_t next) {
   return next == std::int64_t{last} + 1 || (next == 0 && last == INT32_MAX);
