@@ -1,0 +1,126 @@
+#include "broker/drivers/log_maintenance.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/logging.hpp"
+#include "broker/replica/replica_manager.hpp"
+
+namespace barnabas::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr std::string_view kComponent = "LogMaintenance";
+/// How often flush.ms of the logs is looked at; a log that has none costs nothing else.
+constexpr nanoseconds kFlushCheck = std::chrono::seconds(1);
+
+void report(const Result<void>& result, std::string_view what) {
+  if (!result) log_error(kComponent, "{} failed: {}", what, result.error().detail);
+}
+
+}  // namespace
+
+LogMaintenance::LogMaintenance(const Clock& clock, const BrokerConfig& config, ReplicaManager& replicas)
+    : clock_(clock), config_(config), replicas_(replicas) {
+  const auto settings = config.settings();
+  const auto duty = [&](std::int64_t interval_ms, void (LogMaintenance::*call)()) {
+    const nanoseconds interval = milliseconds(std::max<std::int64_t>(interval_ms, 1));
+    duties_.push_back({interval, clock.monotonic() + interval, call});
+  };
+  duty(settings->log_retention_check_interval_ms, &LogMaintenance::apply_retention);
+  duty(settings->log_flush_offset_checkpoint_interval_ms, &LogMaintenance::checkpoint_recovery_points);
+  duty(settings->replica_high_watermark_checkpoint_interval_ms, &LogMaintenance::checkpoint_high_watermarks);
+  duty(std::chrono::duration_cast<milliseconds>(kFlushCheck).count(), &LogMaintenance::flush_by_time);
+}
+
+LogMaintenance::~LogMaintenance() {
+  stop();
+}
+
+void LogMaintenance::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void LogMaintenance::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LogMaintenance::run() {
+  pthread_setname_np(pthread_self(), "log-maintenance");
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const auto next = std::ranges::min_element(duties_, {}, &Duty::due);
+    const nanoseconds wait = next->due - clock_.monotonic();
+    if (wait > nanoseconds(0)) {
+      wake_.wait_for(lock, wait, [this] { return stopping_; });
+      continue;
+    }
+    next->due = clock_.monotonic() + next->interval;
+    lock.unlock();
+    (this->*next->run)();
+    lock.lock();
+  }
+}
+
+void LogMaintenance::apply_retention() {
+  const std::int64_t now_ms = clock_.wall_ms();
+  for (const auto& partition : replicas_.all()) {
+    const auto deleted =
+        partition->with_log([&](log::PartitionLog& log) { return log.apply_retention(now_ms); });
+    if (!deleted)
+      log_error(kComponent, "{}: retention failed: {}", to_string(partition->topic_partition()),
+                deleted.error().detail);
+  }
+  replicas_.logs().delete_expired(now_ms);
+}
+
+void LogMaintenance::flush_by_time() {
+  const std::int64_t now_ms = clock_.wall_ms();
+  std::map<std::string, std::int64_t> unflushed_since_ms;
+  for (const auto& partition : replicas_.all()) {
+    const auto [log, flush_ms] = partition->with_log([](log::PartitionLog& l) {
+      return std::pair(
+          l.config().flush_ms == INT64_MAX || l.recovery_point() >= l.log_end_offset() ? nullptr : &l,
+          l.config().flush_ms);
+    });
+    if (log == nullptr) continue;
+    const std::string name = to_string(partition->topic_partition());
+    const auto known = unflushed_since_ms_.find(name);
+    const std::int64_t since_ms = known == unflushed_since_ms_.end() ? now_ms : known->second;
+    if (now_ms - since_ms < flush_ms)
+      unflushed_since_ms.emplace(name, since_ms);
+    else if (const auto shared = replicas_.logs().find(partition->topic_partition()))
+      // Without the partition's mutex: a sync may run beside appends.
+      report(shared->sync(), name + ": flush by flush.ms");
+  }
+  unflushed_since_ms_ = std::move(unflushed_since_ms);
+}
+
+void LogMaintenance::checkpoint_recovery_points() {
+  std::map<std::string, std::int64_t> now;
+  for (const auto& log : replicas_.logs().all())
+    now.emplace(to_string(log->topic_partition()), log->recovery_point().value());
+  if (now == told_recovery_points_) return;
+  report(replicas_.logs().checkpoint_recovery_points(), "Checkpoint of recovery points");
+  report(replicas_.logs().checkpoint_log_start_offsets(), "Checkpoint of log start offsets");
+  told_recovery_points_ = std::move(now);
+}
+
+void LogMaintenance::checkpoint_high_watermarks() {
+  std::map<std::string, std::int64_t> now;
+  for (const auto& log : replicas_.logs().all())
+    now.emplace(to_string(log->topic_partition()), log->high_watermark().value());
+  if (now == told_high_watermarks_) return;
+  report(replicas_.logs().checkpoint_high_watermarks(), "Checkpoint of high watermarks");
+  told_high_watermarks_ = std::move(now);
+}
+
+}  // namespace barnabas::broker

@@ -1,0 +1,63 @@
+// LogMaintenance: the thread that keeps logs in their bounds: retention, flushes by time, checkpoints, and
+// the removal of deleted partitions.
+//
+// Owned by the node. Thread safety: start and stop are called by the main thread. It sleeps until the next of
+// its duties is due, so an idle node wakes a few times a minute at most: checkpoints are written only when
+// something changed since the last.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "broker/config/broker_config.hpp"
+
+namespace barnabas::broker {
+
+class ReplicaManager;
+
+class LogMaintenance {
+ public:
+  LogMaintenance(const Clock& clock, const BrokerConfig& config, ReplicaManager& replicas);
+  ~LogMaintenance();
+
+  void start();
+  void stop();
+
+  // One duty each; called by the thread, and by tests.
+  void apply_retention();
+  void flush_by_time();
+  void checkpoint_recovery_points();
+  void checkpoint_high_watermarks();
+
+ private:
+  struct Duty {
+    std::chrono::nanoseconds interval;
+    std::chrono::nanoseconds due;
+    void (LogMaintenance::*run)();
+  };
+
+  void run();
+
+  const Clock& clock_;
+  const BrokerConfig& config_;
+  ReplicaManager& replicas_;
+  std::vector<Duty> duties_;
+  /// What was checkpointed last, to leave files alone that would not change.
+  std::map<std::string, std::int64_t> told_high_watermarks_;
+  std::map<std::string, std::int64_t> told_recovery_points_;
+  std::map<std::string, std::int64_t> unflushed_since_ms_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace barnabas::broker

@@ -1,0 +1,247 @@
+#include "broker/drivers/metadata_driver_thread.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/logging.hpp"
+#include "broker/config/broker_config.hpp"
+#include "broker/drivers/metadata_cache.hpp"
+#include "broker/replica/replica_manager.hpp"
+
+namespace barnabas::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr nanoseconds kPatienceToLead = std::chrono::seconds(30);
+/// A stop that is not granted within this is carried out nevertheless.
+constexpr nanoseconds kPatienceToLeave = milliseconds(700);
+constexpr nanoseconds kShutdownRetry = milliseconds(20);
+
+std::string component(const char* name, BrokerId id) {
+  return fmt::format("{} id={}", name, id.value());
+}
+
+}  // namespace
+
+Result<void> MetadataDriverThread::open(kraft::MetadataNodeOptions options) {
+  node_ = TRY(
+      kraft::MetadataNode::open(dependencies_.node, std::move(options),
+                                [this](const kraft::MetadataImagePtr& image,
+                                       const kraft::MetadataChanges& changes) { on_image(image, changes); }));
+  return lead(kPatienceToLead);
+}
+
+MetadataDriverThread::~MetadataDriverThread() {
+  if (auto stopped = stop(); !stopped)
+    log_error("MetadataDriver", "The metadata log was not closed cleanly: {}", stopped.error().detail);
+}
+
+nanoseconds MetadataDriverThread::now() const {
+  return dependencies_.node.clock.monotonic();
+}
+
+/// Everything committed before the election is in the image once this node leads: nothing may be published
+/// earlier, or partitions that an older image does not know would be taken for strays.
+Result<void> MetadataDriverThread::lead(nanoseconds patience) {
+  const nanoseconds give_up = now() + patience;
+  while (!node_->is_active_controller()) {
+    const nanoseconds due = TRY(node_->run_once(now()));
+    if (node_->is_active_controller()) return {};
+    if (now() > give_up)
+      return barnabas::fail(ErrorCode::kRequestTimedOut,
+                            "This node did not become the metadata quorum's leader");
+    std::this_thread::sleep_for(std::clamp(due - now(), nanoseconds(0), nanoseconds(milliseconds(100))));
+  }
+  return {};
+}
+
+Result<void> MetadataDriverThread::start(ReplicaManager& replicas, BrokerIdentity identity) {
+  replicas_ = &replicas;
+  identity_ = std::move(identity);
+  incarnation_ = Uuid::random(dependencies_.node.random);
+  publish(node_->image(), nullptr);
+  const bool is_broker = dependencies_.config.settings()->is_broker;
+  if (is_broker)
+    register_broker();
+  else
+    finish_start({});
+  thread_ = std::thread([this] { run(); });
+  std::unique_lock lock(mutex_);
+  started_.wait(lock, [this] { return start_result_.has_value(); });
+  return *start_result_;
+}
+
+void MetadataDriverThread::finish_start(Result<void> result) {
+  std::lock_guard lock(mutex_);
+  if (!start_result_) start_result_ = std::move(result);
+  started_.notify_all();
+}
+
+Result<void> MetadataDriverThread::stop() {
+  if (thread_.joinable()) {
+    {
+      std::lock_guard lock(mutex_);
+      want_shutdown_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+  if (!node_) return {};
+  auto closed = node_->close();
+  node_.reset();
+  return closed;
+}
+
+void MetadataDriverThread::submit(Task task) {
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (ended_) return;
+    first = tasks_.empty();
+    tasks_.push_back(std::move(task));
+  }
+  if (first) wake_.notify_all();
+}
+
+void MetadataDriverThread::add_listener(ImageListener listener) {
+  listeners_.push_back(std::move(listener));
+}
+
+void MetadataDriverThread::on_image(const kraft::MetadataImagePtr& image,
+                                    const kraft::MetadataChanges& changes) {
+  if (replicas_ != nullptr) publish(image, &changes);
+}
+
+/// Leaders serve before anyone is told of them.
+void MetadataDriverThread::publish(const kraft::MetadataImagePtr& image,
+                                   const kraft::MetadataChanges* changes) {
+  dependencies_.config.apply(*image);
+  replicas_->apply(image, changes);
+  dependencies_.cache.publish(image);
+  for (const auto& listener : listeners_) listener(image, changes);
+}
+
+void MetadataDriverThread::run() {
+  pthread_setname_np(pthread_self(), "metadata");
+  std::optional<nanoseconds> leave_by;
+  while (true) {
+    run_tasks();
+    auto due = node_->run_once(now());
+    if (!due) {
+      fail(due.error());
+      break;
+    }
+    nanoseconds deadline = *due;
+    if (next_heartbeat_) {
+      if (*next_heartbeat_ <= now()) {
+        heartbeat();
+        continue;
+      }
+      deadline = std::min(deadline, *next_heartbeat_);
+    }
+    if (leave_by && (shutdown_granted_ || broker_epoch() < 0 || now() >= *leave_by)) break;
+    if (leave_by) deadline = std::min(deadline, *leave_by);
+    const bool leaving = sleep_until(deadline);
+    if (leaving && !leave_by) {
+      leave_by = now() + kPatienceToLeave;
+      if (broker_epoch() >= 0) next_heartbeat_ = now();
+    }
+  }
+  std::deque<Task> dropped;  // destroyed without the lock: their replies close connections
+  std::lock_guard lock(mutex_);
+  ended_ = true;
+  dropped.swap(tasks_);
+}
+
+/// Sleeps until there is something to do. True when the node is to leave the cluster.
+bool MetadataDriverThread::sleep_until(nanoseconds deadline) {
+  std::unique_lock lock(mutex_);
+  const bool already_leaving = want_shutdown_;
+  const auto something = [&] { return !tasks_.empty() || want_shutdown_ != already_leaving; };
+  const nanoseconds wait = deadline - now();
+  if (wait > nanoseconds(0)) wake_.wait_for(lock, wait, something);
+  return want_shutdown_;
+}
+
+void MetadataDriverThread::run_tasks() {
+  std::deque<Task> tasks;
+  {
+    std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  const std::int64_t wall_ms = dependencies_.node.clock.wall_ms();
+  for (auto& task : tasks) task(*node_, wall_ms);
+}
+
+void MetadataDriverThread::fail(const Error& error) {
+  finish_start(std::unexpected(error));
+  if (dependencies_.on_failure) dependencies_.on_failure(error);
+}
+
+void MetadataDriverThread::register_broker() {
+  const auto settings = dependencies_.config.settings();
+  protocol::BrokerRegistrationRequest request;
+  request.broker_id = settings->node_id.value();
+  request.cluster_id = identity_.cluster_id;
+  request.incarnation_id = incarnation_;
+  request.rack = settings->broker_rack;
+  request.previous_broker_epoch = identity_.previous_epoch;
+  for (const auto& endpoint : identity_.endpoints)
+    request.listeners.push_back(
+        {endpoint.listener, endpoint.endpoint.host, endpoint.endpoint.port, endpoint.security_protocol});
+  for (const auto& [name, range] : kraft::supported_features())
+    request.features.push_back({name, range.min, range.max});
+  for (const auto& directory : identity_.directories) request.log_dirs.push_back(directory.value());
+  node_->submit(std::move(request), [this](const protocol::BrokerRegistrationResponse& response) {
+    if (response.error_code != 0) {
+      finish_start(barnabas::fail(
+          static_cast<ErrorCode>(response.error_code),
+          fmt::format("The controller refused to register this broker (error {})", response.error_code)));
+      return;
+    }
+    broker_epoch_.store(response.broker_epoch);
+    next_heartbeat_ = now();
+  });
+}
+
+void MetadataDriverThread::heartbeat() {
+  const auto settings = dependencies_.config.settings();
+  protocol::BrokerHeartbeatRequest request;
+  request.broker_id = settings->node_id.value();
+  request.broker_epoch = broker_epoch();
+  request.current_metadata_offset = node_->image()->offset.value();
+  {
+    std::lock_guard lock(mutex_);
+    request.want_shut_down = want_shutdown_;
+  }
+  next_heartbeat_ = now() + (request.want_shut_down ? kShutdownRetry
+                                                    : milliseconds(settings->broker_heartbeat_interval_ms));
+  if (std::exchange(heartbeat_pending_, true)) return;
+  node_->submit(std::move(request),
+                [this](const protocol::BrokerHeartbeatResponse& response) { on_heartbeat(response); });
+}
+
+void MetadataDriverThread::on_heartbeat(const protocol::BrokerHeartbeatResponse& response) {
+  heartbeat_pending_ = false;
+  const BrokerId self = dependencies_.config.settings()->node_id;
+  if (response.error_code != 0) {
+    log_warn("BrokerLifecycleManager", "[{}] The controller answered a heartbeat with error {}",
+             component("BrokerLifecycleManager", self), response.error_code);
+    return;
+  }
+  shutdown_granted_ = response.should_shut_down;
+  if (fenced_ && !response.is_fenced) {
+    fenced_ = false;
+    finish_start({});
+  } else if (!fenced_ && response.is_fenced && !shutdown_granted_) {
+    fenced_ = true;
+    next_heartbeat_ = now();
+  } else if (fenced_ && !shutdown_granted_) {
+    next_heartbeat_ = now() + milliseconds(1);  // not caught up yet
+  }
+}
+
+}  // namespace barnabas::broker

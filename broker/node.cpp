@@ -1,0 +1,363 @@
+#include "broker/node.hpp"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+#include "base/logging.hpp"
+#include "base/posix_file_system.hpp"
+#include "broker/api/services.hpp"
+#include "broker/config/config_validator.hpp"
+#include "broker/drivers/log_maintenance.hpp"
+#include "broker/drivers/metadata_cache.hpp"
+#include "broker/drivers/metadata_driver_thread.hpp"
+#include "broker/drivers/producer_id_allocator.hpp"
+#include "broker/net/asio_reactor.hpp"
+#include "broker/net/server.hpp"
+#include "broker/replica/fetch_session.hpp"
+#include "broker/replica/replica_manager.hpp"
+#include "broker/security/authorizer.hpp"
+#include "kraft/voters.hpp"
+#include "log/log_manager.hpp"
+
+namespace barnabas::broker {
+#if !__has_include("broker/drivers/group_driver.hpp")
+class GroupDriver {};
+#endif
+namespace {
+
+using std::chrono::milliseconds;
+
+/// How long connections may take to hand out the answers to what they have asked.
+constexpr milliseconds kDrainTime{250};
+
+int allowed_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+std::string host_name() {
+  char name[256] = {};
+  if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
+  return name;
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+Result<void> check_is_served(const BrokerSettings& settings) {
+  for (const auto& listener : settings.listeners)
+    if (listener.security_protocol != 0)
+      return fail(ErrorCode::kInvalidConfig,
+                  fmt::format("Listener {} asks for a security protocol other than PLAINTEXT, which is not "
+                              "served yet; change listener.security.protocol.map",
+                              listener.name));
+  if (!settings.is_broker || !settings.is_controller)
+    return fail(ErrorCode::kInvalidConfig,
+                "Only process.roles=broker,controller is served yet: a node that is both");
+  for (const auto& voter : settings.controller_quorum_voters)
+    if (voter.id != settings.node_id)
+      return fail(ErrorCode::kInvalidConfig,
+                  fmt::format("controller.quorum.voters names node {}: only a quorum of this node alone is "
+                              "served yet",
+                              voter.id.value()));
+  return {};
+}
+
+}  // namespace
+
+/// Members are in the order of construction; stop() takes them apart in the order that keeps promises.
+class Node::Impl {
+ public:
+  explicit Impl(NodeOptions options) : options_(std::move(options)) {}
+  ~Impl() {
+    if (auto stopped = stop(); !stopped)
+      log_error("Node", "The stop was not clean: {}", stopped.error().detail);
+  }
+
+  Result<void> start();
+  Result<void> stop();
+
+  [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const { return bound_; }
+  [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
+  [[nodiscard]] BrokerId id() const { return id_; }
+
+ private:
+  Result<void> open_configuration();
+  Result<void> open_logs();
+  void build_services();
+  Result<void> bind_listeners();
+  Result<void> open_metadata();
+  Result<void> join_cluster();
+  Result<void> write_ready_file() const;
+  void request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer);
+  [[nodiscard]] kraft::NamedEndpoint told_endpoint(const ListenerSettings& listener) const;
+  void drain();
+
+  NodeOptions options_;
+  PosixFileSystem files_;
+  SystemClock clock_;
+  SystemRandom random_;
+  BrokerId id_;
+  std::string cluster_id_;
+  std::map<std::string, Endpoint> bound_;
+
+  std::unique_ptr<BrokerConfig> config_;
+  std::unique_ptr<NodeConfigValidator> validator_;
+  std::unique_ptr<log::LogManager> logs_;
+  std::unique_ptr<MetadataCache> cache_;
+  std::unique_ptr<MetadataDriverThread> driver_;
+  std::unique_ptr<ReplicaManager> replicas_;
+  std::unique_ptr<FetchSessionCache> fetch_sessions_;
+  std::unique_ptr<ProducerIdAllocator> producer_ids_;
+  std::unique_ptr<GroupDriver> groups_;
+  AllowAll authorizer_;
+  std::vector<std::unique_ptr<AsioReactor>> reactors_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<LogMaintenance> maintenance_;
+  std::vector<std::thread> threads_;
+  bool serving_ = false;
+};
+
+Result<void> Node::Impl::open_configuration() {
+  config_ = TRY(BrokerConfig::make(options_.properties));
+  for (const auto& name : config_->unknown_names())
+    log_warn("BrokerConfig", "The configuration {} is not known and has no effect", name);
+  const auto settings = config_->settings();
+  TRY(check_is_served(*settings));
+  id_ = settings->node_id;
+  validator_ = std::make_unique<NodeConfigValidator>(*config_);
+  return {};
+}
+
+/// The directories' lock comes first: nothing may be written to what another process serves.
+Result<void> Node::Impl::open_logs() {
+  const auto settings = config_->settings();
+  log::LogManagerOptions options;
+  options.directories = settings->log_dirs;
+  options.node_id = id_;
+  options.default_config = config_->default_log_config();
+  logs_ = TRY(log::LogManager::open(files_, clock_, random_, std::move(options)));
+  const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
+  if (!meta)
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("no meta.properties in metadata log directory {}: run `barnabas format` first",
+                            settings->metadata_log_dir));
+  cluster_id_ = meta->cluster_id;
+  return {};
+}
+
+void Node::Impl::build_services() {
+  const auto settings = config_->settings();
+  cache_ = std::make_unique<MetadataCache>(id_, cluster_id_);
+  driver_ = std::make_unique<MetadataDriverThread>(MetadataDriverDependencies{
+      {files_, clock_, random_, *validator_}, *config_, *cache_, options_.on_failure});
+  replicas_ = std::make_unique<ReplicaManager>(
+      id_, *logs_, [this](const kraft::MetadataImage& image, std::string_view topic) {
+        return config_->log_config_for(image, topic);
+      });
+  fetch_sessions_ = std::make_unique<FetchSessionCache>(
+      clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
+  producer_ids_ =
+      std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
+  groups_ = std::make_unique<GroupDriver>();
+  services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
+                                                  *fetch_sessions_, *groups_, *producer_ids_, authorizer_});
+  for (int i = 0; i < allowed_cores(); ++i) reactors_.push_back(std::make_unique<AsioReactor>());
+  std::vector<AsioReactor*> pool;
+  for (const auto& reactor : reactors_) pool.push_back(reactor.get());
+  reactors_.front()->share_accepted_with(std::move(pool));
+  ServerOptions server;
+  server.session.max_request_bytes = settings->socket_request_max_bytes;
+  server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
+  server.max_request_memory_bytes = settings->queued_max_request_bytes;
+  server.max_connections = settings->max_connections;
+  server.max_connections_per_ip = settings->max_connections_per_ip;
+  server_ = std::make_unique<Server>(*services_, server);
+  maintenance_ = std::make_unique<LogMaintenance>(clock_, *config_, *replicas_);
+}
+
+Result<void> Node::Impl::bind_listeners() {
+  for (const auto& listener : config_->settings()->listeners) {
+    const ListenerOptions options{listener.name, listener.bind, listener.controller || listener.inter_broker};
+    bound_[listener.name] = TRY(server_->listen(*reactors_.front(), options));
+  }
+  return {};
+}
+
+/// What others are told: the advertised address, else the bound one; port 0 stands for the bound port.
+kraft::NamedEndpoint Node::Impl::told_endpoint(const ListenerSettings& listener) const {
+  kraft::NamedEndpoint told;
+  told.listener = listener.name;
+  told.endpoint = listener.advertised.value_or(listener.bind);
+  if (told.endpoint.host.empty()) told.endpoint.host = host_name();
+  if (told.endpoint.port == 0) told.endpoint.port = bound_.at(listener.name).port;
+  told.security_protocol = listener.security_protocol;
+  return told;
+}
+
+Result<void> Node::Impl::open_metadata() {
+  const auto settings = config_->settings();
+  const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
+  kraft::MetadataNodeOptions options;
+  options.directory = settings->metadata_log_dir;
+  options.node_id = id_;
+  options.directory_id = meta->directory_id;
+  for (const auto& listener : settings->listeners)
+    if (listener.controller) options.controller_endpoints.push_back(told_endpoint(listener));
+  if (!settings->controller_quorum_voters.empty())
+    options.static_voters = TRY(kraft::parse_static_voters(
+        *config_->layers()->value("controller.quorum.voters"), settings->controller_listener_names.front()));
+  options.min_insync_replicas = std::to_string(settings->min_insync_replicas);
+  options.controller.cluster_id = cluster_id_;
+  options.controller.default_partitions = settings->num_partitions;
+  options.controller.default_replication_factor =
+      static_cast<std::int16_t>(settings->default_replication_factor);
+  options.controller.broker_session_timeout_ms = settings->broker_session_timeout_ms;
+  options.max_idle_interval_ms = settings->metadata_max_idle_interval_ms;
+  options.snapshot_max_new_bytes = settings->metadata_log_max_record_bytes_between_snapshots;
+  options.snapshot_max_interval_ms = settings->metadata_log_max_snapshot_interval_ms;
+  options.retention_bytes = settings->metadata_max_retention_bytes;
+  options.retention_ms = settings->metadata_max_retention_ms;
+  options.segment_bytes = settings->metadata_log_segment_bytes;
+  options.segment_ms = settings->metadata_log_segment_ms;
+  return driver_->open(std::move(options));
+}
+
+Result<void> Node::Impl::join_cluster() {
+  BrokerIdentity identity;
+  identity.cluster_id = cluster_id_;
+  for (const auto& listener : config_->settings()->listeners)
+    if (!listener.controller) identity.endpoints.push_back(told_endpoint(listener));
+  for (const auto& directory : logs_->directories())
+    identity.directories.push_back(logs_->directory_id(directory));
+  identity.previous_epoch = logs_->previous_broker_epoch();
+  return driver_->start(*replicas_, std::move(identity));
+}
+
+void Node::Impl::request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer) {
+  driver_->submit([this, answer = std::move(answer)](kraft::MetadataNode& node, std::int64_t) mutable {
+    protocol::AllocateProducerIdsRequest request;
+    request.broker_id = id_.value();
+    request.broker_epoch = driver_->broker_epoch();
+    node.submit(std::move(request),
+                [answer = std::move(answer)](const protocol::AllocateProducerIdsResponse& response) mutable {
+                  if (response.error_code != 0)
+                    answer(fail(static_cast<ErrorCode>(response.error_code)));
+                  else
+                    answer(ProducerIdBlock{response.producer_id_start, response.producer_id_len});
+                });
+  });
+}
+
+/// Complete when it appears: written beside, then renamed.
+Result<void> Node::Impl::write_ready_file() const {
+  if (options_.ready_file.empty()) return {};
+  std::string json = fmt::format("{{\"pid\":{},\"node_id\":{},\"cluster_id\":{},\"listeners\":{{", getpid(),
+                                 id_.value(), quoted(cluster_id_));
+  const char* separator = "";
+  for (const auto& [name, endpoint] : bound_) {
+    json += fmt::format("{}{}:{}", separator, quoted(name), quoted(to_string(endpoint)));
+    separator = ",";
+  }
+  json += "}}\n";
+  const std::string beside = options_.ready_file + ".tmp";
+  std::ofstream file(beside, std::ios::trunc);
+  file << json;
+  file.close();
+  if (!file || std::rename(beside.c_str(), options_.ready_file.c_str()) != 0)
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("cannot write the ready file {}", options_.ready_file));
+  return {};
+}
+
+Result<void> Node::Impl::start() {
+  TRY(open_configuration());
+  TRY(open_logs());
+  build_services();
+  TRY(bind_listeners());
+  TRY(open_metadata());
+  TRY(join_cluster());
+  producer_ids_->prefetch();
+  int number = 0;
+  for (const auto& reactor : reactors_) {
+    threads_.emplace_back([raw = reactor.get(), name = fmt::format("reactor-{}", number++)] {
+      pthread_setname_np(pthread_self(), name.c_str());
+      raw->run();
+    });
+  }
+  maintenance_->start();
+  serving_ = true;
+  log_info(
+      "org.apache.kafka.server.BrokerLifecycleManager",
+      "[BrokerLifecycleManager id={}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.",
+      id_.value());
+  log_info("kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] Kafka Server started", id_.value());
+  malloc_trim(0);
+  return write_ready_file();
+}
+
+void Node::Impl::drain() {
+  server_->drain();
+  const auto give_up = clock_.monotonic() + kDrainTime;
+  while (server_->session_count() > 0 && clock_.monotonic() < give_up)
+    std::this_thread::sleep_for(milliseconds(2));
+  server_->stop();
+}
+
+Result<void> Node::Impl::stop() {
+  if (!logs_) return {};
+  const std::int64_t epoch = driver_ ? driver_->broker_epoch() : -1;
+  Result<void> result;
+  // Leaving first moves leadership away, which wakes long polls, so that they can be drained.
+  if (driver_) result = driver_->stop();
+  if (serving_) drain();
+  for (const auto& reactor : reactors_) reactor->stop();
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+  if (maintenance_) maintenance_->stop();
+  server_.reset();
+  auto closed = logs_->shutdown(epoch);
+  logs_.reset();
+  if (!options_.ready_file.empty()) std::remove(options_.ready_file.c_str());
+  return result ? closed : result;
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  TRY(impl->start());
+  return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+Result<void> Node::stop() {
+  return impl_->stop();
+}
+const std::map<std::string, Endpoint>& Node::listeners() const {
+  return impl_->listeners();
+}
+const std::string& Node::cluster_id() const {
+  return impl_->cluster_id();
+}
+BrokerId Node::id() const {
+  return impl_->id();
+}
+
+}  // namespace barnabas::broker

@@ -1,0 +1,48 @@
+// Node: a whole broker. The one place that builds everything, in order, and takes it apart again.
+//
+// Owned by main (and by tests). Thread safety: start and stop are called by one thread. After start() the
+// node works on its own threads: one reactor a core, the metadata driver, log maintenance.
+// Errors: start() gives INVALID_CONFIG, KAFKA_STORAGE_ERROR or NETWORK_EXCEPTION with a line that says what
+// to do; nothing is left running then.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/network.hpp"
+#include "base/result.hpp"
+#include "broker/config/broker_config.hpp"
+
+namespace barnabas::broker {
+
+struct NodeOptions {
+  ConfigMap properties;
+  std::string ready_file;  // empty: none
+  /// A part that the node cannot do without failed; called once, from any thread. The node must be stopped.
+  std::function<void(const Error&)> on_failure;
+};
+
+class Node {
+ public:
+  /// Returns when every listener accepts and the broker is unfenced.
+  static Result<std::unique_ptr<Node>> start(NodeOptions options);
+  /// Stops if stop() was not called.
+  ~Node();
+
+  /// A clean stop: leaves the cluster, answers what it has taken, closes the logs.
+  Result<void> stop();
+
+  /// Bound addresses by listener name.
+  [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const;
+  [[nodiscard]] const std::string& cluster_id() const;
+  [[nodiscard]] BrokerId id() const;
+
+ private:
+  class Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace barnabas::broker

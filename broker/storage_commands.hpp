@@ -1,0 +1,39 @@
+// Formatting log directories: `barnabas format` with kafka-storage's options, and the first start of a node
+// that formats for itself.
+//
+// Free functions for main; they print what kafka-storage prints. Thread safety: none needed.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "broker/config/broker_config.hpp"
+
+namespace barnabas::broker {
+
+struct FormatArguments {
+  std::string config_file;
+  std::string cluster_id;
+  bool ignore_formatted = false;
+  std::string release_version;
+  std::vector<std::string> features;  // NAME=LEVEL
+  bool standalone = false;
+  bool no_initial_controllers = false;
+  std::string initial_controllers;
+  std::vector<std::string> scram_users;
+};
+
+/// The exit code; failures are told on `err`.
+int run_format(const FormatArguments& arguments, std::ostream& out, std::ostream& err);
+
+/// Formats the directories of `config` as a node that votes alone, under a new cluster id, unless one of them
+/// is formatted already. True when it did.
+Result<bool> format_when_new(const BrokerConfig& config);
+
+/// Properties of a file, the last occurrence of a key counting. The error names the file.
+Result<ConfigMap> read_properties_file(const std::string& path);
+
+[[nodiscard]] std::string random_cluster_id();
+
+}  // namespace barnabas::broker
