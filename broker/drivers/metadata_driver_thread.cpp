@@ -27,10 +27,13 @@ std::string component(const char* name, BrokerId id) {
 }  // namespace
 
 Result<void> MetadataDriverThread::open(kraft::MetadataNodeOptions options) {
-  node_ = TRY(
-      kraft::MetadataNode::open(dependencies_.node, std::move(options),
-                                [this](const kraft::MetadataImagePtr& image,
-                                       const kraft::MetadataChanges& changes) { on_image(image, changes); }));
+  auto opened = kraft::MetadataNode::open(
+      dependencies_.node, std::move(options),
+      [this](const kraft::MetadataImagePtr& image, const kraft::MetadataDelta& delta) {
+        on_image(image, delta.changes());
+      });
+  if (!opened) return std::unexpected(std::move(opened).error());
+  node_ = std::move(*opened);
   return lead(kPatienceToLead);
 }
 
