@@ -84,7 +84,8 @@ class Broker:
         return f"127.0.0.1:{self.port}"
 
     def properties(self):
-        """The settings as Kafka's server.properties would have them, small enough for a test machine."""
+        """The settings as Kafka's server.properties would have them, small enough for a test machine. A test's own come
+        on top; one that is None is left out."""
         mine = {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -104,7 +105,8 @@ class Broker:
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
         }
-        return {**mine, **self.settings}
+        both = {**mine, **self.settings}
+        return {key: value for key, value in both.items() if value is not None}
 
     def write_properties(self):
         lines = [f"{key}={value}" for key, value in self.properties().items()]

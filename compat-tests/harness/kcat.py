@@ -25,17 +25,17 @@ class Kcat:
         listed = json.loads(self("-L", "-J"))
         return {topic["topic"]: len(topic["partitions"]) for topic in listed["topics"]}
 
-    def everything(self, topic):
+    def everything(self, topic, *arguments):
         """Every record of a topic as kcat sees it (offset, timestamp, key, value, headers), sorted by its place."""
         rows = [json.loads(row) for row in self("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J",
-                                                "-X", "check.crcs=true").splitlines()]
+                                                "-X", "check.crcs=true", *arguments).splitlines()]
         rows.sort(key=lambda row: (row["partition"], row["offset"]))
         for row in rows:
             row.pop("broker", None)  # The address of whoever served it.
         return rows
 
-    def digest(self, topic):
+    def digest(self, topic, *arguments):
         """How many records a topic has, and a hash of all that is in them."""
-        rows = self.everything(topic)
+        rows = self.everything(topic, *arguments)
         text = "\n".join(json.dumps(row, sort_keys=True) for row in rows)
         return {"records": len(rows), "sha256": hashlib.sha256(text.encode()).hexdigest()}
