@@ -187,11 +187,10 @@ MetadataRecords image_to_records(const MetadataImage& image) {
   topic_records(image, records);
   config_records(*image.configs, records);
   quota_records(*image.quotas, records);
-  if (image.producer_ids.next_producer_id > 0) {
+  if (image.next_producer_id > 0) {
     protocol::ProducerIdsRecord record;
-    record.broker_id = image.producer_ids.broker_id.value();
-    record.broker_epoch = image.producer_ids.broker_epoch;
-    record.next_producer_id = image.producer_ids.next_producer_id;
+    record.broker_id = -1;  // whose block it was is not remembered
+    record.next_producer_id = image.next_producer_id;
     records.emplace_back(record);
   }
   security_records(image, records);

@@ -74,7 +74,7 @@ class MetadataDelta::Applier {
         scram(base.scram),
         quotas(base.quotas),
         tokens(base.tokens),
-        producer_ids(base.producer_ids) {}
+        next_producer_id(base.next_producer_id) {}
 
   Result<void> operator()(const protocol::NoOpRecord&) { return {}; }
   /// ZooKeeper migration ended with Kafka 4.0; its state says nothing any more.
@@ -114,7 +114,7 @@ class MetadataDelta::Applier {
   CopyOnWrite<ScramImage> scram;
   CopyOnWrite<QuotasImage> quotas;
   CopyOnWrite<TokensImage> tokens;
-  ProducerIdsImage producer_ids;
+  std::int64_t next_producer_id = 0;
   MetadataChanges changes;
 
  private:
@@ -353,7 +353,7 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::FeatureLevelReco
 }
 
 Result<void> MetadataDelta::Applier::operator()(const protocol::ProducerIdsRecord& record) {
-  producer_ids = {BrokerId(record.broker_id), record.broker_epoch, record.next_producer_id};
+  next_producer_id = record.next_producer_id;
   changes.producer_ids = true;
   return {};
 }
@@ -461,7 +461,7 @@ MetadataImagePtr MetadataDelta::build(Offset offset, LeaderEpoch epoch) {
   image->scram = next_->scram.share();
   image->quotas = next_->quotas.share();
   image->tokens = next_->tokens.share();
-  image->producer_ids = next_->producer_ids;
+  image->next_producer_id = next_->next_producer_id;
   built_changes_ = std::move(next_->changes);
   base_ = image;
   next_ = std::make_unique<Applier>(*base_);

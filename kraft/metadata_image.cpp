@@ -65,7 +65,7 @@ bool same_topics(const TopicsImage& a, const TopicsImage& b) {
 bool same_content(const MetadataImage& a, const MetadataImage& b) {
   return *a.features == *b.features && *a.cluster == *b.cluster && same_topics(*a.topics, *b.topics) &&
          *a.configs == *b.configs && *a.acls == *b.acls && *a.scram == *b.scram && *a.quotas == *b.quotas &&
-         *a.tokens == *b.tokens && a.producer_ids == b.producer_ids;
+         *a.tokens == *b.tokens && a.next_producer_id == b.next_producer_id;
 }
 
 }  // namespace barnabas::kraft

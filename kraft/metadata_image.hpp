@@ -150,14 +150,6 @@ struct DelegationToken {
   bool operator==(const DelegationToken&) const = default;
 };
 
-/// The last block of producer ids handed out.
-struct ProducerIdsImage {
-  BrokerId broker_id = kNoBroker;
-  std::int64_t broker_epoch = -1;
-  std::int64_t next_producer_id = 0;
-  bool operator==(const ProducerIdsImage&) const = default;
-};
-
 using ConfigsImage = std::map<ConfigResource, ConfigMap>;
 using AclsImage = std::map<Uuid, AclEntry>;
 using ScramImage = std::map<ScramUser, ScramCredential>;
@@ -178,7 +170,7 @@ struct MetadataImage {
   std::shared_ptr<const ScramImage> scram;
   std::shared_ptr<const QuotasImage> quotas;
   std::shared_ptr<const TokensImage> tokens;
-  ProducerIdsImage producer_ids;
+  std::int64_t next_producer_id = 0;  // the first one of no block yet
 
   /// The image before the first record.
   static std::shared_ptr<const MetadataImage> empty();

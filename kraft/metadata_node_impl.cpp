@@ -267,8 +267,7 @@ Result<void> MetadataNode::Impl::append(const MetadataRecords& records, Reply re
   }
   working_ = delta->build(log_->position().end - 1, raft_->epoch());
   last_append_ = now_;
-  if (!std::holds_alternative<protocol::NoOpRecord>(records.front()))
-    pending_.push_back({log_->position().end, working_, std::move(delta), std::move(reply)});
+  pending_.push_back({log_->position().end, working_, std::move(delta), std::move(reply)});
   return {};
 }
 

@@ -12,7 +12,7 @@ ControllerResult<protocol::AllocateProducerIdsResponse> allocate_producer_ids(
     result.response.error_code = static_cast<std::int16_t>(error);
     return result;
   }
-  const std::int64_t first = context.image.producer_ids.next_producer_id;
+  const std::int64_t first = context.image.next_producer_id;
   if (first > INT64_MAX - kProducerIdBlockSize) {
     result.response.error_code = static_cast<std::int16_t>(ErrorCode::kUnknownServerError);
     return result;
