@@ -1,6 +1,7 @@
 #include "log/log_manager.hpp"
 
 #include "log/log_testing.hpp"
+#include "log/partition_files.hpp"
 
 namespace barnabas::log {
 namespace {
@@ -55,6 +56,169 @@ TEST_CASE_METHOD(ManagerFixture, "a created log is found again after a clean sto
   auto other = manager->create(kTp, TopicId(Uuid::of_low(4243)), LogConfig{});
   REQUIRE(!other);
   CHECK(other.error().code == ErrorCode::kInconsistentTopicId);
+}
+
+Error open_error(ManagerFixture& fixture) {
+  auto opened = fixture.try_open();
+  REQUIRE(!opened);
+  return opened.error();
+}
+
+TEST_CASE_METHOD(ManagerFixture,
+                 "a directory without meta.properties is refused by its name, with what to do") {
+  must(files.remove(directories[1] + "/meta.properties"));
+  std::string detail = open_error(*this).detail;
+  CHECK(detail.find(directories[1]) != std::string::npos);
+  CHECK(detail.find("barnabas format") != std::string::npos);
+}
+
+TEST_CASE_METHOD(ManagerFixture,
+                 "directories of another node or cluster, and twice the same id, are refused") {
+  MetaProperties meta = *must(read_meta_properties(files, directories[0]));
+  SECTION("node") {
+    must(write_meta_properties(files, directories[1], {"cluster=1", BrokerId(4), meta.directory_id}));
+    CHECK(open_error(*this).detail.find("belongs to node 4") != std::string::npos);
+  }
+  SECTION("cluster") {
+    must(write_meta_properties(files, directories[1], {"other", BrokerId(3), meta.directory_id}));
+    CHECK(open_error(*this).code == ErrorCode::kInconsistentClusterId);
+  }
+  SECTION("directory id") {
+    must(write_meta_properties(files, directories[1], meta));
+    CHECK(open_error(*this).detail.find("directory.id") != std::string::npos);
+  }
+}
+
+TEST_CASE_METHOD(ManagerFixture, "a directory in use is refused until its user is gone") {
+  must(try_open());
+  ManagerFixture other(0);
+  other.directories = directories;
+  CHECK(open_error(other).code == ErrorCode::kKafkaStorageError);
+  must(manager->shutdown(1));
+  must(other.try_open());
+}
+
+TEST_CASE_METHOD(ManagerFixture, "meta.properties is read as Java writes it") {
+  std::string path = directories[0] + "/meta.properties";
+  must(files.write_file_atomically(
+      path,
+      "#\n#Mon Nov 23 2026\r\n! note\n\n  cluster.id = MkU3OEVBNTcw\\\n    NTJENDM2Qk\n"
+      "version:1\nnode\\.id 12\ndirectory.id=0aBcDeFgHiJkLmNoPqRsTA\nextra=\\u0041\n"));
+  auto meta = must(read_meta_properties(files, directories[0]));
+  REQUIRE(meta.has_value());
+  CHECK(meta->cluster_id == "MkU3OEVBNTcwNTJENDM2Qk");
+  CHECK(meta->node_id == BrokerId(12));
+  CHECK(meta->directory_id.value().to_string() == "0aBcDeFgHiJkLmNoPqRsTA");
+  for (std::string bad :
+       {"version=1\n", "version=0\nnode.id=1\ncluster.id=x\ndirectory.id=0aBcDeFgHiJkLmNoPqRsTA\n",
+        "version=1\nnode.id=x\ncluster.id=x\ndirectory.id=0aBcDeFgHiJkLmNoPqRsTA\n",
+        "version=1\nnode.id=1\ncluster.id=x\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAQ\n"}) {
+    must(files.write_file_atomically(path, bad));
+    CHECK(!read_meta_properties(files, directories[0]));
+  }
+}
+
+TEST_CASE_METHOD(ManagerFixture, "new logs go where the fewest are, and are removed in two steps") {
+  must(try_open());
+  auto tp = [](int i) { return TopicPartition{"many", PartitionIndex(i)}; };
+  for (int i = 0; i < 6; ++i) must(manager->create(tp(i), kId, LogConfig{}));
+  for (const std::string& directory : directories) {
+    int count = 0;
+    for (const auto& entry : must(files.list(directory))) count += entry.name.starts_with("many-") ? 1 : 0;
+    CHECK(count == 3);
+  }
+  auto log = manager->find(tp(2));
+  must(append(*log, make_batch()));
+  must(manager->remove(tp(2)));
+  CHECK(manager->find(tp(2)) == nullptr);
+  CHECK(append(*log, make_batch()).error().error.code == ErrorCode::kKafkaStorageError);
+  CHECK(log->read({}).error().code == ErrorCode::kKafkaStorageError);
+  auto doomed = [&] {
+    int count = 0;
+    for (const std::string& directory : directories)
+      for (const auto& entry : must(files.list(directory))) count += entry.name.ends_with("-delete") ? 1 : 0;
+    return count;
+  };
+  manager->delete_expired(clock.now_ms + 59'999);
+  CHECK(doomed() == 1);
+  CHECK(must(manager->create(tp(2), TopicId(Uuid::of_low(99'999)), LogConfig{}))->log_end_offset() ==
+        Offset(0));
+  manager->delete_expired(clock.now_ms + 60'000);
+  CHECK(doomed() == 0);
+  must(manager->mark_stray(tp(3)));
+  must(manager->remove(tp(4)));
+  must(manager->shutdown(5));
+  must(try_open());
+  CHECK(manager->find(tp(3)) == nullptr);
+  CHECK(manager->all().size() == 4);
+  CHECK(doomed() == 1);
+  manager->delete_expired(clock.now_ms);
+  CHECK(doomed() == 0);
+}
+
+TEST_CASE_METHOD(ManagerFixture, "checkpoints hold what Kafka's do, and broken ones only cost a recovery") {
+  must(try_open());
+  LogConfig config;
+  config.segment_bytes = 100;
+  auto log = must(manager->create(kTp, kId, config));
+  for (int i = 0; i < 5; ++i) must(append(*log, make_batch()));
+  log->set_high_watermark(Offset(4));
+  must(log->delete_records_before(Offset(2)));
+  must(log->sync());
+  must(manager->checkpoint_recovery_points());
+  must(manager->checkpoint_high_watermarks());
+  must(manager->checkpoint_log_start_offsets());
+  CHECK(must(files.read_file(directories[0] + "/recovery-point-offset-checkpoint")) == "0\n1\norders 4 5\n");
+  CHECK(must(files.read_file(directories[0] + "/replication-offset-checkpoint")) == "0\n1\norders 4 4\n");
+  // The start is that of a segment: nothing to remember.
+  CHECK(must(files.read_file(directories[0] + "/log-start-offset-checkpoint")) == "0\n0\n");
+  if (GENERATE(true, false)) {
+    for (std::string name : {"/recovery-point-offset-checkpoint", "/replication-offset-checkpoint"})
+      must(files.write_file_atomically(directories[0] + name, "0\n7\norders"));
+    must(try_open());
+    CHECK(manager->checkpointed_high_watermark(kTp) == Offset(0));
+  } else {
+    must(try_open());
+    CHECK(manager->checkpointed_high_watermark(kTp) == Offset(4));
+  }
+  CHECK(manager->find(kTp)->log_end_offset() == Offset(5));
+  CHECK(manager->find(kTp)->log_start_offset() == Offset(2));
+}
+
+TEST_CASE_METHOD(ManagerFixture, "the log start inside a segment is remembered by its checkpoint") {
+  must(try_open());
+  auto log = must(manager->create(kTp, kId, LogConfig{}));
+  for (int i = 0; i < 5; ++i) must(append(*log, make_batch()));
+  log->set_high_watermark(Offset(5));
+  must(log->delete_records_before(Offset(3)));
+  must(manager->shutdown(1));
+  CHECK(must(files.read_file(directories[0] + "/.kafka_cleanshutdown")) ==
+        "{\"version\":0,\"brokerEpoch\":1}");
+  CHECK(must(files.read_file(directories[0] + "/log-start-offset-checkpoint")) == "0\n1\norders 4 3\n");
+  must(try_open());
+  CHECK(!must(files.exists(directories[0] + "/.kafka_cleanshutdown")));
+  CHECK(manager->find(kTp)->log_start_offset() == Offset(3));
+}
+
+TEST_CASE("names of partition directories are told from those being deleted") {
+  auto parsed = [](std::string_view name) { return parse_partition_directory(name); };
+  CHECK(parsed("a-b-12")->topic == "a-b");
+  CHECK(parsed("a-b-12")->partition == PartitionIndex(12));
+  CHECK(!parsed("a"));
+  CHECK(!parsed("-1"));
+  CHECK(!parsed("a-x"));
+  CHECK(!parsed("a-99999999999"));
+  TopicPartition longest{std::string(249, 't'), PartitionIndex(3)};
+  std::string doomed = renamed_directory(longest, Uuid::of_low(5), DirectoryState::kDelete);
+  CHECK(doomed.size() == 255);
+  CHECK(directory_state(doomed) == DirectoryState::kDelete);
+  CHECK(!parsed(doomed));
+  CHECK(directory_state("t-0.0123456789abcdef0123456789abcdef-stray") == DirectoryState::kStray);
+  CHECK(directory_state("t-0.0123456789abcdef0123456789abcdef-future") == DirectoryState::kFuture);
+  CHECK(directory_state("my-delete") == DirectoryState::kLive);
+  CHECK(parse_offset_file_name("00000000000000000042.log", ".log") == Offset(42));
+  CHECK(!parse_offset_file_name("0000000000000000042.log", ".log"));
+  CHECK(offset_file_name(Offset(42), ".index") == "00000000000000000042.index");
 }
 
 }  // namespace
