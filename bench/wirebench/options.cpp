@@ -1,0 +1,75 @@
+#include "bench/wirebench/options.hpp"
+
+#include <stdexcept>
+
+namespace barnabas::wirebench {
+namespace {
+
+class Values {
+ public:
+  /// Takes `--name value` pairs from argv[at] on; returns where they end, behind a `--`.
+  int take(int argc, char** argv, int at) {
+    for (; at < argc; at += 2) {
+      std::string name = argv[at];
+      if (name == "--") return at + 1;
+      if (!name.starts_with("--") || at + 1 == argc) throw std::invalid_argument("no value for " + name);
+      values_[name.substr(2)] = argv[at + 1];
+    }
+    return argc;
+  }
+  std::string text(const std::string& name, const std::string& standard) {
+    auto found = values_.extract(name);
+    return found.empty() ? standard : found.mapped();
+  }
+  double real(const std::string& name, double standard) {
+    const std::string given = text(name, "");
+    if (given.empty()) return standard;
+    std::size_t used = 0;
+    const double value = std::stod(given, &used);
+    if (used != given.size()) throw std::invalid_argument("--" + name + " is not a number: " + given);
+    return value;
+  }
+  long number(const std::string& name, long standard) {
+    return static_cast<long>(real(name, static_cast<double>(standard)));
+  }
+  int small(const std::string& name, int standard) { return static_cast<int>(number(name, standard)); }
+  /// Every option must have been asked for.
+  void expect_none_left() const {
+    if (!values_.empty()) throw std::invalid_argument("no such option: --" + values_.begin()->first);
+  }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+}  // namespace
+
+Options parse(int argc, char** argv) {
+  if (argc < 3) throw std::invalid_argument("a mode and an address are missing");
+  Values values;
+  const int behind = values.take(argc, argv, 3);
+  Options options{.mode = argv[1],
+                  .address = argv[2],
+                  .topic = values.text("topic", "bench"),
+                  .codec = values.text("codec", "none"),
+                  .directory = values.text("dir", "/tmp"),
+                  .partitions = values.small("partitions", 1),
+                  .connections = values.small("connections", 1),
+                  .replicas = values.small("replicas", 1),
+                  .acks = values.small("acks", 1),
+                  .records = values.small("records", 100),
+                  .size = values.small("size", 1000),
+                  .depth = values.small("depth", 5),
+                  .bytes = values.small("bytes", 1 << 20),
+                  .count = values.small("count", argv[1] == std::string("connect") ? 1000 : 1),
+                  .batches = values.number("batches", 0),
+                  .pid = values.number("pid", 0),
+                  .seconds = values.real("seconds", 5),
+                  .idle_seconds = values.real("idle", 0),
+                  .hold = values.number("hold", 0) != 0,
+                  .command = {argv + behind, argv + argc}};
+  values.expect_none_left();
+  return options;
+}
+
+}  // namespace barnabas::wirebench

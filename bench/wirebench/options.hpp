@@ -1,0 +1,39 @@
+// Options: what stands on wirebench's command line.
+//
+// Owned by main, read by the modes. Thread safety: immutable once parsed.
+// Errors: parse() throws std::invalid_argument for an option without a value and for a number that is none.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace barnabas::wirebench {
+
+struct Options {
+  std::string mode;
+  std::string address;  // host:port, an IPv4 address
+  std::string topic;
+  std::string codec;
+  std::string directory;  // the null server's
+  int partitions;
+  int connections;
+  int replicas;
+  int acks;
+  int records;   // in a batch
+  int size;      // of a value, in bytes
+  int depth;     // requests in flight on a connection
+  int bytes;     // at most in a fetch response
+  int count;     // topics to create, connections to open
+  long batches;  // to send on a connection; 0: until the time is over
+  long pid;      // of the broker whose CPU time and memory are read; 0: of none
+  double seconds;
+  double idle_seconds;
+  bool hold;
+  std::vector<std::string> command;  // what stands behind `--`
+};
+
+[[nodiscard]] Options parse(int argc, char** argv);
+
+}  // namespace barnabas::wirebench
