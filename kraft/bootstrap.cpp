@@ -120,8 +120,7 @@ Result<void> write_dynamic_quorum(FileSystem& files, const Clock& clock, const F
   head.kraft_version = 1;
   head.voters = TRY(first_voters(options, directory));
   const SnapshotId id{Offset(0), LeaderEpoch(0)};
-  TRY(write_snapshot_file(files, log, id, make_snapshot(id, head, clock.wall_ms(), {})));
-  return files.sync_directory(options.metadata_directory);
+  return write_snapshot_file(files, log, id, make_snapshot(id, head, clock.wall_ms(), {}));
 }
 
 Result<void> write_bootstrap_file(FileSystem& files, const Clock& clock, const std::string& directory,
@@ -129,7 +128,11 @@ Result<void> write_bootstrap_file(FileSystem& files, const Clock& clock, const s
   SnapshotHead head;  // the contained timestamp is 0 here (measured on Kafka 4.3.1)
   const SnapshotId id{Offset(0), LeaderEpoch(0)};
   const Bytes content = make_snapshot(id, head, clock.wall_ms(), records);
-  return files.write_file_atomically(directory + "/bootstrap.checkpoint", as_text(content));
+  // Its name becomes durable with that of meta.properties, which is made after it in the same directory.
+  const auto file = TRY(files.open(directory + "/bootstrap.checkpoint", OpenMode::kReadWriteCreate));
+  TRY(file->truncate(0));
+  TRY(file->write_at(0, content));
+  return file->sync();
 }
 
 std::string parent_of(const std::string& path) {
