@@ -15,6 +15,9 @@
 #include "base/posix_file_system.hpp"
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
+#if __has_include("broker/drivers/group_driver.hpp")
+#include "broker/drivers/group_driver.hpp"
+#endif
 #include "broker/drivers/log_maintenance.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
@@ -29,7 +32,20 @@
 
 namespace barnabas::broker {
 #if !__has_include("broker/drivers/group_driver.hpp")
-class GroupDriver {};
+struct GroupDriverDependencies {
+  const Clock& clock;
+  Random& random;
+  const BrokerConfig& config;
+  ReplicaManager& replicas;
+  BrokerId self;
+  std::vector<Reactor*> reactors;
+};
+class GroupDriver {
+ public:
+  explicit GroupDriver(GroupDriverDependencies) {}
+  void on_image(const kraft::MetadataImagePtr&, const kraft::MetadataChanges*) {}
+  void stop() {}
+};
 #endif
 namespace {
 
@@ -124,9 +140,9 @@ class Node::Impl {
   std::unique_ptr<ReplicaManager> replicas_;
   std::unique_ptr<FetchSessionCache> fetch_sessions_;
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
-  std::unique_ptr<GroupDriver> groups_;
   AllowAll authorizer_;
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
+  std::unique_ptr<GroupDriver> groups_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
@@ -175,13 +191,17 @@ void Node::Impl::build_services() {
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ =
       std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
-  groups_ = std::make_unique<GroupDriver>();
-  services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
-                                                  *fetch_sessions_, *groups_, *producer_ids_, authorizer_});
   for (int i = 0; i < allowed_cores(); ++i) reactors_.push_back(std::make_unique<AsioReactor>());
   std::vector<AsioReactor*> pool;
   for (const auto& reactor : reactors_) pool.push_back(reactor.get());
-  reactors_.front()->share_accepted_with(std::move(pool));
+  reactors_.front()->share_accepted_with(pool);
+  groups_ = std::make_unique<GroupDriver>(GroupDriverDependencies{
+      clock_, random_, *config_, *replicas_, id_, std::vector<Reactor*>(pool.begin(), pool.end())});
+  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
+    groups_->on_image(image, changes);
+  });
+  services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
+                                                  *fetch_sessions_, *groups_, *producer_ids_, authorizer_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -326,6 +346,7 @@ Result<void> Node::Impl::stop() {
   Result<void> result;
   // Leaving first moves leadership away, which wakes long polls, so that they can be drained.
   if (driver_) result = driver_->stop();
+  if (groups_) groups_->stop();
   if (serving_) drain();
   for (const auto& reactor : reactors_) reactor->stop();
   for (auto& thread : threads_) thread.join();

@@ -13,15 +13,15 @@
 namespace barnabas::broker {
 
 struct FormatArguments {
-  std::string config_file;
-  std::string cluster_id;
+  std::string config_file = {};
+  std::string cluster_id = {};
   bool ignore_formatted = false;
-  std::string release_version;
-  std::vector<std::string> features;  // NAME=LEVEL
+  std::string release_version = {};
+  std::vector<std::string> features = {};  // NAME=LEVEL
   bool standalone = false;
   bool no_initial_controllers = false;
-  std::string initial_controllers;
-  std::vector<std::string> scram_users;
+  std::string initial_controllers = {};
+  std::vector<std::string> scram_users = {};
 };
 
 /// The exit code; failures are told on `err`.
