@@ -8,6 +8,7 @@
 #include "base/logging.hpp"
 #include "kraft/bootstrap.hpp"
 #include "kraft/quorum_state_file.hpp"
+#include "log/log_manager.hpp"
 
 namespace barnabas::kraft {
 
@@ -30,9 +31,19 @@ MetadataNode::Impl::Impl(MetadataNodeDependencies dependencies, MetadataNodeOpti
 
 Result<void> MetadataNode::Impl::open() {
   FileSystem& files = dependencies_.files;
-  if (!TRY(files.exists(options_.directory + "/meta.properties")))
+  const auto properties = TRY(log::read_meta_properties(files, options_.directory));
+  if (!properties)
     return fail(ErrorCode::kInvalidConfig,
                 "No readable meta.properties files found in " + options_.directory + ": format it first");
+  const std::string& cluster_id = options_.controller.cluster_id;
+  if (!cluster_id.empty() && properties->cluster_id != cluster_id)
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("{} belongs to cluster {}, not to {}", options_.directory, properties->cluster_id,
+                            cluster_id));
+  if (properties->node_id != options_.node_id)
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("{} belongs to node {}, not to {}", options_.directory,
+                            properties->node_id.value(), options_.node_id.value()));
   if (!TRY(files.exists(log_directory_))) {
     TRY(files.create_directories(log_directory_));
     TRY(files.sync_directory(options_.directory));

@@ -244,3 +244,24 @@ TEST_CASE("a crash at any call of the first start leaves a directory that starts
     CHECK(fixture.node->image()->features->metadata_version == 30);
   }
 }
+
+TEST_CASE("a directory of another node or cluster, or of none, is refused") {
+  NodeFixture fixture;
+  auto unformatted = fixture.open();
+  REQUIRE_FALSE(unformatted);
+  CHECK(unformatted.error().code == ErrorCode::kInvalidConfig);
+  REQUIRE(fixture.format());
+  fixture.options.node_id = BrokerId(2);
+  CHECK_FALSE(fixture.open());
+  fixture.options.node_id = BrokerId(1);
+  fixture.options.controller.cluster_id = "another";
+  CHECK_FALSE(fixture.open());
+  fixture.options.controller.cluster_id = kTestClusterId;
+  CHECK(fixture.open());
+}
+
+TEST_CASE("formatting twice is refused unless formatted directories are to be ignored") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  CHECK_FALSE(fixture.format());
+}
