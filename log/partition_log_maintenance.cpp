@@ -270,9 +270,9 @@ Result<void> PartitionLogImpl::close() {
   auto finish = [this]() -> Result<void> {
     TRY(write_snapshot());
     TRY(active().seal());
-    for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at)
-      TRY(at->second->sync_files(true));
-    return sync();
+    TRY(sync());
+    // sync() leaves the last segment's indexes alone; the next start takes them as they are.
+    return active().sync_files(true);
   };
   auto finished = noted(finish());
   state_ = State::kClosed;
