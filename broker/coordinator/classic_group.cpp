@@ -187,8 +187,9 @@ bool ClassicGroup::keeps_protocol_with(
   count_protocols(member, -1);
   member.set_protocols(others);
   count_protocols(member, 1);
-  const bool keeps = std::ranges::any_of(member.protocols, [&](const auto& mine) { return all_support(mine.name); }) &&
-                     protocol_name_ == select_protocol();
+  const bool keeps =
+      std::ranges::any_of(member.protocols, [&](const auto& mine) { return all_support(mine.name); }) &&
+      protocol_name_ == select_protocol();
   count_protocols(member, -1);
   member.protocols = std::move(before);
   count_protocols(member, 1);

@@ -1,14 +1,14 @@
 // ClassicGroup: the members of one group of the classic protocol, and where its rebalance stands.
 //
-// Owned by ClassicGroups (classic_groups.hpp), which decides; this class keeps the books straight. Thread safety:
-// none, the shard's thread.
-// What restarts keep (generation, protocol, leader, members with subscription and assignment) is what the last
-// GroupMetadata record says: apply() makes it so. The rest - who waits for an answer, pending members, deadlines,
-// a rebalance under way - is soft and starts anew when the shard is loaded.
-// Invariants (check_invariants)
+// Owned by ClassicGroups (classic_groups.hpp), which decides; this class keeps the books straight. Thread
+// safety: none, the shard's thread. What restarts keep (generation, protocol, leader, members with
+// subscription and assignment) is what the last GroupMetadata record says: apply() makes it so. The rest -
+// who waits for an answer, pending members, deadlines, a rebalance under way - is soft and starts anew when
+// the shard is loaded. Invariants (check_invariants)
 //  1. The leader is a member, and there is one whenever there are members.
 //  2. Every static member is found by its instance id, and no two share one.
-//  3. kEmpty has no members; kCompletingRebalance and kStable have some, and a protocol that all of them support.
+//  3. kEmpty has no members; kCompletingRebalance and kStable have some, and a protocol that all of them
+//  support.
 //  4. A member awaits a join answer only in kPreparingRebalance, a sync answer only in kCompletingRebalance.
 //  5. A pending member is not a member.
 // Units: milliseconds. Source: KIP-62, -134, -345, -394, -800, -814; measured on Kafka 4.3.1.
@@ -51,10 +51,10 @@ struct ClassicMember {
   std::int32_t rebalance_timeout_ms = 0;
   std::vector<ClassicProtocol> protocols;  // in the order of preference
   SharedBytes assignment;
-  bool is_new = false;           // has not got its first join answer yet
-  bool owes_sync = false;        // was told of the generation and has not sent SyncGroup
-  JoinAnswer join_answer;        // set while it waits for the join phase to end
-  SyncAnswer sync_answer;        // set while it waits for the leader's assignment
+  bool is_new = false;     // has not got its first join answer yet
+  bool owes_sync = false;  // was told of the generation and has not sent SyncGroup
+  JoinAnswer join_answer;  // set while it waits for the join phase to end
+  SyncAnswer sync_answer;  // set while it waits for the leader's assignment
   Deadline heartbeat;
 
   [[nodiscard]] bool awaits_join() const { return static_cast<bool>(join_answer); }
@@ -111,8 +111,9 @@ class ClassicGroup {
   [[nodiscard]] std::size_t pending_count() const { return pending_.size(); }
 
   // The rebalance.
-  [[nodiscard]] bool supports(std::string_view protocol_type,
-                              const std::vector<protocol::JoinGroupRequest::JoinGroupRequestProtocol>& others) const;
+  [[nodiscard]] bool supports(
+      std::string_view protocol_type,
+      const std::vector<protocol::JoinGroupRequest::JoinGroupRequestProtocol>& others) const;
   /// By the members' votes among what all of them support. Requires members.
   [[nodiscard]] std::string select_protocol() const;
   /// Whether the group would choose the protocol that it has if `member` supported `others`.

@@ -139,8 +139,8 @@ void ClassicGroups::take_leaders_assignment(ClassicGroup& group, const protocol:
   add_group_metadata(step.records, group.id(), value);
   step.applied = [this, &group](ErrorCode error, Step& next) {
     if (error == ErrorCode::kNone) return answer_syncs(group, error, next);
-    log_warn(kComponent, "The assignment of group {} at generation {} could not be written: error {}", group.id(),
-             group.generation(), static_cast<int>(error));
+    log_warn(kComponent, "The assignment of group {} at generation {} could not be written: error {}",
+             group.id(), group.generation(), static_cast<int>(error));
     answer_syncs(group, error, next);
     prepare_rebalance_or_complete_join(group, next);
   };
@@ -167,8 +167,8 @@ void ClassicGroups::expire_sync(ClassicGroup& group, Step& step) {
     if (member.owes_sync) owing.push_back(id);
   }
   if (owing.empty()) return;
-  log_info(kComponent, "Group {} lost {} members that did not ask for their assignment at generation {}", group.id(),
-           owing.size(), group.generation());
+  log_info(kComponent, "Group {} lost {} members that did not ask for their assignment at generation {}",
+           group.id(), owing.size(), group.generation());
   for (const std::string& id : owing) drop_member(group, *group.find(id), step);
   members_gone(group, step);
 }
@@ -218,8 +218,8 @@ ErrorCode ClassicGroups::leave_one(ClassicGroup& group,
   std::string id = identity.member_id;
   if (id.empty()) {
     // An administrator names static members by their instance alone.
-    const auto found = identity.group_instance_id ? group.static_member(*identity.group_instance_id)
-                                                  : std::nullopt;
+    const auto found =
+        identity.group_instance_id ? group.static_member(*identity.group_instance_id) : std::nullopt;
     if (!found) return ErrorCode::kUnknownMemberId;
     id = *found;
   } else if (group.is_pending(id)) {

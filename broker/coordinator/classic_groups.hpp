@@ -1,11 +1,11 @@
-// ClassicGroups: the classic group protocol - join, sync, heartbeat, leave, and the timers between them - for the
-// groups of one shard.
+// ClassicGroups: the classic group protocol - join, sync, heartbeat, leave, and the timers between them - for
+// the groups of one shard.
 //
-// Owned by GroupShard. Thread safety: none, the shard's thread. A pure state machine: input, Step (time, records,
-// replies) and the timers' queue; no I/O.
-// Each operation answers exactly once, at once or in a later step (join and sync wait for the other members).
-// What is persisted: an empty group when it is first joined, a generation when its leader's assignment arrives, a
-// generation without members, and a static member that comes back under a new id. When the log refuses
+// Owned by GroupShard. Thread safety: none, the shard's thread. A pure state machine: input, Step (time,
+// records, replies) and the timers' queue; no I/O. Each operation answers exactly once, at once or in a later
+// step (join and sync wait for the other members). What is persisted: an empty group when it is first joined,
+// a generation when its leader's assignment arrives, a generation without members, and a static member that
+// comes back under a new id. When the log refuses
 //  - the first: the join is answered with the error and the group forgotten,
 //  - the second: everybody who waits is answered with the error and rejoins,
 //  - the third: the group is empty anyway (loading would time the old members out),
@@ -40,8 +40,8 @@ struct ClassicGroupOptions {
 /// What of a join is not in its request.
 struct JoinContext {
   std::string client_id;
-  std::string client_host;                // "/127.0.0.1"
-  bool requires_known_member_id = false;  // version 4 and above, dynamic members (KIP-394)
+  std::string client_host;                    // "/127.0.0.1"
+  bool requires_known_member_id = false;      // version 4 and above, dynamic members (KIP-394)
   bool supports_skipping_assignment = false;  // version 9 and above (KIP-814)
 };
 

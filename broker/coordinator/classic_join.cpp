@@ -58,8 +58,7 @@ void ClassicGroups::join(const protocol::JoinGroupRequest& request, const JoinCo
   protocol::GroupMetadataValue value;
   value.current_state_timestamp = step.now.wall_ms;
   add_group_metadata(step.records, request.group_id, value);
-  step.applied = [this, &request, &context, answer = std::move(answer)](ErrorCode error,
-                                                                         Step& next) mutable {
+  step.applied = [this, &request, &context, answer = std::move(answer)](ErrorCode error, Step& next) mutable {
     if (error != ErrorCode::kNone) return next.reply(answer, join_error(request.member_id, error));
     join_group(*find(request.group_id), request, context, std::move(answer), next);
   };
@@ -129,7 +128,8 @@ void ClassicGroups::join_new_member(ClassicGroup& group, const protocol::JoinGro
   if (!context.requires_known_member_id) {
     return add_member(group, id, request, context, std::move(answer), step);
   }
-  // It comes back with the id, or is forgotten: a client that never gets the answer leaves no ghost (KIP-394).
+  // It comes back with the id, or is forgotten: a client that never gets the answer leaves no ghost
+  // (KIP-394).
   timers_.set(group.add_pending(id), step.now.mono_ms + request.session_timeout_ms, TimerKind::kPendingMember,
               group.id(), id);
   step.reply(answer, join_error(id, ErrorCode::kMemberIdRequired));
@@ -246,8 +246,8 @@ void ClassicGroups::persist_static_member(ClassicGroup& group, const std::string
   }
   add_group_metadata(step.records, group.id(), value);
   const bool skips = context.supports_skipping_assignment;
-  step.applied = [this, &group, &request, led, skips, old_id, new_id,
-                  answer = std::move(answer)](ErrorCode error, Step& next) mutable {
+  step.applied = [this, &group, &request, led, skips, old_id, new_id, answer = std::move(answer)](
+                     ErrorCode error, Step& next) mutable {
     if (error != ErrorCode::kNone) return next.reply(answer, join_error("", error));
     ClassicMember& member = *group.find(new_id);
     group.update(member, request, nullptr);

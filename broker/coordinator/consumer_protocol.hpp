@@ -1,7 +1,8 @@
-// The consumer protocol's blobs, as far as the broker looks into them: which topics a group's members subscribe to.
+// The consumer protocol's blobs, as far as the broker looks into them: which topics a group's members
+// subscribe to.
 //
-// Pure functions. A blob that does not parse is no error (clients may put anything there); the answer is nothing.
-// Source: ConsumerProtocolSubscription v0-3, measured on Kafka 4.3.1.
+// Pure functions. A blob that does not parse is no error (clients may put anything there); the answer is
+// nothing. Source: ConsumerProtocolSubscription v0-3, measured on Kafka 4.3.1.
 #pragma once
 
 #include <optional>

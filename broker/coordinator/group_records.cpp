@@ -46,8 +46,7 @@ void add_offset_commit(RecordList& records, std::string_view group, std::string_
 
 void add_offset_tombstone(RecordList& records, std::string_view group, std::string_view topic,
                           std::int32_t partition) {
-  records.add_tombstone(
-      [&](protocol::Writer& writer) { write_offset_key(writer, group, topic, partition); });
+  records.add_tombstone([&](protocol::Writer& writer) { write_offset_key(writer, group, topic, partition); });
 }
 
 void add_group_metadata(RecordList& records, std::string_view group,

@@ -1,8 +1,8 @@
 // The records of __consumer_offsets: keys and values of classic groups and committed offsets.
 //
-// Pure functions. Key: int16 type, then the key's fields; value: int16 version, then the value's fields. Written as
-// Kafka 4.3.1 writes: GroupMetadata version 3, OffsetCommit version 4 with the topic's id, version 1 when the request
-// gave a retention.
+// Pure functions. Key: int16 type, then the key's fields; value: int16 version, then the value's fields.
+// Written as Kafka 4.3.1 writes: GroupMetadata version 3, OffsetCommit version 4 with the topic's id, version
+// 1 when the request gave a retention.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,14 @@
-// CoordinatorRuntime: runs one coordinator shard as an event-sourced state machine over one partition of an internal
-// topic.
+// CoordinatorRuntime: runs one coordinator shard as an event-sourced state machine over one partition of an
+// internal topic.
 //
-// Owned by a driver, one for each partition that this node leads; the shard and its log outlive it. Thread safety:
-// none; every call on the shard's thread, none from inside another.
-// Invariants
-//  1. A record is replayed into the shard exactly once, in log order, after the log took it; loading is the same
+// Owned by a driver, one for each partition that this node leads; the shard and its log outlive it. Thread
+// safety: none; every call on the shard's thread, none from inside another. Invariants
+//  1. A record is replayed into the shard exactly once, in log order, after the log took it; loading is the
+//  same
 //     replay. A failed append changes nothing that loading would not restore.
 //  2. Exclusive operations see every record written before; commuting ones may share an append with others.
-//  3. A reply leaves when the high watermark passed everything written when it was made, or with an error: when the
+//  3. A reply leaves when the high watermark passed everything written when it was made, or with an error:
+//  when the
 //     shard closes (NOT_COORDINATOR) or after `write_timeout_ms` (COORDINATOR_NOT_AVAILABLE).
 // Units: milliseconds of CoordinatorTime::mono_ms. Source: the behaviour of Kafka 4.3.1's group coordinator.
 #pragma once
@@ -32,8 +33,8 @@ inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::m
 class CoordinatorShard {
  public:
   virtual ~CoordinatorShard() = default;
-  /// Applies one record; nothing for a tombstone. Unknown types are passed over. CORRUPT_MESSAGE when the bytes of a
-  /// known type do not parse.
+  /// Applies one record; nothing for a tombstone. Unknown types are passed over. CORRUPT_MESSAGE when the
+  /// bytes of a known type do not parse.
   virtual Result<void> replay(ByteView key, std::optional<ByteView> value) = 0;
   /// A record of an open transaction, and its end (KIP-98).
   virtual Result<void> replay_transactional(ProducerId producer, ByteView key,
@@ -65,10 +66,10 @@ class ShardLog {
 };
 
 struct CoordinatorRuntimeOptions {
-  std::string name;                             // of the partition, for log lines
-  std::int64_t write_timeout_ms = 5000;         // offsets.commit.timeout.ms
-  std::int32_t load_buffer_bytes = 5242880;     // offsets.load.buffer.size
-  std::int32_t max_batch_bytes = 1048588;       // max.message.bytes of the topic
+  std::string name;                          // of the partition, for log lines
+  std::int64_t write_timeout_ms = 5000;      // offsets.commit.timeout.ms
+  std::int32_t load_buffer_bytes = 5242880;  // offsets.load.buffer.size
+  std::int32_t max_batch_bytes = 1048588;    // max.message.bytes of the topic
 };
 
 class CoordinatorRuntime {
@@ -127,7 +128,7 @@ class CoordinatorRuntime {
   Phase phase_ = Phase::kLoading;
   Offset replayed_to_;  // every record below is in the shard's state
   Offset load_end_;
-  std::deque<Waiting> waiting_;       // in the order of `needs`
+  std::deque<Waiting> waiting_;  // in the order of `needs`
   std::vector<Unflushed> unflushed_;
   std::size_t unflushed_bytes_ = 0;
 };

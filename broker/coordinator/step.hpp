@@ -1,11 +1,13 @@
-// Step: one operation's way through a coordinator shard: the time it runs at, the records it wants written, and
-// the answers it gives.
+// Step: one operation's way through a coordinator shard: the time it runs at, the records it wants written,
+// and the answers it gives.
 //
-// Made by the runtime (runtime.hpp) for each operation and owned by it. Thread safety: none, the shard's thread.
-// Invariants
-//  1. State that survives a restart changes only when records are replayed, after the log took them. An operation
+// Made by the runtime (runtime.hpp) for each operation and owned by it. Thread safety: none, the shard's
+// thread. Invariants
+//  1. State that survives a restart changes only when records are replayed, after the log took them. An
+//  operation
 //     that adds records must leave such state alone and go on in `applied`.
-//  2. An answer leaves when everything that the shard had written at that moment is committed; when that cannot
+//  2. An answer leaves when everything that the shard had written at that moment is committed; when that
+//  cannot
 //     happen any more it leaves with the error instead.
 #pragma once
 
@@ -87,29 +89,42 @@ class RecordList {
 /// Called once: NONE when what it waits for is committed, else the error to answer.
 using PendingReply = std::move_only_function<void(ErrorCode)>;
 
-/// How a response says that the whole operation failed; overloaded where a message has no such field.
+/// Makes `response` say that the whole operation failed: in its own field, or in each partition's.
 template <class Response>
-  requires requires(Response& response) { response.error_code; }
 void set_failed(Response& response, ErrorCode error) {
-  response = {};
-  response.error_code = static_cast<std::int16_t>(error);
+  const auto code = static_cast<std::int16_t>(error);
+  if constexpr (requires { response.group_id; }) {
+    auto group_id = std::move(response.group_id);
+    response = {};
+    response.group_id = std::move(group_id);
+    response.error_code = code;
+  } else if constexpr (requires { response.error_code; }) {
+    response = {};
+    response.error_code = code;
+  } else {
+    for (auto& topic : response.topics) {
+      for (auto& partition : topic.partitions) partition.error_code = code;
+    }
+  }
 }
 
 class Step {
  public:
-  using Applied = std::move_only_function<void(ErrorCode, Step&)>;
+  using Applied = std::move_only_function<void(ErrorCode, std::reference_wrapper<Step>)>;
 
   /// `all_committed`: nothing that the shard has written awaits its commit.
   Step(CoordinatorTime time, bool all_committed) : now(time), all_committed_(all_committed) {}
 
   const CoordinatorTime now;
   RecordList records;
-  /// Runs when the records were replayed (NONE), or could not be written (state is as before).
+  /// Runs when the records were replayed (NONE), or could not be written (state is as before). After an
+  /// exclusive operation it runs before the operation's own objects are gone, so it may refer to them.
   Applied applied;
   /// The records need not be written all or none (sweeps).
   bool may_split = false;
 
-  /// Not in a step that has records: answer in `applied` then. `keep` owns what the response's views show.
+  /// Does not wait for this step's own records: what depends on them is answered in `applied`. `keep` owns
+  /// what the response's views show.
   template <class Response>
   void reply(Answer<Response>& answer, Response response, std::vector<SharedBytes> keep = {}) {
     if (!answer) return;

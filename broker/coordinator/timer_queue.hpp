@@ -1,5 +1,5 @@
-// TimerQueue: when something in a shard is due next, made for deadlines that are moved far more often than they
-// strike (a heartbeat moves one).
+// TimerQueue: when something in a shard is due next, made for deadlines that are moved far more often than
+// they strike (a heartbeat moves one).
 //
 // Owned by a shard. Thread safety: none.
 // Invariants
@@ -58,7 +58,8 @@ class TimerQueue {
     queue_.pop();
     return entry;
   }
-  /// Whether `entry` means that `deadline` struck at `now_ms`; else the deadline is queued again where it is set.
+  /// Whether `entry` means that `deadline` struck at `now_ms`; else the deadline is queued again where it is
+  /// set.
   bool strikes(const Entry& entry, Deadline& deadline, std::int64_t now_ms) {
     if (entry.at_ms != deadline.queued_ms) return false;  // an earlier entry took its place
     deadline.queued_ms = Deadline::kUnset;

@@ -1,0 +1,226 @@
+#include "broker/coordinator/group_shard.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/logging.hpp"
+
+namespace barnabas::broker {
+namespace {
+
+constexpr std::string_view kComponent = "group-coordinator";
+constexpr std::string_view kClassicType = "classic";
+
+bool same_without_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+bool names(const std::vector<std::string>& filter, std::string_view value) {
+  return filter.empty() ||
+         std::ranges::any_of(filter, [&](const std::string& one) { return same_without_case(one, value); });
+}
+
+}  // namespace
+
+Result<void> GroupShard::replay(ByteView key, std::optional<ByteView> value) {
+  GroupRecordKey parsed = TRY(parse_group_record_key(key));
+  switch (static_cast<GroupRecordType>(parsed.type)) {
+    case GroupRecordType::kLegacyOffsetCommit:
+    case GroupRecordType::kOffsetCommit:
+      if (!value) {
+        offsets_.erase(parsed.offset);
+        return {};
+      }
+      offsets_.put(parsed.offset, TRY(parse_offset_value(*value)));
+      classic_.find_or_create(parsed.offset.group);
+      return {};
+    case GroupRecordType::kGroupMetadata:
+      if (!value) {
+        classic_.erase(parsed.group);
+        return {};
+      }
+      classic_.find_or_create(parsed.group).apply(TRY(parse_group_metadata(*value)));
+      return {};
+  }
+  // Groups of the newer protocols: their records stay in the log, their state is not served yet.
+  return {};
+}
+
+Result<void> GroupShard::replay_transactional(ProducerId producer, ByteView key,
+                                              std::optional<ByteView> value) {
+  GroupRecordKey parsed = TRY(parse_group_record_key(key));
+  const auto type = static_cast<GroupRecordType>(parsed.type);
+  if (type != GroupRecordType::kOffsetCommit && type != GroupRecordType::kLegacyOffsetCommit) return {};
+  std::optional<CommittedOffset> committed;
+  if (value) committed = TRY(parse_offset_value(*value));
+  classic_.find_or_create(parsed.offset.group);
+  offsets_.put_pending(producer, std::move(parsed.offset), std::move(committed));
+  return {};
+}
+
+Result<void> GroupShard::replay_end_of_transaction(ProducerId producer, bool committed) {
+  for (auto& [key, offset] : offsets_.take_pending(producer)) {
+    if (!committed) continue;
+    if (offset) {
+      offsets_.put(key, std::move(*offset));
+    } else {
+      offsets_.erase(key);
+    }
+  }
+  return {};
+}
+
+void GroupShard::loaded(Step& step) {
+  classic_.loaded(step);
+  timers_.set(cleanup_, step.now.mono_ms + options_.cleanup_interval_ms, TimerKind::kCleanup, {});
+}
+
+void GroupShard::unloaded(ErrorCode error) {
+  classic_.unloaded(error);
+  offsets_.clear();
+  timers_.clear();
+  cleanup_ = {};
+}
+
+bool GroupShard::fire_timer(Step& step) {
+  if (timers_.next_ms() > step.now.mono_ms) return false;
+  const TimerQueue::Entry entry = timers_.pop();
+  if (entry.kind != TimerKind::kCleanup) {
+    classic_.fire(entry, step);
+    return true;
+  }
+  if (!timers_.strikes(entry, cleanup_, step.now.mono_ms)) return true;
+  timers_.set(cleanup_, step.now.mono_ms + options_.cleanup_interval_ms, TimerKind::kCleanup, {});
+  remove_expired(step);
+  return true;
+}
+
+void GroupShard::check_invariants() const {
+  classic_.check_invariants();
+  offsets_.check_invariants();
+  for (const auto& [group, topics] : offsets_.groups()) {
+    CHECK(classic_.find(group) != nullptr, "offsets belong to a group");
+  }
+}
+
+void GroupShard::describe(const std::string& group_id, std::int16_t version, Answer<DescribedGroup> answer,
+                          Step& step) {
+  DescribedGroup described;
+  described.group_id = group_id;
+  const ClassicGroup* group = classic_.find(group_id);
+  if (group == nullptr) {
+    described.group_state = "Dead";
+    if (version >= 6) {
+      described.error_code = static_cast<std::int16_t>(ErrorCode::kGroupIdNotFound);
+      described.error_message = "Group " + group_id + " not found.";
+    }
+    return step.reply(answer, std::move(described));
+  }
+  const bool stable = group->is_in(ClassicState::kStable);
+  described.group_state = to_string(group->state());
+  described.protocol_type = group->protocol_type().value_or("");
+  if (stable) described.protocol_data = group->protocol_name().value_or("");
+  std::vector<SharedBytes> keep;
+  for (const auto& [id, member] : group->members()) {
+    auto& to = described.members.emplace_back();
+    to.member_id = id;
+    to.group_instance_id = member.instance_id;
+    to.client_id = member.client_id;
+    to.client_host = member.client_host;
+    if (!stable) continue;  // until it is, there is nothing agreed to show
+    keep.push_back(member.metadata_of(described.protocol_data));
+    to.member_metadata = view_of(keep.back());
+    keep.push_back(member.assignment);
+    to.member_assignment = view_of(keep.back());
+  }
+  step.reply(answer, std::move(described), std::move(keep));
+}
+
+void GroupShard::list(const protocol::ListGroupsRequest& request, Answer<protocol::ListGroupsResponse> answer,
+                      Step& step) {
+  protocol::ListGroupsResponse response;
+  if (names(request.types_filter, kClassicType)) {
+    for (const auto& [id, group] : classic_.groups()) {
+      const std::string_view state = to_string(group.state());
+      if (!names(request.states_filter, state)) continue;
+      auto& listed = response.groups.emplace_back();
+      listed.group_id = id;
+      listed.protocol_type = group.protocol_type().value_or("");
+      listed.group_state = state;
+      listed.group_type = kClassicType;
+    }
+  }
+  step.reply(answer, std::move(response));
+}
+
+void GroupShard::remove(const std::string& group_id, Answer<DeletedGroup> answer, Step& step) {
+  DeletedGroup deleted;
+  deleted.group_id = group_id;
+  const ClassicGroup* group = classic_.find(group_id);
+  if (group == nullptr || !group->is_in(ClassicState::kEmpty)) {
+    const ErrorCode error = group == nullptr ? ErrorCode::kGroupIdNotFound : ErrorCode::kNonEmptyGroup;
+    deleted.error_code = static_cast<std::int16_t>(error);
+    return step.reply(answer, std::move(deleted));
+  }
+  if (const OffsetStore::Topics* topics = offsets_.topics_of(group_id)) {
+    for (const auto& [topic, partitions] : *topics) {
+      for (const auto& [partition, offset] : partitions)
+        add_offset_tombstone(step.records, group_id, topic, partition);
+    }
+  }
+  add_group_tombstone(step.records, group_id);
+  step.applied = [answer = std::move(answer), deleted = std::move(deleted)](ErrorCode error,
+                                                                            Step& next) mutable {
+    deleted.error_code = static_cast<std::int16_t>(error);
+    next.reply(answer, std::move(deleted));
+  };
+}
+
+bool GroupShard::expire_offsets(const ClassicGroup& group, Step& step) const {
+  const OffsetStore::Topics* topics = offsets_.topics_of(group.id());
+  if (topics == nullptr) return !offsets_.has_pending(group.id());
+  const bool simple = !group.protocol_type().has_value();
+  const bool empty = group.is_in(ClassicState::kEmpty);
+  const bool partly =
+      group.uses_consumer_protocol() && group.subscriptions_known() && group.is_in(ClassicState::kStable);
+  if (!simple && !empty && !partly) return false;
+  bool all = true;
+  for (const auto& [topic, partitions] : *topics) {
+    if (!empty && group.is_subscribed_to(topic)) {
+      all = false;
+      continue;
+    }
+    for (const auto& [partition, committed] : partitions) {
+      // The clock of an empty group runs from when it became empty, that of any other from the commit
+      // (KIP-211).
+      const std::int64_t base_ms = !simple && empty && group.state_timestamp_ms() >= 0
+                                       ? group.state_timestamp_ms()
+                                       : committed.commit_timestamp_ms;
+      const bool expired = committed.expire_timestamp_ms >= 0
+                               ? step.now.wall_ms >= committed.expire_timestamp_ms
+                               : step.now.wall_ms - base_ms >= options_.offsets_retention_ms;
+      if (expired && !offsets_.is_pending(group.id(), topic, partition)) {
+        add_offset_tombstone(step.records, group.id(), topic, partition);
+      } else {
+        all = false;
+      }
+    }
+  }
+  return all && !offsets_.has_pending(group.id());
+}
+
+void GroupShard::remove_expired(Step& step) {
+  for (const auto& [id, group] : classic_.groups()) {
+    const bool all = expire_offsets(group, step);
+    if (all && group.is_in(ClassicState::kEmpty) && group.pending_count() == 0) {
+      log_info(kComponent, "Group {} has neither members nor offsets and is removed", id);
+      add_group_tombstone(step.records, id);
+    }
+  }
+  step.may_split = true;
+}
+
+}  // namespace barnabas::broker

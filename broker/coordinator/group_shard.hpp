@@ -1,0 +1,93 @@
+// GroupShard: the groups and committed offsets of one partition of __consumer_offsets.
+//
+// Owned by the group driver beside its CoordinatorRuntime, which runs every operation. Thread safety: none,
+// the shard's thread. A pure state machine (DESIGN: state changes in replay). Operations come in two kinds,
+// told to the runtime by the caller: heartbeats, commits and fetches of offsets commute; all others are
+// exclusive. Requests of exclusive operations live until the step is finished. Errors are in the responses,
+// as Kafka 4.3.1 gives them. Source: measured on Kafka 4.3.1; KIP-211, -447, -496.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "broker/coordinator/classic_groups.hpp"
+#include "broker/coordinator/offset_store.hpp"
+#include "broker/coordinator/runtime.hpp"
+#include "protocol/messages/api_delete_groups.hpp"
+#include "protocol/messages/api_describe_groups.hpp"
+#include "protocol/messages/api_list_groups.hpp"
+#include "protocol/messages/api_offset_commit.hpp"
+#include "protocol/messages/api_offset_delete.hpp"
+#include "protocol/messages/api_offset_fetch.hpp"
+
+namespace barnabas::broker {
+
+struct GroupShardOptions {
+  ClassicGroupOptions classic;
+  std::int32_t offset_metadata_max_bytes = 4096;  // offset.metadata.max.bytes; UTF-16 units, as in Kafka
+  std::int64_t offsets_retention_ms = 604800000;  // offsets.retention.minutes
+  std::int64_t cleanup_interval_ms = 600000;      // offsets.retention.check.interval.ms
+};
+
+class GroupShard final : public CoordinatorShard {
+ public:
+  using FetchedGroup = protocol::OffsetFetchResponse::OffsetFetchResponseGroup;
+  using DescribedGroup = protocol::DescribeGroupsResponse::DescribedGroup;
+  using DeletedGroup = protocol::DeleteGroupsResponse::DeletableGroupResult;
+
+  GroupShard(GroupShardOptions options, Random& random)
+      : options_(options), classic_(options.classic, random, timers_) {}
+
+  [[nodiscard]] ClassicGroups& classic() { return classic_; }
+  [[nodiscard]] const ClassicGroups& classic() const { return classic_; }
+  [[nodiscard]] const OffsetStore& offsets() const { return offsets_; }
+
+  // Offsets (group_offsets.cpp).
+  /// Topics carry name and id both; they exist.
+  void commit_offsets(const protocol::OffsetCommitRequest& request, std::int16_t version,
+                      Answer<protocol::OffsetCommitResponse> answer, Step& step);
+  /// Topics carry names (and ids, where a version has them); null means all.
+  void fetch_offsets(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request,
+                     bool require_stable, Answer<FetchedGroup> answer, Step& step);
+  void delete_offsets(const protocol::OffsetDeleteRequest& request,
+                      Answer<protocol::OffsetDeleteResponse> answer, Step& step);
+  /// Forgets what was committed for topics that are gone.
+  void forget_topics(const std::vector<std::string>& topics, Step& step);
+
+  // Groups (group_shard.cpp).
+  /// Dead and NONE for an unknown group below version 6, GROUP_ID_NOT_FOUND from then on (KIP-1043).
+  void describe(const std::string& group, std::int16_t version, Answer<DescribedGroup> answer, Step& step);
+  /// Filters as in the request: empty means everything; states compare without case.
+  void list(const protocol::ListGroupsRequest& request, Answer<protocol::ListGroupsResponse> answer,
+            Step& step);
+  void remove(const std::string& group, Answer<DeletedGroup> answer, Step& step);
+
+  // CoordinatorShard.
+  Result<void> replay(ByteView key, std::optional<ByteView> value) override;
+  Result<void> replay_transactional(ProducerId producer, ByteView key,
+                                    std::optional<ByteView> value) override;
+  Result<void> replay_end_of_transaction(ProducerId producer, bool committed) override;
+  void loaded(Step& step) override;
+  void unloaded(ErrorCode error) override;
+  [[nodiscard]] std::int64_t next_deadline_ms() const override { return timers_.next_ms(); }
+  bool fire_timer(Step& step) override;
+  void check_invariants() const override;
+
+ private:
+  [[nodiscard]] ErrorCode validate_commit(const protocol::OffsetCommitRequest& request, std::int16_t version,
+                                          const Step& step);
+  void remove_expired(Step& step);
+  /// Adds tombstones for expired offsets; true when none would be left.
+  bool expire_offsets(const ClassicGroup& group, Step& step) const;
+
+  const GroupShardOptions options_;
+  TimerQueue timers_;
+  ClassicGroups classic_;
+  OffsetStore offsets_;
+  Deadline cleanup_;
+};
+
+}  // namespace barnabas::broker
