@@ -128,7 +128,7 @@ class ShardFixture {
 
   static GroupShardOptions options() {
     GroupShardOptions options;
-    options.classic.initial_rebalance_delay_ms = 0;
+    options.classic.initial_rebalance_delay_ms = 10;
     return options;
   }
 
@@ -177,6 +177,8 @@ class ShardFixture {
     exclusive([&](Step& step) { shard.classic().join(request, context, caught.answer(), step); });
     return caught;
   }
+  /// Ends the initial delay, extended once.
+  void settle() { advance(20); }
   /// Joins as a client does: asks for an id first.
   Caught<protocol::JoinGroupResponse> join_with_new_id(JoinInput input = {}) {
     Caught<protocol::JoinGroupResponse> first = join(input);
