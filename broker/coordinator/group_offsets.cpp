@@ -163,13 +163,14 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
   };
 }
 
-void GroupShard::forget_topics(const std::vector<std::string>& topics, Step& step) {
+void GroupShard::forget_topics(const std::vector<DeletedTopic>& topics, Step& step) {
   for (const auto& [group, by_topic] : offsets_.groups()) {
-    for (const std::string& name : topics) {
-      const auto topic = by_topic.find(name);
+    for (const DeletedTopic& gone : topics) {
+      const auto topic = by_topic.find(gone.name);
       if (topic == by_topic.end()) continue;
       for (const auto& [partition, committed] : topic->second) {
-        add_offset_tombstone(step.records, group, name, partition);
+        if (is_of_another_topic(committed, gone.id.value())) continue;
+        add_offset_tombstone(step.records, group, gone.name, partition);
       }
     }
   }

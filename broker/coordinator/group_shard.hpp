@@ -32,6 +32,11 @@ struct GroupShardOptions {
   std::int64_t cleanup_interval_ms = 600000;      // offsets.retention.check.interval.ms
 };
 
+struct DeletedTopic {
+  std::string name;
+  TopicId id;
+};
+
 class GroupShard final : public CoordinatorShard {
  public:
   using FetchedGroup = protocol::OffsetFetchResponse::OffsetFetchResponseGroup;
@@ -54,8 +59,8 @@ class GroupShard final : public CoordinatorShard {
                      bool require_stable, Answer<FetchedGroup> answer, Step& step);
   void delete_offsets(const protocol::OffsetDeleteRequest& request,
                       Answer<protocol::OffsetDeleteResponse> answer, Step& step);
-  /// Forgets what was committed for topics that are gone.
-  void forget_topics(const std::vector<std::string>& topics, Step& step);
+  /// Forgets what was committed for topics that are gone; not for others that have got the name since.
+  void forget_topics(const std::vector<DeletedTopic>& topics, Step& step);
 
   // Groups (group_shard.cpp).
   /// Dead and NONE for an unknown group below version 6, GROUP_ID_NOT_FOUND from then on (KIP-1043).

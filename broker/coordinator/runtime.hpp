@@ -92,6 +92,8 @@ class CoordinatorRuntime {
   /// Whether commuting operations wait for flush().
   [[nodiscard]] bool has_unflushed() const { return !unflushed_.empty(); }
   void flush(CoordinatorTime now);
+  /// Whether replies wait for the high watermark.
+  [[nodiscard]] bool awaits_commit() const { return !waiting_.empty(); }
   /// Lets replies go that the high watermark has passed.
   void release();
   /// Runs due timers and gives up on replies that waited too long.

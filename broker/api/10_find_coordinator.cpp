@@ -1,0 +1,132 @@
+// FindCoordinator 0-6: which node keeps a group.
+//
+//   v1 key types, error messages, throttle time   v2 same   v3 flexible   v4 several keys in one request
+//   v5 TRANSACTION_ABORTABLE for producers   v6 share partitions
+//
+// Without __consumer_offsets it is created and the answer is COORDINATOR_NOT_AVAILABLE: the client asks again.
+// Left out: coordinators of transactions and of share groups. Their keys are checked as Kafka does and answered
+// COORDINATOR_NOT_AVAILABLE, which is what Kafka 4.3.1 says while their topics cannot be created (docs/gaps.md).
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
+#include "broker/api/leader_endpoints.hpp"
+#include "broker/config/broker_config.hpp"
+#include "broker/drivers/group_driver.hpp"
+#include "broker/drivers/internal_topics.hpp"
+#include "broker/drivers/metadata_cache.hpp"
+#include "broker/drivers/metadata_driver.hpp"
+#include "kraft/controller/topic_control.hpp"
+#include "kraft/metadata_node.hpp"
+#include "protocol/error_table.hpp"
+#include "protocol/messages/api_find_coordinator.hpp"
+
+namespace barnabas::broker {
+
+using protocol::FindCoordinatorRequest;
+using protocol::FindCoordinatorResponse;
+using Coordinator = FindCoordinatorResponse::Coordinator;
+
+namespace {
+
+constexpr std::int16_t kFirstVersionOfKeys = 4;
+constexpr std::int16_t kFirstVersionOfShares = 6;
+
+enum class KeyType : std::int8_t { kGroup = 0, kTransaction = 1, kShare = 2 };
+
+Coordinator refused(const std::string& key, ErrorCode error) {
+  return {key, -1, "", -1, static_cast<std::int16_t>(error), ""};
+}
+
+void create_group_topic(Services& services) {
+  if (!services.groups.begin_topic_creation()) return;
+  protocol::CreateTopicsRequest request;
+  request.topics.push_back(auto_created_topic(*services.config.settings(), kGroupTopic));
+  services.controller.submit(
+      [&groups = services.groups, request = std::move(request)](kraft::MetadataNode& node, std::int64_t) mutable {
+        // Whoever asked finds the topic, or its absence, with the next request.
+        node.submit(std::move(request),
+                    [&groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
+      });
+}
+
+Coordinator find_group(Services& services, const RequestContext& context, const std::string& key) {
+  if (!allowed(services, context, Operation::kDescribe, ResourceKind::kGroup, key)) {
+    return refused(key, ErrorCode::kGroupAuthorizationFailed);
+  }
+  const kraft::MetadataImagePtr image = services.metadata.image();
+  const kraft::TopicImage* topic = image->topic(kGroupTopic);
+  if (topic == nullptr) {
+    create_group_topic(services);
+    return refused(key, ErrorCode::kCoordinatorNotAvailable);
+  }
+  const auto partitions = static_cast<std::int32_t>(topic->partitions.size());
+  const auto index = static_cast<std::size_t>(coordinator_partition(key, partitions));
+  const BrokerId leader = topic->partitions[index].leader;
+  const Endpoint* endpoint = endpoint_of(*image, leader, context.connection->listener);
+  if (endpoint == nullptr) return refused(key, ErrorCode::kCoordinatorNotAvailable);
+  return {key, leader.value(), endpoint->host, endpoint->port, 0, ""};
+}
+
+/// GROUP:TOPICID:PARTITION, where the group's name may hold colons.
+bool is_share_key(std::string_view key) {
+  const std::size_t last = key.rfind(':');
+  if (last == std::string_view::npos || last == 0) return false;
+  const std::size_t middle = key.rfind(':', last - 1);
+  if (middle == std::string_view::npos || middle == 0) return false;
+  const std::string_view id = key.substr(middle + 1, last - middle - 1);
+  const std::string_view number = key.substr(last + 1);
+  std::int32_t partition = -1;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), partition);
+  return Uuid::parse(id).has_value() && error == std::errc() && end == number.data() + number.size();
+}
+
+Coordinator find(Services& services, const RequestContext& context, std::int8_t type, const std::string& key) {
+  switch (static_cast<KeyType>(type)) {
+    case KeyType::kGroup:
+      return find_group(services, context, key);
+    case KeyType::kTransaction:
+      return refused(key, allowed(services, context, Operation::kDescribe, ResourceKind::kTransactionalId, key)
+                              ? ErrorCode::kCoordinatorNotAvailable
+                              : ErrorCode::kTransactionalIdAuthorizationFailed);
+    case KeyType::kShare:
+      if (context.api_version < kFirstVersionOfShares) break;
+      if (!allowed_on_cluster(services, context, Operation::kClusterAction)) {
+        return refused(key, ErrorCode::kClusterAuthorizationFailed);
+      }
+      return refused(key, is_share_key(key) ? ErrorCode::kCoordinatorNotAvailable : ErrorCode::kInvalidRequest);
+  }
+  Coordinator unknown = refused(key, ErrorCode::kInvalidRequest);
+  unknown.error_message = protocol::error_message(ErrorCode::kInvalidRequest);
+  return unknown;
+}
+
+void handle_find_coordinator(Services& services, const RequestContext& context, FindCoordinatorRequest& request,
+                             Reply<FindCoordinatorResponse> reply) {
+  FindCoordinatorResponse response;
+  if (context.api_version >= kFirstVersionOfKeys) {
+    for (const std::string& key : request.coordinator_keys) {
+      response.coordinators.push_back(find(services, context, request.key_type, key));
+    }
+    return reply.send(response);
+  }
+  const Coordinator found = find(services, context, request.key_type, request.key);
+  response.error_code = found.error_code;
+  response.error_message = protocol::error_message(static_cast<ErrorCode>(found.error_code));
+  response.node_id = found.node_id;
+  response.host = found.host;
+  response.port = found.port;
+  reply.send(response);
+}
+
+}  // namespace
+
+bool serve_find_coordinator(Services& services, const RequestContext& context, protocol::Reader& reader,
+                            ResponseSink sink) {
+  return decode_and_handle<FindCoordinatorRequest, FindCoordinatorResponse, handle_find_coordinator>(
+      services, context, reader, std::move(sink));
+}
+
+}  // namespace barnabas::broker

@@ -1,0 +1,83 @@
+// JoinGroup 0-9: a member of a classic group says that it is there, and waits until the others did.
+//
+//   v1 rebalance timeout   v2 throttle time   v3 same   v4 member ids are given out first (KIP-394)
+//   v5 static members (KIP-345)   v6 flexible   v7 protocol type and name may be null   v8 reason (KIP-800)
+//   v9 skip assignment (KIP-814)
+//
+// The group's shard does the rest (coordinator/classic_groups.hpp). Left out: joining groups of the consumer
+// protocol (KIP-848).
+#include <utility>
+
+#include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
+#include "broker/config/broker_config.hpp"
+#include "broker/coordinator/group_shard.hpp"
+#include "broker/drivers/group_driver.hpp"
+#include "protocol/messages/api_join_group.hpp"
+
+namespace barnabas::broker {
+
+using protocol::JoinGroupRequest;
+using protocol::JoinGroupResponse;
+
+namespace {
+
+constexpr std::int16_t kFirstVersionWithKnownMemberId = 4;
+constexpr std::int16_t kFirstVersionWithNullProtocol = 7;
+constexpr std::int16_t kFirstVersionSkippingAssignment = 9;
+
+ErrorCode validate(const Services& services, const RequestContext& context, const JoinGroupRequest& request) {
+  if (!allowed(services, context, Operation::kRead, ResourceKind::kGroup, request.group_id))
+    return ErrorCode::kGroupAuthorizationFailed;
+  if (request.group_id.empty()) return ErrorCode::kInvalidGroupId;
+  const auto settings = services.config.settings();
+  if (request.session_timeout_ms < settings->group_min_session_timeout_ms ||
+      request.session_timeout_ms > settings->group_max_session_timeout_ms)
+    return ErrorCode::kInvalidSessionTimeout;
+  return ErrorCode::kNone;
+}
+
+JoinAnswer answer_by(Reply<JoinGroupResponse> reply, std::int16_t version) {
+  return [reply = std::move(reply), version](const JoinGroupResponse& response) mutable {
+    if (version >= kFirstVersionWithNullProtocol || response.protocol_name) return reply.send(response);
+    JoinGroupResponse older = response;
+    older.protocol_name = "";
+    reply.send(older);
+  };
+}
+
+void handle_join_group(Services& services, const RequestContext& context, JoinGroupRequest& request,
+                       Reply<JoinGroupResponse> reply) {
+  JoinAnswer answer = answer_by(std::move(reply), context.api_version);
+  const auto refuse = [](const JoinGroupRequest& to, ErrorCode error, JoinAnswer& by) {
+    JoinGroupResponse response;
+    response.error_code = static_cast<std::int16_t>(error);
+    response.member_id = to.member_id;
+    by(response);
+  };
+  const ErrorCode error = validate(services, context, request);
+  if (error != ErrorCode::kNone) return refuse(request, error, answer);
+  if (context.api_version == 0) request.rebalance_timeout_ms = request.session_timeout_ms;
+  JoinContext join;
+  join.client_id = context.client_id.value_or("");
+  join.client_host = "/" + context.connection->peer.host;
+  join.requires_known_member_id = context.api_version >= kFirstVersionWithKnownMemberId;
+  join.supports_skipping_assignment = context.api_version >= kFirstVersionSkippingAssignment;
+  const std::string group = request.group_id;
+  services.groups.run(group, GroupDriver::Kind::kExclusive,
+                      [request = std::move(request), join = std::move(join), frame = context.frame, refuse,
+                       answer = std::move(answer)](ErrorCode refused, GroupShard* shard, Step* step) mutable {
+                        if (refused != ErrorCode::kNone) return refuse(request, refused, answer);
+                        shard->classic().join(request, join, std::move(answer), *step);
+                      });
+}
+
+}  // namespace
+
+bool serve_join_group(Services& services, const RequestContext& context, protocol::Reader& reader,
+                      ResponseSink sink) {
+  return decode_and_handle<JoinGroupRequest, JoinGroupResponse, handle_join_group>(services, context, reader,
+                                                                                   std::move(sink));
+}
+
+}  // namespace barnabas::broker
