@@ -3,8 +3,8 @@
 //   v2-4 a retention of its own   v3 throttle time   v5 no retention   v6 leader epochs   v7 static members
 //   v8 flexible   v9 GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION for an unknown group   v10 topic ids
 //
-// Topics that the client may not read, or that are not there, are answered one by one; the rest goes to the group's
-// shard. Left out: members of the consumer protocol (KIP-848).
+// Topics that the client may not read, or that are not there, are answered one by one; the rest goes to the
+// group's shard. Left out: members of the consumer protocol (KIP-848).
 #include <algorithm>
 #include <utility>
 
@@ -76,7 +76,8 @@ void sort_out(const Services& services, const RequestContext& context, OffsetCom
 /// The refused partitions of a topic come first, as Kafka answers.
 void merge(const OffsetCommitResponse& from, OffsetCommitResponse& into) {
   for (const auto& topic : from.topics) {
-    const auto same = std::ranges::find(into.topics, topic.name, &OffsetCommitResponse::OffsetCommitResponseTopic::name);
+    const auto same =
+        std::ranges::find(into.topics, topic.name, &OffsetCommitResponse::OffsetCommitResponseTopic::name);
     if (same == into.topics.end()) {
       into.topics.push_back(topic);
     } else {
@@ -108,16 +109,19 @@ void handle_offset_commit(Services& services, const RequestContext& context, Off
         if (response.topics.empty()) {
           return shard->commit_offsets(
               request, version,
-              [reply = std::move(reply)](const OffsetCommitResponse& committed) mutable { reply.send(committed); },
+              [reply = std::move(reply)](const OffsetCommitResponse& committed) mutable {
+                reply.send(committed);
+              },
               *step);
         }
-        shard->commit_offsets(request, version,
-                              [reply = std::move(reply), response = std::move(response)](
-                                  const OffsetCommitResponse& committed) mutable {
-                                merge(committed, response);
-                                reply.send(response);
-                              },
-                              *step);
+        shard->commit_offsets(
+            request, version,
+            [reply = std::move(reply),
+             response = std::move(response)](const OffsetCommitResponse& committed) mutable {
+              merge(committed, response);
+              reply.send(response);
+            },
+            *step);
       });
 }
 

@@ -1,7 +1,8 @@
 // OffsetFetch 1-10: what groups have committed.
 //
 //   v2 null topics mean all; an error of the whole   v3 throttle time   v5 leader epochs   v6 flexible
-//   v7 require stable offsets (KIP-447)   v8 several groups in one request   v9 member id and epoch   v10 topic ids
+//   v7 require stable offsets (KIP-447)   v8 several groups in one request   v9 member id and epoch   v10
+//   topic ids
 //
 // Left out: member ids and epochs of the consumer protocol (KIP-848) are not looked at.
 #include <algorithm>
@@ -29,7 +30,8 @@ constexpr std::int16_t kFirstVersionOfGroups = 8;
 constexpr std::int16_t kFirstVersionByTopicId = 10;
 
 template <class Topic>
-void add_failed(const Topic& asked, ErrorCode error, std::vector<GroupAnswer::OffsetFetchResponseTopics>& topics) {
+void add_failed(const Topic& asked, ErrorCode error,
+                std::vector<OffsetFetchResponse::OffsetFetchResponseTopics>& topics) {
   auto& topic = topics.emplace_back();
   topic.name = asked.name;
   if constexpr (requires { asked.topic_id; }) topic.topic_id = asked.topic_id;
@@ -46,7 +48,10 @@ void add_failed(const Topic& asked, ErrorCode error, std::vector<GroupAnswer::Of
 class Gathering {
  public:
   Gathering(Reply<OffsetFetchResponse> reply, OffsetFetchRequest request, std::int16_t version)
-      : reply_(std::move(reply)), request_(std::move(request)), version_(version), missing_(request_.groups.size()) {
+      : reply_(std::move(reply)),
+        request_(std::move(request)),
+        version_(version),
+        missing_(request_.groups.size()) {
     response_.groups.resize(missing_);
   }
 
@@ -91,7 +96,10 @@ class Gathering {
 class GroupFetch {
  public:
   GroupFetch(Services& services, const RequestContext& context, GroupRequest request)
-      : services_(services), context_(context), image_(services.metadata.image()), request_(std::move(request)) {
+      : services_(services),
+        context_(context),
+        image_(services.metadata.image()),
+        request_(std::move(request)) {
     if (!request_.topics) return;
     std::erase_if(*request_.topics, [&](auto& topic) {
       const ErrorCode error = resolve(topic);
@@ -165,7 +173,7 @@ class GroupFetch {
   const RequestContext& context_;
   kraft::MetadataImagePtr image_;
   GroupRequest request_;
-  std::vector<GroupAnswer::OffsetFetchResponseTopics> failed_;
+  std::vector<OffsetFetchResponse::OffsetFetchResponseTopics> failed_;
 };
 
 void handle_offset_fetch(Services& services, const RequestContext& context, OffsetFetchRequest& request,
@@ -176,7 +184,8 @@ void handle_offset_fetch(Services& services, const RequestContext& context, Offs
     group.topics.reset();
     if (request.topics) {
       group.topics.emplace();
-      for (const auto& topic : *request.topics) group.topics->push_back({topic.name, {}, topic.partition_indexes});
+      for (const auto& topic : *request.topics)
+        group.topics->push_back({topic.name, {}, topic.partition_indexes});
     }
     request.groups = {std::move(group)};
   }

@@ -3,9 +3,10 @@
 //   v1 key types, error messages, throttle time   v2 same   v3 flexible   v4 several keys in one request
 //   v5 TRANSACTION_ABORTABLE for producers   v6 share partitions
 //
-// Without __consumer_offsets it is created and the answer is COORDINATOR_NOT_AVAILABLE: the client asks again.
-// Left out: coordinators of transactions and of share groups. Their keys are checked as Kafka does and answered
-// COORDINATOR_NOT_AVAILABLE, which is what Kafka 4.3.1 says while their topics cannot be created (docs/gaps.md).
+// Without __consumer_offsets it is created and the answer is COORDINATOR_NOT_AVAILABLE: the client asks
+// again. Left out: coordinators of transactions and of share groups. Their keys are checked as Kafka does and
+// answered COORDINATOR_NOT_AVAILABLE, which is what Kafka 4.3.1 says while their topics cannot be created
+// (docs/gaps.md).
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/config/broker_config.hpp"
+#include "broker/coordinator/coordinator_partition.hpp"
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/metadata_cache.hpp"
@@ -44,12 +46,12 @@ void create_group_topic(Services& services) {
   if (!services.groups.begin_topic_creation()) return;
   protocol::CreateTopicsRequest request;
   request.topics.push_back(auto_created_topic(*services.config.settings(), kGroupTopic));
-  services.controller.submit(
-      [&groups = services.groups, request = std::move(request)](kraft::MetadataNode& node, std::int64_t) mutable {
-        // Whoever asked finds the topic, or its absence, with the next request.
-        node.submit(std::move(request),
-                    [&groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
-      });
+  services.controller.submit([&groups = services.groups, request = std::move(request)](
+                                 kraft::MetadataNode& node, std::int64_t) mutable {
+    // Whoever asked finds the topic, or its absence, with the next request.
+    node.submit(std::move(request),
+                [&groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
+  });
 }
 
 Coordinator find_group(Services& services, const RequestContext& context, const std::string& key) {
@@ -83,28 +85,31 @@ bool is_share_key(std::string_view key) {
   return Uuid::parse(id).has_value() && error == std::errc() && end == number.data() + number.size();
 }
 
-Coordinator find(Services& services, const RequestContext& context, std::int8_t type, const std::string& key) {
+Coordinator find(Services& services, const RequestContext& context, std::int8_t type,
+                 const std::string& key) {
   switch (static_cast<KeyType>(type)) {
     case KeyType::kGroup:
       return find_group(services, context, key);
     case KeyType::kTransaction:
-      return refused(key, allowed(services, context, Operation::kDescribe, ResourceKind::kTransactionalId, key)
-                              ? ErrorCode::kCoordinatorNotAvailable
-                              : ErrorCode::kTransactionalIdAuthorizationFailed);
+      return refused(key,
+                     allowed(services, context, Operation::kDescribe, ResourceKind::kTransactionalId, key)
+                         ? ErrorCode::kCoordinatorNotAvailable
+                         : ErrorCode::kTransactionalIdAuthorizationFailed);
     case KeyType::kShare:
       if (context.api_version < kFirstVersionOfShares) break;
       if (!allowed_on_cluster(services, context, Operation::kClusterAction)) {
         return refused(key, ErrorCode::kClusterAuthorizationFailed);
       }
-      return refused(key, is_share_key(key) ? ErrorCode::kCoordinatorNotAvailable : ErrorCode::kInvalidRequest);
+      return refused(key,
+                     is_share_key(key) ? ErrorCode::kCoordinatorNotAvailable : ErrorCode::kInvalidRequest);
   }
   Coordinator unknown = refused(key, ErrorCode::kInvalidRequest);
   unknown.error_message = protocol::error_message(ErrorCode::kInvalidRequest);
   return unknown;
 }
 
-void handle_find_coordinator(Services& services, const RequestContext& context, FindCoordinatorRequest& request,
-                             Reply<FindCoordinatorResponse> reply) {
+void handle_find_coordinator(Services& services, const RequestContext& context,
+                             FindCoordinatorRequest& request, Reply<FindCoordinatorResponse> reply) {
   FindCoordinatorResponse response;
   if (context.api_version >= kFirstVersionOfKeys) {
     for (const std::string& key : request.coordinator_keys) {

@@ -39,7 +39,8 @@ void handle_heartbeat(Services& services, const RequestContext& context, Heartbe
         if (refused != ErrorCode::kNone) return refuse(refused, reply);
         shard->classic().heartbeat(
             request,
-            [reply = std::move(reply)](const HeartbeatResponse& response) mutable { reply.send(response); }, *step);
+            [reply = std::move(reply)](const HeartbeatResponse& response) mutable { reply.send(response); },
+            *step);
       });
 }
 

@@ -42,8 +42,9 @@ void handle_leave_group(Services& services, const RequestContext& context, Leave
                             [single, reply = std::move(reply)](const LeaveGroupResponse& response) mutable {
                               if (!single || response.members.empty()) return reply.send(response);
                               LeaveGroupResponse older;
-                              older.error_code = response.error_code != 0 ? response.error_code
-                                                                          : response.members.front().error_code;
+                              older.error_code = response.error_code != 0
+                                                     ? response.error_code
+                                                     : response.members.front().error_code;
                               reply.send(older);
                             },
                             *step);
@@ -54,8 +55,8 @@ void handle_leave_group(Services& services, const RequestContext& context, Leave
 
 bool serve_leave_group(Services& services, const RequestContext& context, protocol::Reader& reader,
                        ResponseSink sink) {
-  return decode_and_handle<LeaveGroupRequest, LeaveGroupResponse, handle_leave_group>(services, context, reader,
-                                                                                      std::move(sink));
+  return decode_and_handle<LeaveGroupRequest, LeaveGroupResponse, handle_leave_group>(
+      services, context, reader, std::move(sink));
 }
 
 }  // namespace barnabas::broker

@@ -27,7 +27,8 @@ void refuse(ErrorCode error, Reply<SyncGroupResponse>& reply) {
 void handle_sync_group(Services& services, const RequestContext& context, SyncGroupRequest& request,
                        Reply<SyncGroupResponse> reply) {
   // From version 5 on both are mandatory (KIP-559).
-  if (context.api_version >= kFirstVersionWithProtocol && (!request.protocol_type || !request.protocol_name)) {
+  if (context.api_version >= kFirstVersionWithProtocol &&
+      (!request.protocol_type || !request.protocol_name)) {
     return refuse(ErrorCode::kInconsistentGroupProtocol, reply);
   }
   if (!allowed(services, context, Operation::kRead, ResourceKind::kGroup, request.group_id)) {
@@ -42,7 +43,8 @@ void handle_sync_group(Services& services, const RequestContext& context, SyncGr
         if (refused != ErrorCode::kNone) return refuse(refused, reply);
         shard->classic().sync(
             request,
-            [reply = std::move(reply)](const SyncGroupResponse& response) mutable { reply.send(response); }, *step);
+            [reply = std::move(reply)](const SyncGroupResponse& response) mutable { reply.send(response); },
+            *step);
       });
 }
 

@@ -21,7 +21,8 @@ namespace {
 /// Collects the groups' answers, which come from several threads, and sends them when all are there.
 class Gathering {
  public:
-  Gathering(Reply<DescribeGroupsResponse> reply, std::size_t count) : reply_(std::move(reply)), missing_(count) {
+  Gathering(Reply<DescribeGroupsResponse> reply, std::size_t count)
+      : reply_(std::move(reply)), missing_(count) {
     response_.groups.resize(count);
     kept_.reserve(count);
   }
@@ -67,10 +68,9 @@ void handle_describe_groups(Services& services, const RequestContext& context, D
       refuse(ErrorCode::kGroupAuthorizationFailed);
       continue;
     }
-    const std::int32_t operations =
-        request.include_authorized_operations
-            ? authorized_operations(services, context, ResourceKind::kGroup, id)
-            : kOperationsNotAsked;
+    const std::int32_t operations = request.include_authorized_operations
+                                        ? authorized_operations(services, context, ResourceKind::kGroup, id)
+                                        : kOperationsNotAsked;
     services.groups.run(id, GroupDriver::Kind::kExclusive,
                         [gathering, i, id, operations, refuse, version = context.api_version](
                             ErrorCode refused, GroupShard* shard, Step* step) {

@@ -1,6 +1,7 @@
 // ListGroups 0-5: the groups that this node coordinates.
 //
-//   v1 throttle time   v2 same   v3 flexible   v4 states, and a filter by them   v5 types, and a filter by them
+//   v1 throttle time   v2 same   v3 flexible   v4 states, and a filter by them   v5 types, and a filter by
+//   them
 //
 // Left out: groups of other types than classic.
 #include <iterator>
@@ -61,19 +62,18 @@ void handle_list_groups(Services& services, const RequestContext& context, ListG
   auto gathering = std::make_shared<Gathering>(services, context, std::move(reply), shards);
   auto filter = std::make_shared<const ListGroupsRequest>(std::move(request));
   for (std::size_t i = 0; i < shards; ++i) {
-    services.groups.run_on(i, GroupDriver::Kind::kExclusive,
-                           [gathering, filter](ErrorCode refused, GroupShard* shard, Step* step) {
-                             if (refused == ErrorCode::kNone) {
-                               return shard->list(
-                                   *filter, [gathering](const ListGroupsResponse& part) { gathering->put(part); },
-                                   *step);
-                             }
-                             // Shards of other nodes are their business; a shard that loads may know more.
-                             ListGroupsResponse part;
-                             if (refused != ErrorCode::kNotCoordinator)
-                               part.error_code = static_cast<std::int16_t>(refused);
-                             gathering->put(part);
-                           });
+    services.groups.run_on(
+        i, GroupDriver::Kind::kExclusive,
+        [gathering, filter](ErrorCode refused, GroupShard* shard, Step* step) {
+          if (refused == ErrorCode::kNone) {
+            return shard->list(
+                *filter, [gathering](const ListGroupsResponse& part) { gathering->put(part); }, *step);
+          }
+          // Shards of other nodes are their business; a shard that loads may know more.
+          ListGroupsResponse part;
+          if (refused != ErrorCode::kNotCoordinator) part.error_code = static_cast<std::int16_t>(refused);
+          gathering->put(part);
+        });
   }
 }
 
@@ -81,8 +81,8 @@ void handle_list_groups(Services& services, const RequestContext& context, ListG
 
 bool serve_list_groups(Services& services, const RequestContext& context, protocol::Reader& reader,
                        ResponseSink sink) {
-  return decode_and_handle<ListGroupsRequest, ListGroupsResponse, handle_list_groups>(services, context, reader,
-                                                                                      std::move(sink));
+  return decode_and_handle<ListGroupsRequest, ListGroupsResponse, handle_list_groups>(
+      services, context, reader, std::move(sink));
 }
 
 }  // namespace barnabas::broker

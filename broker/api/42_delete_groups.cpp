@@ -20,7 +20,8 @@ namespace {
 /// Collects the groups' answers, which come from several threads, and sends them when all are there.
 class Gathering {
  public:
-  Gathering(Reply<DeleteGroupsResponse> reply, std::size_t count) : reply_(std::move(reply)), missing_(count) {
+  Gathering(Reply<DeleteGroupsResponse> reply, std::size_t count)
+      : reply_(std::move(reply)), missing_(count) {
     response_.results.resize(count);
   }
 
@@ -50,14 +51,14 @@ void handle_delete_groups(Services& services, const RequestContext& context, Del
       refuse(ErrorCode::kGroupAuthorizationFailed);
       continue;
     }
-    services.groups.run(id, GroupDriver::Kind::kExclusive,
-                        [gathering, i, id, refuse](ErrorCode refused, GroupShard* shard, Step* step) {
-                          if (refused != ErrorCode::kNone) return refuse(refused);
-                          shard->remove(
-                              id,
-                              [gathering, i](const GroupShard::DeletedGroup& result) { gathering->put(i, result); },
-                              *step);
-                        });
+    services.groups.run(
+        id, GroupDriver::Kind::kExclusive,
+        [gathering, i, id, refuse](ErrorCode refused, GroupShard* shard, Step* step) {
+          if (refused != ErrorCode::kNone) return refuse(refused);
+          shard->remove(
+              id, [gathering, i](const GroupShard::DeletedGroup& result) { gathering->put(i, result); },
+              *step);
+        });
   }
 }
 

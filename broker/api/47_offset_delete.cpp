@@ -16,8 +16,9 @@ using protocol::OffsetDeleteResponse;
 
 namespace {
 
-void refuse(const std::string& name, const std::vector<OffsetDeleteRequest::OffsetDeleteRequestPartition>& partitions,
-            ErrorCode error, OffsetDeleteResponse& response) {
+void refuse(const std::string& name,
+            const std::vector<OffsetDeleteRequest::OffsetDeleteRequestPartition>& partitions, ErrorCode error,
+            OffsetDeleteResponse& response) {
   auto& topic = response.topics.emplace_back();
   topic.name = name;
   for (const auto& partition : partitions) {
@@ -63,8 +64,8 @@ void handle_offset_delete(Services& services, const RequestContext& context, Off
   }
   const std::string group = request.group_id;
   services.groups.run(group, GroupDriver::Kind::kExclusive,
-                      [request = std::move(request), response = std::move(response), reply = std::move(reply)](
-                          ErrorCode refused, GroupShard* shard, Step* step) mutable {
+                      [request = std::move(request), response = std::move(response),
+                       reply = std::move(reply)](ErrorCode refused, GroupShard* shard, Step* step) mutable {
                         if (refused != ErrorCode::kNone) {
                           response = {};
                           response.error_code = static_cast<std::int16_t>(refused);

@@ -10,6 +10,15 @@ SERVE(serve_produce);
 SERVE(serve_fetch);
 SERVE(serve_list_offsets);
 SERVE(serve_metadata);
+SERVE(serve_offset_commit);
+SERVE(serve_offset_fetch);
+SERVE(serve_find_coordinator);
+SERVE(serve_join_group);
+SERVE(serve_heartbeat);
+SERVE(serve_leave_group);
+SERVE(serve_sync_group);
+SERVE(serve_describe_groups);
+SERVE(serve_list_groups);
 SERVE(serve_api_versions);
 SERVE(serve_create_topics);
 SERVE(serve_delete_topics);
@@ -20,7 +29,9 @@ SERVE(serve_describe_configs);
 SERVE(serve_alter_configs);
 SERVE(serve_describe_log_dirs);
 SERVE(serve_create_partitions);
+SERVE(serve_delete_groups);
 SERVE(serve_incremental_alter_configs);
+SERVE(serve_offset_delete);
 SERVE(serve_describe_cluster);
 SERVE(serve_describe_producers);
 SERVE(serve_list_config_resources);
@@ -35,6 +46,15 @@ constexpr ApiRow kTable[] = {
     {1, "Fetch", 4, 18, 4, false, serve_fetch},
     {2, "ListOffsets", 1, 11, 1, false, serve_list_offsets},
     {3, "Metadata", 0, 13, 0, false, serve_metadata},
+    {8, "OffsetCommit", 2, 10, 2, false, serve_offset_commit},
+    {9, "OffsetFetch", 1, 10, 1, false, serve_offset_fetch},
+    {10, "FindCoordinator", 0, 6, 0, false, serve_find_coordinator},
+    {11, "JoinGroup", 0, 9, 0, false, serve_join_group},
+    {12, "Heartbeat", 0, 4, 0, false, serve_heartbeat},
+    {13, "LeaveGroup", 0, 5, 0, false, serve_leave_group},
+    {14, "SyncGroup", 0, 5, 0, false, serve_sync_group},
+    {15, "DescribeGroups", 0, 6, 0, false, serve_describe_groups},
+    {16, "ListGroups", 0, 5, 0, false, serve_list_groups},
     {18, "ApiVersions", 0, 4, 0, false, serve_api_versions},
     {19, "CreateTopics", 2, 7, 2, false, serve_create_topics},
     {20, "DeleteTopics", 1, 6, 1, false, serve_delete_topics},
@@ -45,7 +65,9 @@ constexpr ApiRow kTable[] = {
     {33, "AlterConfigs", 0, 2, 0, false, serve_alter_configs},
     {35, "DescribeLogDirs", 1, 5, 1, false, serve_describe_log_dirs},
     {37, "CreatePartitions", 0, 3, 0, false, serve_create_partitions},
+    {42, "DeleteGroups", 0, 2, 0, false, serve_delete_groups},
     {44, "IncrementalAlterConfigs", 0, 1, 0, false, serve_incremental_alter_configs},
+    {47, "OffsetDelete", 0, 0, 0, false, serve_offset_delete},
     {60, "DescribeCluster", 0, 2, 0, false, serve_describe_cluster},
     {61, "DescribeProducers", 0, 0, 0, false, serve_describe_producers},
     {74, "ListConfigResources", 0, 1, 0, false, serve_list_config_resources},

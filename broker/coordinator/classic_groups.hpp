@@ -8,7 +8,7 @@
 // comes back under a new id. When the log refuses
 //  - the first: the join is answered with the error and the group forgotten,
 //  - the second: everybody who waits is answered with the error and rejoins,
-//  - the third: the group is empty anyway (loading would time the old members out),
+//  - the third: it is tried again, and until then the group rebalances,
 //  - the last: the old member id stays.
 // Units: milliseconds. Source: measured on Kafka 4.3.1; KIP-62, -134, -345, -389, -394, -800, -814.
 #pragma once

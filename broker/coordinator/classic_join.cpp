@@ -11,6 +11,7 @@ namespace barnabas::broker {
 namespace {
 
 constexpr std::string_view kComponent = "group-coordinator";
+constexpr std::int64_t kRetryMs = 1000;  // of a record that was refused
 
 protocol::JoinGroupResponse join_error(const std::string& member, ErrorCode error) {
   protocol::JoinGroupResponse response;
@@ -347,12 +348,12 @@ void ClassicGroups::write_empty_generation(ClassicGroup& group, Step& step) {
   value.generation = group.generation() + 1;
   value.current_state_timestamp = step.now.wall_ms;
   add_group_metadata(step.records, group.id(), value);
-  step.applied = [&group, value = std::move(value)](ErrorCode error, Step&) {
+  step.applied = [this, &group](ErrorCode error, Step& next) {
     if (error == ErrorCode::kNone) return;
-    // The log still has the last generation. Loaded again its members would time out, so nothing is lost.
-    log_warn(kComponent, "Group {} is empty, but that could not be written: error {}", group.id(),
-             static_cast<int>(error));
-    group.apply(value);
+    // Until it is written the old generation is what a restart would find, so the rebalance is not over.
+    log_warn(kComponent, "Group {} has no members left, but that could not be written: error {}; tried again",
+             group.id(), static_cast<int>(error));
+    timers_.set(group.join_deadline, next.now.mono_ms + kRetryMs, TimerKind::kJoin, group.id());
   };
 }
 

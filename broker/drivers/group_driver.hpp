@@ -39,9 +39,6 @@ class GroupShard;
 class ReplicaManager;
 class Step;
 
-/// Which partition of a coordinator's topic keeps `key`: |String.hashCode| of Java, modulo `partitions`.
-[[nodiscard]] std::int32_t coordinator_partition(std::string_view key, std::int32_t partitions);
-
 struct GroupDriverDependencies {
   const Clock& clock;
   Random& random;  // thread-safe where there are several reactors
