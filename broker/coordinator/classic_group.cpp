@@ -250,17 +250,22 @@ void ClassicGroup::apply(const protocol::GroupMetadataValue& value) {
     const auto [it, is_new] = members_.try_emplace(from.member_id);
     ClassicMember& member = it->second;
     member.assignment = std::make_shared<const Bytes>(to_bytes(from.assignment));
-    if (!is_new) continue;
-    member.id = from.member_id;
-    member.instance_id = from.group_instance_id;
     member.client_id = from.client_id;
     member.client_host = from.client_host;
     member.session_timeout_ms = from.session_timeout;
     // Version 0 has no rebalance timeout: the session timeout stood for it.
     member.rebalance_timeout_ms = from.rebalance_timeout < 0 ? from.session_timeout : from.rebalance_timeout;
-    member.protocols.push_back(
-        {value.protocol.value_or(""), std::make_shared<const Bytes>(to_bytes(from.subscription))});
-    count_protocols(member, 1);
+    const std::string name = value.protocol.value_or("");
+    const SharedBytes known = member.metadata_of(name);
+    if (known == nullptr || !std::ranges::equal(*known, from.subscription)) {
+      // The record has the chosen protocol alone; a member that is connected keeps the others that it named.
+      count_protocols(member, -1);
+      member.protocols = {{name, std::make_shared<const Bytes>(to_bytes(from.subscription))}};
+      count_protocols(member, 1);
+    }
+    if (!is_new) continue;
+    member.id = from.member_id;
+    member.instance_id = from.group_instance_id;
     // Two members with one instance id cannot be, but the log may have been written by anybody.
     if (member.instance_id && !static_members_.try_emplace(*member.instance_id, member.id).second)
       member.instance_id.reset();

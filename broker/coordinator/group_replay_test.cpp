@@ -6,6 +6,15 @@
 namespace barnabas::broker::testing {
 namespace {
 
+std::string hex(ByteView bytes) {
+  std::string text;
+  for (const std::uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
 /// What restarts must keep, as text: every offset, and every group that is not amid a rebalance.
 std::string persistent_state(const GroupShard& shard, const GroupShard* only_groups_settled_in = nullptr) {
   std::string text;
@@ -34,9 +43,8 @@ std::string persistent_state(const GroupShard& shard, const GroupShard* only_gro
     for (const auto& [member_id, member] : group.members()) {
       text += "  " + member_id + " " + member.instance_id.value_or("-") + " " + member.client_id + " " +
               member.client_host + " " + std::to_string(member.session_timeout_ms) + " " +
-              std::to_string(member.rebalance_timeout_ms) + " " +
-              std::string(as_text(view_of(member.assignment))) + " " +
-              std::string(as_text(view_of(member.metadata_of(group.protocol_name().value_or(""))))) + "\n";
+              std::to_string(member.rebalance_timeout_ms) + " " + hex(view_of(member.assignment)) + " " +
+              hex(view_of(member.metadata_of(group.protocol_name().value_or("")))) + "\n";
     }
   }
   return text;
