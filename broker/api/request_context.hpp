@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/logging.hpp"
 #include "base/network.hpp"
 #include "broker/security/authorizer.hpp"
 #include "log/partition_log.hpp"
@@ -76,7 +77,10 @@ EncodedResponse encode_response(const Response& response, std::int16_t api_versi
   writer.patch_int32(0, static_cast<std::int32_t>(writer.size() - 4));
   EncodedResponse encoded;
   encoded.gaps = writer.gaps();
-  if (!writer.ok()) encoded.kind = EncodedResponse::Kind::kClose;
+  if (!writer.ok()) {
+    log_error("api", "a {} of version {} cannot be written: {}", Response::kName, api_version, writer.failure());
+    encoded.kind = EncodedResponse::Kind::kClose;
+  }
   encoded.bytes = writer.take();
   return encoded;
 }
