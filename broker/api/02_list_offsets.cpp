@@ -78,7 +78,7 @@ Answer list_offset(Services& services, const RequestContext& context, const List
   }
   answer.timestamp = found->timestamp_ms;
   answer.offset = found->offset.value();
-  answer.leader_epoch = found->leader_epoch.value();
+  if (context.api_version >= 4) answer.leader_epoch = found->leader_epoch.value();
   return answer;
 }
 
