@@ -5,7 +5,9 @@
 namespace barnabas::broker {
 
 Server::Server(Services& services, const ServerOptions& options)
-    : services_(services), options_(options), budget_(options.max_request_memory_bytes) {}
+    : services_(services),
+      options_(options),
+      budget_(std::make_shared<MemoryBudget>(options.max_request_memory_bytes)) {}
 
 Server::~Server() = default;
 

@@ -54,7 +54,7 @@ class Server {
 
   Services& services_;
   ServerOptions options_;
-  MemoryBudget budget_;
+  std::shared_ptr<MemoryBudget> budget_;
   std::vector<std::pair<Reactor*, std::unique_ptr<Listener>>> listeners_;
   mutable std::mutex mutex_;
   bool accepting_ = true;                                  // guarded by mutex_

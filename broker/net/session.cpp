@@ -16,6 +16,7 @@ constexpr std::size_t kFirstBuffer = 4 * 1024;
 constexpr std::size_t kKeptBuffer = 1024 * 1024;  // a larger one is given back once its frame is handled
 constexpr std::size_t kMaxUnanswered = 256;       // pipelined requests of one connection
 constexpr std::int16_t kApiVersionsKey = 18;
+constexpr std::chrono::milliseconds kLongestIdle = std::chrono::hours(24 * 365);  // no overflow of deadlines
 
 std::int32_t read_size(const std::uint8_t* at) {
   std::int32_t size = 0;
@@ -55,6 +56,7 @@ void append_pieces(const EncodedResponse& response, std::vector<WritePiece>& pie
 }  // namespace
 
 bool MemoryBudget::try_take(std::int64_t size) {
+  if (size == 0) return true;
   const std::int64_t used = used_.fetch_add(size, std::memory_order_relaxed);
   // One request may always be taken, whatever its size: a limit below a single request must not stop the
   // node.
@@ -66,11 +68,11 @@ bool MemoryBudget::try_take(std::int64_t size) {
 /// Bytes read; shared with the requests that still use them. Charged to the budget beyond the first few KiB.
 class Session::Buffer {
  public:
-  Buffer(MemoryBudget& budget, std::size_t capacity)
-      : budget_(budget),
+  Buffer(std::shared_ptr<MemoryBudget> budget, std::size_t capacity)
+      : budget_(std::move(budget)),
         bytes_(std::make_unique_for_overwrite<std::uint8_t[]>(capacity)),
         capacity_(capacity) {}
-  ~Buffer() { budget_.give_back(charge(capacity_)); }
+  ~Buffer() { budget_->give_back(charge(capacity_)); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
@@ -81,25 +83,27 @@ class Session::Buffer {
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
-  MemoryBudget& budget_;
+  std::shared_ptr<MemoryBudget> budget_;
   std::unique_ptr<std::uint8_t[]> bytes_;
   std::size_t capacity_;
 };
 
-Session::Session(Services& services, MemoryBudget& budget, const SessionLimits& limits,
+Session::Session(Services& services, std::shared_ptr<MemoryBudget> budget, const SessionLimits& limits,
                  std::shared_ptr<Connection> stream, std::shared_ptr<ClientConnection> client,
                  std::move_only_function<void()> on_end)
     : services_(services),
-      budget_(budget),
-      limits_(limits),
+      budget_(std::move(budget)),
+      limits_{limits.max_request_bytes, std::min(limits.max_idle, kLongestIdle)},
       stream_(std::move(stream)),
       client_(std::move(client)),
       reactor_(stream_->reactor()),
       on_end_(std::move(on_end)),
-      buffer_(std::make_shared<Buffer>(budget, kFirstBuffer)),
+      buffer_(std::make_shared<Buffer>(budget_, kFirstBuffer)),
       last_activity_(services.clock.monotonic()) {}
 
-Session::~Session() = default;
+Session::~Session() {
+  settle_overdraft();
+}
 
 void Session::start() {
   watch_idle();
@@ -107,6 +111,7 @@ void Session::start() {
 }
 
 void Session::watch_idle() {
+  if (limits_.max_idle.count() < 0) return;
   idle_timer_ = reactor_.schedule_at(last_activity_ + limits_.max_idle, [weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self || self->closed_) return;
@@ -125,6 +130,7 @@ void Session::close() {
   if (idle_timer_ != 0) reactor_.cancel(idle_timer_);
   stream_->close();
   slots_.clear();
+  settle_overdraft();
   if (on_end_) std::exchange(on_end_, nullptr)();
 }
 
@@ -161,27 +167,48 @@ void Session::read() {
 bool Session::make_room() {
   const std::size_t pending = end_ - begin_;
   const bool shared = buffer_.use_count() > 1;
-  std::size_t wanted = kFirstBuffer;
-  if (pending >= 4) wanted = static_cast<std::size_t>(read_size(buffer_->data() + begin_)) + 4;
-  // A frame's buffer doubles as its bytes arrive and never exceeds what was announced.
-  const std::size_t growth = std::max(2 * pending, kFirstBuffer);
-  std::size_t capacity = std::max(std::min(wanted, growth), pending + 1);
-  if (pending == 0 && buffer_->capacity() <= kKeptBuffer) capacity = std::max(capacity, buffer_->capacity());
-  if (!shared && buffer_->capacity() >= capacity && (pending > 0 || buffer_->capacity() <= kKeptBuffer)) {
-    if (begin_ > 0 && buffer_->capacity() - end_ < std::max(wanted, pending + 1) - pending) {
-      std::memmove(buffer_->data(), buffer_->data() + begin_, pending);
-      begin_ = 0;
-      end_ = pending;
-    }
-    if (end_ < buffer_->capacity()) return true;
+  if (pending == 0) {
+    settle_overdraft();
+    // A buffer that is kept would be charged all the while that its client is silent.
+    const std::size_t kept = budget_->is_limited() ? kFirstBuffer : kKeptBuffer;
+    const std::size_t capacity = buffer_->capacity() <= kept ? buffer_->capacity() : kFirstBuffer;
+    if (shared || capacity < buffer_->capacity()) return replace_buffer(capacity);
+    begin_ = end_ = 0;
+    return true;
   }
-  if (!budget_.try_take(Buffer::charge(capacity))) return false;
-  auto larger = std::make_shared<Buffer>(budget_, capacity);
-  std::memcpy(larger->data(), buffer_->data() + begin_, pending);
-  buffer_ = std::move(larger);
+  std::size_t whole = kFirstBuffer;
+  if (pending >= 4) whole = static_cast<std::size_t>(read_size(buffer_->data() + begin_)) + 4;
+  if (!shared && end_ < buffer_->capacity() && (begin_ == 0 || begin_ + whole <= buffer_->capacity())) {
+    return true;
+  }
+  if (!shared && begin_ > 0 && pending < buffer_->capacity()) {
+    std::memmove(buffer_->data(), buffer_->data() + begin_, pending);
+    begin_ = 0;
+    end_ = pending;
+    return true;
+  }
+  // A frame's buffer doubles as its bytes arrive and never exceeds what was announced.
+  return replace_buffer(std::max(std::min(whole, std::max(2 * pending, kFirstBuffer)), pending + 1));
+}
+
+bool Session::replace_buffer(std::size_t capacity) {
+  const std::size_t pending = end_ - begin_;
+  const std::int64_t charge = Buffer::charge(capacity);
+  if (!budget_->try_take(charge)) {
+    if (pending == 0 || !(overdrawn_ || budget_->begin_overdraft())) return false;
+    overdrawn_ = true;
+    budget_->take(charge);
+  }
+  auto replaced = std::make_shared<Buffer>(budget_, capacity);
+  if (pending > 0) std::memcpy(replaced->data(), buffer_->data() + begin_, pending);
+  buffer_ = std::move(replaced);
   begin_ = 0;
   end_ = pending;
   return true;
+}
+
+void Session::settle_overdraft() {
+  if (std::exchange(overdrawn_, false)) budget_->end_overdraft();
 }
 
 void Session::on_read(Result<std::size_t> size) {
@@ -201,13 +228,32 @@ void Session::on_read(Result<std::size_t> size) {
 
 void Session::process() {
   if (processing_) return;
-  processing_ = true;
-  while (!closed_ && process_frame()) {
-  }
-  processing_ = false;
-  if (closed_) return;
-  flush();
+  // Answers that are nothing (acks=0) make way for further requests as soon as they are flushed.
+  do {
+    processing_ = true;
+    while (!closed_ && process_frame()) {
+    }
+    processing_ = false;
+    if (closed_) return;
+    flush();
+  } while (!closed_ && !held_back() && has_frame());
   read();
+}
+
+/// Whether process_frame() has work without another read.
+bool Session::has_frame() const {
+  const std::size_t pending = end_ - begin_;
+  if (pending < 4) return false;
+  const std::int32_t size = read_size(buffer_->data() + begin_);
+  return size <= 0 || size > limits_.max_request_bytes || pending - 4 >= static_cast<std::size_t>(size);
+}
+
+/// Nothing more is taken; what was asked before is still answered, then the connection ends.
+void Session::end_after_answers() {
+  draining_ = true;
+  Slot& end = slots_.emplace_back();
+  end.ready = true;
+  end.response.kind = EncodedResponse::Kind::kClose;
 }
 
 bool Session::process_frame() {
@@ -216,7 +262,7 @@ bool Session::process_frame() {
   if (size <= 0 || size > limits_.max_request_bytes) {
     log_warn("network", "closing {}: a frame of {} bytes was announced, allowed are 1 to {}",
              to_string(client_->peer), size, limits_.max_request_bytes);
-    close();
+    end_after_answers();
     return false;
   }
   const auto whole = static_cast<std::size_t>(size) + 4;
@@ -232,7 +278,7 @@ void Session::refuse(const RequestContext& context, const char* what) {
   log_warn("network", "closing {}: request {} ({}) version {} correlation {}: {}", to_string(client_->peer),
            context.api_key, row ? row->name : "not served", context.api_version, context.correlation_id,
            what);
-  close();
+  end_after_answers();
 }
 
 void Session::dispatch(MutableByteView frame) {
@@ -260,6 +306,7 @@ void Session::dispatch(MutableByteView frame) {
   slots_.emplace_back();
   pipelining_ = row->pipelined;
   if (!row->handler(services_, context, reader, make_sink())) {
+    slots_.pop_back();  // nobody will answer it
     refuse(context, reader.failure() ? reader.failure() : "it cannot be decoded");
   }
 }
@@ -305,7 +352,7 @@ void Session::flush() {
   }
   for (const EncodedResponse& response : writing_) append_pieces(response, pieces);
   if (pieces.empty()) {
-    if (end || ((draining_ || peer_ended_) && slots_.empty())) close();
+    if (end || (slots_.empty() && (draining_ || (peer_ended_ && !has_frame())))) close();
     return;
   }
   stream_->write(pieces,

@@ -23,28 +23,36 @@
 namespace barnabas::broker {
 
 /// queued.max.request.bytes: memory of requests being read or handled. Thread-safe. Units: bytes.
+///
+/// Sessions that hold parts of frames must not wait for one another for ever, so one of them at a time may
+/// overdraw the limit until its frame is whole.
 class MemoryBudget {
  public:
   /// `limit` < 0: none.
   explicit MemoryBudget(std::int64_t limit) : limit_(limit) {}
   [[nodiscard]] bool try_take(std::int64_t size);
+  void take(std::int64_t size) { used_.fetch_add(size, std::memory_order_relaxed); }
   void give_back(std::int64_t size) { used_.fetch_sub(size, std::memory_order_relaxed); }
+  [[nodiscard]] bool begin_overdraft() { return !overdrawn_.exchange(true); }
+  void end_overdraft() { overdrawn_.store(false); }
+  [[nodiscard]] bool is_limited() const { return limit_ >= 0; }
   [[nodiscard]] std::int64_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
   std::int64_t limit_;
   std::atomic<std::int64_t> used_ = 0;
+  std::atomic<bool> overdrawn_ = false;
 };
 
 struct SessionLimits {
-  std::int32_t max_request_bytes = 100 * 1024 * 1024;  // socket.request.max.bytes
-  std::chrono::nanoseconds max_idle = std::chrono::minutes(10);
+  std::int32_t max_request_bytes = 100 * 1024 * 1024;             // socket.request.max.bytes
+  std::chrono::milliseconds max_idle = std::chrono::minutes(10);  // connections.max.idle.ms; negative: none
 };
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
   /// `on_end` runs once, on the reactor's thread.
-  Session(Services& services, MemoryBudget& budget, const SessionLimits& limits,
+  Session(Services& services, std::shared_ptr<MemoryBudget> budget, const SessionLimits& limits,
           std::shared_ptr<Connection> stream, std::shared_ptr<ClientConnection> client,
           std::move_only_function<void()> on_end);
   ~Session();
@@ -69,16 +77,20 @@ class Session : public std::enable_shared_from_this<Session> {
   bool process_frame();
   void dispatch(MutableByteView frame);
   void refuse(const RequestContext& context, const char* what);
+  void end_after_answers();
   [[nodiscard]] ResponseSink make_sink();
   void answer(std::uint64_t request, EncodedResponse response);
   void flush();
   void on_written(Result<void> result);
+  [[nodiscard]] bool has_frame() const;
   bool make_room();
+  bool replace_buffer(std::size_t capacity);
+  void settle_overdraft();
   void watch_idle();
   [[nodiscard]] bool held_back() const;
 
   Services& services_;
-  MemoryBudget& budget_;
+  std::shared_ptr<MemoryBudget> budget_;  // buffers may outlive the server
   const SessionLimits limits_;
   std::shared_ptr<Connection> stream_;
   std::shared_ptr<ClientConnection> client_;
@@ -98,6 +110,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool peer_ended_ = false;
   bool draining_ = false;
   bool closed_ = false;
+  bool overdrawn_ = false;  // this session may exceed the budget
   std::chrono::nanoseconds last_activity_{};
   TimerId idle_timer_ = 0;
 };
