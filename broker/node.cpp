@@ -15,9 +15,7 @@
 #include "base/posix_file_system.hpp"
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
-#if __has_include("broker/drivers/group_driver.hpp")
 #include "broker/drivers/group_driver.hpp"
-#endif
 #include "broker/drivers/log_maintenance.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
@@ -31,22 +29,6 @@
 #include "log/log_manager.hpp"
 
 namespace barnabas::broker {
-#if !__has_include("broker/drivers/group_driver.hpp")
-struct GroupDriverDependencies {
-  const Clock& clock;
-  Random& random;
-  const BrokerConfig& config;
-  ReplicaManager& replicas;
-  BrokerId self;
-  std::vector<Reactor*> reactors;
-};
-class GroupDriver {
- public:
-  explicit GroupDriver(GroupDriverDependencies) {}
-  void on_image(const kraft::MetadataImagePtr&, const kraft::MetadataChanges*) {}
-  void stop() {}
-};
-#endif
 namespace {
 
 using std::chrono::milliseconds;
