@@ -72,7 +72,7 @@ Result<std::optional<EntryInfo>> HeaderScanner::next() {
 Result<bool> EntryScanner::fill(std::size_t size) {
   if (filled_ - at_ >= size) return true;
   if (size > end_ - position_) return false;
-  std::memmove(buffer_.data(), buffer_.data() + at_, filled_ - at_);
+  if (filled_ > at_) std::memmove(buffer_.data(), buffer_.data() + at_, filled_ - at_);
   filled_ -= at_;
   at_ = 0;
   std::uint64_t left = end_ - position_ - filled_;
