@@ -41,8 +41,31 @@ PartitionAnswer refusal(std::int32_t index, ErrorCode code, std::string message 
   return answer;
 }
 
-PartitionAnswer refusal(std::int32_t index, log::AppendError error) {
-  PartitionAnswer answer = refusal(index, error.error.code, std::move(error.error.detail));
+/// Kafka looks at these before it asks the log, and for the codes below it forgets what the log said: its
+/// answer has no log start offset then (measured on Kafka 4.3.1).
+bool refused_before_the_log(ByteView records, ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kCorruptMessage:
+    case ErrorCode::kMessageTooLarge:
+    case ErrorCode::kRecordListTooLarge:
+    case ErrorCode::kKafkaStorageError:
+    case ErrorCode::kUnsupportedForMessageFormat:
+    case ErrorCode::kUnsupportedCompressionType:
+      return true;
+    default:
+      break;
+  }
+  if (records.size() < protocol::kBatchHeaderBytes || protocol::LogEntry(records).is_legacy()) return true;
+  const std::int64_t first = protocol::RecordBatchHeader(records.data()).size_bytes();
+  const auto total = static_cast<std::int64_t>(records.size());
+  return first > total || total - first >= static_cast<std::int64_t>(protocol::kBatchHeaderBytes);
+}
+
+PartitionAnswer refusal(std::int32_t index, ByteView records, Offset log_start, log::AppendError error) {
+  // The message is for what single records did wrong; Kafka sends none with any other error of a batch.
+  PartitionAnswer answer =
+      refusal(index, error.error.code, error.record_errors.empty() ? "" : std::move(error.error.detail));
+  if (!refused_before_the_log(records, error.error.code)) answer.log_start_offset = log_start.value();
   for (log::RecordError& record : error.record_errors) {
     answer.record_errors.push_back({record.batch_index, std::move(record.message)});
   }
@@ -94,7 +117,11 @@ PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
   log::AppendOptions options;
   options.produce_version = step.context.api_version;
   auto appended = partition->append(patchable(*data.records), options);
-  if (!appended) return refusal(data.index, std::move(appended).error());
+  if (!appended) {
+    const Offset log_start =
+        partition->with_log([](log::PartitionLog& log) { return log.log_start_offset(); });
+    return refusal(data.index, data.records->bytes, log_start, std::move(appended).error());
+  }
   PartitionAnswer answer;
   answer.index = data.index;
   answer.base_offset = appended->base_offset.value();
