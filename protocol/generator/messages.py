@@ -8,19 +8,25 @@ CALLS = {'bool': 'boolean'}
 NUMBERS = ('int8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'float64')
 
 
-def cpp_type(field):
-    name = CPP_TYPES.get(field.type, field.type)
+def cpp_type(field, message):
+    name = outer_name(message, field.struct) if field.is_struct() else CPP_TYPES[field.type]
     if field.array:
         name = 'std::vector<%s>' % name
     return 'std::optional<%s>' % name if field.optional() else name
 
 
-def initializer(field):
+def outer_name(message, struct):
+    """Nested structs stand outside of the message, which has an alias of each: within a class clang holds a struct
+    with member initialisers to be not default constructible, and so does every std::optional of it."""
+    return '%s_%s' % (message.name, struct.name)
+
+
+def initializer(field, message):
     if field.optional():
         if field.null_default():
             return ''
         if field.array or field.is_struct() or field.type == 'bytes':
-            return ' = %s' % (cpp_type(field)[len('std::optional<'):-1] + '{}')
+            return ' = %s{}' % cpp_type(field, message)[len('std::optional<'):-1]
         return ' = "%s"' % (field.default or '')
     if field.array or field.is_struct() or field.type in ('uuid', 'bytes', 'records'):
         return '{}' if field.is_struct() and not field.array else ''
@@ -248,11 +254,11 @@ class Codec:
             self.line(2, '});')
             self.line(1, '}')
 
-    def emit_equality(self, type_name, struct):
+    def emit_equality(self, name, struct):
         if not holds_views(struct):
             return
         terms = ['same(%s, other.%s)' % (f.member, f.member) for f in struct.fields]
-        self.line(0, 'bool %s::operator==(const %s& other) const {' % (type_name, type_name.split('::')[-1]))
+        self.line(0, 'bool %s::operator==(const %s& other) const {' % (name, name))
         self.line(1, 'return ' + ' &&\n         '.join(terms) + ';')
         self.line(0, '}')
 
@@ -279,7 +285,7 @@ def source_of(message):
     codec = Codec(message)
     for struct in message.structs:
         name = '%s::%s' % (message.name, struct.name)
-        codec.emit_equality(name, struct)
+        codec.emit_equality(outer_name(message, struct), struct)
         codec.emit_get(name, struct.fields)
         codec.emit_put(name, struct.fields)
         codec.line(0, '')
@@ -299,26 +305,29 @@ def versions_note(field, message):
     return '  // ' + ', '.join(notes) if notes else ''
 
 
-def members_of(struct, message, indent):
-    lines = ['%s%s %s%s;%s' % (indent, cpp_type(f), f.member, initializer(f), versions_note(f, message))
+def members_of(struct, name, message):
+    lines = ['  %s %s%s;%s' % (cpp_type(f, message), f.member, initializer(f, message), versions_note(f, message))
              for f in struct.fields]
     equality = ';' if holds_views(struct) else ' = default;'
-    lines.append('%sbool operator==(const %s&) const%s' % (indent, struct.name, equality))
+    lines.append('  bool operator==(const %s&) const%s' % (name, equality))
     return lines
 
 
 def struct_of(message):
     flexible = message.flexible.low if not message.flexible.empty() else MAX_VERSION
-    out = ['struct %s {' % message.name, '  static constexpr const char* kName = "%s";' % message.name]
+    out = []
+    for struct in message.structs:
+        name = outer_name(message, struct)
+        out += ['struct %s {' % name] + members_of(struct, name, message) + ['};', '']
+    out += ['struct %s {' % message.name, '  static constexpr const char* kName = "%s";' % message.name]
     if message.key is not None:
         out.append('  static constexpr std::int16_t kApiKey = %d;' % message.key)
     out += ['  static constexpr std::int16_t kMinVersion = %d;' % message.valid.low,
             '  static constexpr std::int16_t kMaxVersion = %d;' % message.valid.high,
             '  static constexpr std::int16_t kFirstFlexibleVersion = %d;' % flexible,
             '  static constexpr bool is_flexible(std::int16_t v) { return v >= kFirstFlexibleVersion; }', '']
-    for struct in message.structs:
-        out += ['  struct %s {' % struct.name] + members_of(struct, message, '    ') + ['  };', '']
-    out += members_of(message, message, '  ')
+    out += ['  using %s = %s;' % (s.name, outer_name(message, s)) for s in message.structs]
+    out += [''] * bool(message.structs) + members_of(message, message.name, message)
     out += ['', '  void read(Reader& r, std::int16_t v);', '  void write(Writer& w, std::int16_t v) const;',
             '  [[nodiscard]] std::size_t size(std::int16_t v) const;', '};']
     return '\n'.join(out)
