@@ -57,6 +57,8 @@ void ClassicGroups::join(const protocol::JoinGroupRequest& request, const JoinCo
   }
   // The group appears by its record, the join goes on when it is there.
   protocol::GroupMetadataValue value;
+  value.protocol.reset();
+  value.leader.reset();
   value.current_state_timestamp = step.now.wall_ms;
   add_group_metadata(step.records, request.group_id, value);
   step.applied = [this, &request, &context, answer = std::move(answer)](ErrorCode error, Step& next) mutable {
@@ -346,6 +348,8 @@ void ClassicGroups::write_empty_generation(ClassicGroup& group, Step& step) {
   protocol::GroupMetadataValue value;
   value.protocol_type = group.protocol_type().value_or("");
   value.generation = group.generation() + 1;
+  value.protocol.reset();
+  value.leader.reset();
   value.current_state_timestamp = step.now.wall_ms;
   add_group_metadata(step.records, group.id(), value);
   step.applied = [this, &group](ErrorCode error, Step& next) {
