@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/reader.hpp"
@@ -163,7 +164,10 @@ template <class T>
 void get_nullable_struct(Reader& r, std::int16_t v, bool tagged, std::optional<T>& to) {
   bool null = tagged ? r.uvarint() == 0 : r.int8() < 0;
   if (null) return to.reset();
-  get(r, v, false, to.emplace());
+  // Not to.emplace(): clang judges T's default constructor while the class around T is still incomplete.
+  T value{};
+  get(r, v, false, value);
+  to = std::move(value);
 }
 
 template <class W, class T>
