@@ -28,16 +28,16 @@ from servers import ROOT, BenchBarnabas, BenchKafka, NullServer  # noqa: E402
 
 def arguments_of(command_line):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one round of short measurements, a short warm-up")
+    parser.add_argument("--quick", action="store_true", help="one round of short measurements")
     parser.add_argument("--no-kafka", action="store_true", help="leave Apache Kafka out")
     parser.add_argument("--seconds", type=float, help="of each load (default 5, quick 2)")
     parser.add_argument("--rounds", type=int, help="medians are of so many (default 3, quick 1)")
-    parser.add_argument("--warm-up", type=float, help="seconds of produce load on Kafka (default 30, quick 10)")
+    parser.add_argument("--warm-up", type=float, help="seconds of produce load on Kafka first (default 30)")
     parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build" / "bench",
                         help="where the servers keep their data while they run")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench" / "results")
     given = parser.parse_args(command_line)
-    for name, standard, quick in (("seconds", 5, 2), ("rounds", 3, 1), ("warm_up", 30, 10)):
+    for name, standard, quick in (("seconds", 5, 2), ("rounds", 3, 1), ("warm_up", 30, 30)):
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else standard)
     return given
