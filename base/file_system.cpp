@@ -39,6 +39,11 @@ Result<std::string> FileSystem::read_file(const std::string& path) {
 }
 
 Result<void> FileSystem::write_file_atomically(const std::string& path, std::string_view content) {
+  TRY(replace_file(path, content));
+  return sync_directory(directory_of(path));
+}
+
+Result<void> FileSystem::replace_file(const std::string& path, std::string_view content) {
   const std::string temporary = path + ".tmp";
   {
     const std::unique_ptr<File> file = TRY(open(temporary, OpenMode::kReadWriteCreate));
@@ -47,8 +52,7 @@ Result<void> FileSystem::write_file_atomically(const std::string& path, std::str
     TRY(file->write_at(0, as_bytes(content)));
     TRY(file->sync());
   }
-  TRY(rename(temporary, path));
-  return sync_directory(directory_of(path));
+  return rename(temporary, path);
 }
 
 }  // namespace barnabas

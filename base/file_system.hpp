@@ -91,6 +91,8 @@ class FileSystem {
   /// Writes `path`.tmp, syncs it, renames it over `path` and syncs the directory: all or nothing after a
   /// crash.
   Result<void> write_file_atomically(const std::string& path, std::string_view content);
+  /// The same without syncing the directory: until somebody does, a crash may bring the old file back.
+  Result<void> replace_file(const std::string& path, std::string_view content);
 };
 
 }  // namespace barnabas

@@ -92,12 +92,25 @@ Result<std::vector<EpochEntry>> read_epoch_checkpoint(FileSystem& files, const s
   return entries;
 }
 
-Result<void> write_epoch_checkpoint(FileSystem& files, const std::string& path,
-                                    const std::vector<EpochEntry>& entries) {
+namespace {
+
+std::string epoch_checkpoint(const std::vector<EpochEntry>& entries) {
   std::string content = fmt::format("{}\n{}\n", kVersion, entries.size());
   for (const EpochEntry& entry : entries)
     fmt::format_to(std::back_inserter(content), "{} {}\n", entry.epoch.value(), entry.start_offset.value());
-  return files.write_file_atomically(path, content);
+  return content;
+}
+
+}  // namespace
+
+Result<void> write_epoch_checkpoint(FileSystem& files, const std::string& path,
+                                    const std::vector<EpochEntry>& entries) {
+  return files.write_file_atomically(path, epoch_checkpoint(entries));
+}
+
+Result<void> replace_epoch_checkpoint(FileSystem& files, const std::string& path,
+                                      const std::vector<EpochEntry>& entries) {
+  return files.replace_file(path, epoch_checkpoint(entries));
 }
 
 }  // namespace barnabas::log

@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "base/memory_file_system.hpp"
+#include "log/checkpoint_file.hpp"
 #include "log/log_testing.hpp"
+#include "log/partition_files.hpp"
 
 namespace barnabas::log {
 namespace {
@@ -69,6 +71,9 @@ void check_recovered(Workload& work) {
   std::vector<std::int64_t> found = base_offsets(*log);
   std::size_t known = std::min(found.size(), work.appended.size());
   CHECK(std::equal(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(known), work.appended.begin()));
+  for (std::size_t i = 0; i < known; ++i) {
+    CHECK(log->epoch_of(Offset(work.appended[i])) == LeaderEpoch(1 + static_cast<int>(i) / 10));
+  }
   // At most the append that failed half way is there beyond what was acknowledged.
   CHECK(found.size() <= work.appended.size() + 1);
   std::int64_t end = log->log_end_offset().value();
@@ -107,6 +112,33 @@ TEST_CASE("after a crash at any call everything synced is there") {
     INFO("call " << n);
     check_recovered(work);
     if (!struck) break;
+  }
+}
+
+TEST_CASE("the first sync of a log makes its directory, its topic id and its leader epochs durable") {
+  Workload work;
+  auto log = must(work.open(true));
+  must(work.append_one(*log, make_batch()));
+  SECTION("without it there is no log after a crash, and a new one begins") {
+    work.files.crash();
+    CHECK(!must(work.files.exists("/logs/t-0")));
+    CHECK(must(work.open(false))->log_end_offset() == Offset(0));
+  }
+  SECTION("with it all is there") {
+    must(work.sync(*log));
+    work.files.crash();
+    CHECK(must(read_partition_metadata(work.files, "/logs/t-0")) == TopicId(Uuid::of_low(7777)));
+    const std::vector<EpochEntry> begun = {{LeaderEpoch(1), Offset(0)}};
+    CHECK(must(read_epoch_checkpoint(work.files, "/logs/t-0/leader-epoch-checkpoint")) == begun);
+    CHECK(must(work.open(false))->log_end_offset() == Offset(1));
+  }
+  SECTION("a later one makes a later epoch durable") {
+    must(work.sync(*log));
+    must(append(*log, make_batch(), 8));
+    must(work.sync(*log));
+    work.files.crash();
+    const std::vector<EpochEntry> begun = {{LeaderEpoch(1), Offset(0)}, {LeaderEpoch(8), Offset(1)}};
+    CHECK(must(read_epoch_checkpoint(work.files, "/logs/t-0/leader-epoch-checkpoint")) == begun);
   }
 }
 

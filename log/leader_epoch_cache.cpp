@@ -22,9 +22,10 @@ bool LeaderEpochCache::assign_in_memory(LeaderEpoch epoch, Offset start) {
   return true;
 }
 
-Result<void> LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
-  if (!assign_in_memory(epoch, start)) return {};
-  return write();
+Result<bool> LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
+  if (!assign_in_memory(epoch, start)) return false;
+  TRY(replace_epoch_checkpoint(files_, path_, entries_));
+  return true;
 }
 
 LeaderEpoch LeaderEpochCache::epoch_of(Offset offset) const {

@@ -211,6 +211,8 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
                   fmt::format("{} belongs to topic id {}, not to {}", log.directory(),
                               log.topic_id().value().to_string(), topic_id.value().to_string()));
     }
+    // A directory from before topic ids, or one whose partition.metadata a crash took.
+    if (log.topic_id().value().is_zero() && !topic_id.value().is_zero()) TRY(log.adopt_topic_id(topic_id));
     log.set_config(config);
     return found->second.log;
   }
@@ -219,7 +221,6 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
   OpenLogOptions options{parent + "/" + to_string(tp), tp, topic_id, config, Offset(0), Offset(0), true};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
-  TRY(files_.sync_directory(parent));
   logs_[tp] = {log, index};
   return log;
 }

@@ -58,6 +58,20 @@ TEST_CASE_METHOD(ManagerFixture, "a created log is found again after a clean sto
   CHECK(other.error().code == ErrorCode::kInconsistentTopicId);
 }
 
+TEST_CASE_METHOD(ManagerFixture,
+                 "a log whose partition.metadata is missing adopts the topic id it is opened with") {
+  must(try_open());
+  auto log = must(manager->create(kTp, kId, LogConfig{}));
+  must(append(*log, make_batch({.count = 3})));
+  const std::string directory = log->directory();
+  must(files.remove(directory + "/partition.metadata"));
+  must(try_open());
+  auto found = must(manager->create(kTp, kId, LogConfig{}));
+  CHECK(found->log_end_offset() == Offset(3));
+  CHECK(found->topic_id() == kId);
+  CHECK(must(read_partition_metadata(files, directory)) == kId);
+}
+
 Error open_error(ManagerFixture& fixture) {
   auto opened = fixture.try_open();
   REQUIRE(!opened);

@@ -99,8 +99,8 @@ Result<std::optional<TopicId>> read_partition_metadata(FileSystem& files, const 
 }
 
 Result<void> write_partition_metadata(FileSystem& files, const std::string& directory, TopicId topic_id) {
-  return files.write_file_atomically(directory + "/partition.metadata",
-                                     "version: 0\ntopic_id: " + topic_id.value().to_string());
+  return files.replace_file(directory + "/partition.metadata",
+                            "version: 0\ntopic_id: " + topic_id.value().to_string());
 }
 
 }  // namespace barnabas::log

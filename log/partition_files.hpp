@@ -37,6 +37,7 @@ std::string renamed_directory(const TopicPartition& tp, const Uuid& id, Director
 
 /// The topic id in `directory`/partition.metadata; nothing when there is no such file.
 Result<std::optional<TopicId>> read_partition_metadata(FileSystem& files, const std::string& directory);
+/// It lasts once the caller has synced `directory`.
 Result<void> write_partition_metadata(FileSystem& files, const std::string& directory, TopicId topic_id);
 
 }  // namespace barnabas::log

@@ -133,7 +133,7 @@ Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrig
     return result;
   }
   result.rolled = TRY(noted(maybe_roll(bytes.size())));
-  for (const EntryInfo& entry : entries_) TRY(noted(epochs_.assign(entry.epoch, entry.base_offset)));
+  for (const EntryInfo& entry : entries_) TRY(noted(begin_epoch(entry.epoch, entry.base_offset)));
   Segment& segment = active();
   TRY(noted(segment.append(bytes, entries_)));
 

@@ -28,6 +28,8 @@ class PartitionLogImpl final : public PartitionLog {
 
   /// Loads and, unless the stop was clean, recovers. Once, before all else.
   Result<void> open(const OpenLogOptions& options);
+  /// Writes partition.metadata for a log that has none.
+  Result<void> adopt_topic_id(TopicId topic_id);
   /// The directory was renamed away: every later call fails.
   void mark_removed() { state_ = State::kRemoved; }
   /// From any thread.
@@ -118,6 +120,8 @@ class PartitionLogImpl final : public PartitionLog {
                                                          Offset up_to) const;
 
   // maintenance
+  Result<void> begin_epoch(LeaderEpoch epoch, Offset start);
+  [[nodiscard]] std::string parent_directory() const { return directory_.substr(0, directory_.rfind('/')); }
   Result<void> roll_at(Offset base);
   Result<void> add_segment(Offset base);
   Result<void> delete_segment(Segments::iterator segment, std::int64_t now_ms);
@@ -155,6 +159,7 @@ class PartitionLogImpl final : public PartitionLog {
   Segments segments_;
   std::vector<std::string> unsynced_snapshots_;  // by segments_mutex_
   bool directory_changed_ = false;               // by segments_mutex_: files made since the last sync
+  bool parent_changed_ = false;                  // by segments_mutex_: the directory was made since then
   std::mutex sync_mutex_;                        // one sync() at a time
 
   LeaderEpochCache epochs_;

@@ -67,7 +67,14 @@ void PartitionLogImpl::set_high_watermark(Offset offset) {
 
 Result<void> PartitionLogImpl::assign_epoch_start(LeaderEpoch epoch, Offset start) {
   TRY(check_open());
-  return noted(epochs_.assign(epoch, start));
+  return noted(begin_epoch(epoch, start));
+}
+
+Result<void> PartitionLogImpl::begin_epoch(LeaderEpoch epoch, Offset start) {
+  if (!TRY(epochs_.assign(epoch, start))) return {};
+  std::lock_guard lock(segments_mutex_);
+  directory_changed_ = true;
+  return {};
 }
 
 std::uint64_t PartitionLogImpl::size_bytes() const {
@@ -117,6 +124,7 @@ Result<void> PartitionLogImpl::sync() {
   std::vector<std::shared_ptr<Segment>> to_sync;
   std::vector<std::string> snapshots;
   bool directory_changed = false;
+  bool parent_changed = false;
   Offset end;
   {
     std::lock_guard lock(segments_mutex_);
@@ -124,6 +132,7 @@ Result<void> PartitionLogImpl::sync() {
     for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at) to_sync.push_back(at->second);
     snapshots.swap(unsynced_snapshots_);
     directory_changed = std::exchange(directory_changed_, false);
+    parent_changed = std::exchange(parent_changed_, false);
   }
   for (const auto& segment : to_sync) TRY(noted(segment->sync_files(segment != to_sync.back())));
   for (const std::string& snapshot : snapshots) {
@@ -132,6 +141,7 @@ Result<void> PartitionLogImpl::sync() {
     if (file) TRY(noted((*file)->sync()));
   }
   if (directory_changed) TRY(noted(files_.sync_directory(directory_)));
+  if (parent_changed) TRY(noted(files_.sync_directory(parent_directory())));
   if (end > recovery_point()) recovery_point_ = end;
   return {};
 }

@@ -23,8 +23,9 @@ Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& c
 
 Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   if (!TRY(files_.exists(directory_))) {
+    // Nothing is promised of a log before its first sync(), which makes this durable too.
     TRY(files_.create_directories(directory_));
-    TRY(files_.sync_directory(directory_.substr(0, directory_.rfind('/'))));
+    parent_changed_ = true;
   }
   auto stored_id = TRY(read_partition_metadata(files_, directory_));
   if (stored_id && !topic_id_.value().is_zero() && *stored_id != topic_id_) {
@@ -33,8 +34,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
                             stored_id->value().to_string(), topic_id_.value().to_string()));
   }
   if (stored_id) topic_id_ = *stored_id;
-  if (!stored_id && !topic_id_.value().is_zero())
-    TRY(write_partition_metadata(files_, directory_, topic_id_));
+  if (!stored_id && !topic_id_.value().is_zero()) TRY(adopt_topic_id(topic_id_));
 
   TRY(load_files());
   recovery_point_ = options.recovery_point;
@@ -66,6 +66,14 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   TRY(epochs_.truncate_from_start(log_start_offset()));
   producers_.on_log_start(log_start_offset());
   high_watermark_ = log_start_offset();
+  return {};
+}
+
+Result<void> PartitionLogImpl::adopt_topic_id(TopicId topic_id) {
+  TRY(write_partition_metadata(files_, directory_, topic_id));
+  topic_id_ = topic_id;
+  std::lock_guard lock(segments_mutex_);
+  directory_changed_ = true;
   return {};
 }
 
