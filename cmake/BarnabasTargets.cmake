@@ -52,6 +52,8 @@ function(barnabas_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_compile_definitions(${name} PRIVATE BARNABAS_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  # A test runs for a moment and is compiled often.
+  target_compile_options(${name} PRIVATE -O0)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} catch_main Catch2::Catch2)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
