@@ -26,7 +26,7 @@ function(barnabas_generated_messages library)
   list(FILTER json_sources INCLUDE REGEX "/json/")
   if(BARNABAS_SANITIZE)
     # Optimising what the sanitizers put into 280 messages would take most of that build's time.
-    set_source_files_properties(${sources} ${json_sources} PROPERTIES COMPILE_OPTIONS -O0)
+    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -O0)
   endif()
   target_sources(${library} PRIVATE ${sources})
   target_include_directories(${library} PUBLIC ${CMAKE_BINARY_DIR}/generated)
