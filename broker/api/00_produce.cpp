@@ -11,7 +11,8 @@
 // occurrence; null records are INVALID_RECORD here where Kafka never answers; a failure with acks=0 closes
 // the connection.
 #include <algorithm>
-#include <span>
+#include <tuple>
+#include <vector>
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/leader_endpoints.hpp"
@@ -89,6 +90,7 @@ struct ProduceStep {
   const ProduceRequest& request;
   kraft::MetadataImagePtr image;
   ProduceResponse& response;
+  std::vector<const ProduceRequest::PartitionProduceData*> named_again;  // sorted; not to be looked at
 };
 
 ErrorCode check_topic(const ProduceStep& step, const std::string& name) {
@@ -130,9 +132,31 @@ PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
   return answer;
 }
 
-/// True when a later entry of the same topic names this partition again.
-bool named_again(std::span<const ProduceRequest::PartitionProduceData> later, std::int32_t index) {
-  return std::ranges::any_of(later, [index](const auto& data) { return data.index == index; });
+using Data = ProduceRequest::PartitionProduceData;
+
+/// The entries whose partition the request names again later: sorted addresses, none in a usual request.
+std::vector<const Data*> find_named_again(const ProduceRequest& request) {
+  struct Named {
+    std::string_view topic;  // name, or the id's bytes
+    const Data* data;
+  };
+  std::vector<Named> named;
+  for (const auto& topic : request.topic_data) {
+    const std::string_view key = topic.name.empty() ? as_text(topic.topic_id.bytes) : topic.name;
+    for (const Data& data : topic.partition_data) named.push_back({key, &data});
+  }
+  std::vector<const Data*> again;
+  if (named.size() < 2) return again;
+  std::ranges::stable_sort(named, [](const Named& a, const Named& b) {
+    return std::tie(a.topic, a.data->index) < std::tie(b.topic, b.data->index);
+  });
+  for (std::size_t i = 0; i + 1 < named.size(); ++i) {
+    const bool same =
+        named[i].topic == named[i + 1].topic && named[i].data->index == named[i + 1].data->index;
+    if (same) again.push_back(named[i].data);
+  }
+  std::ranges::sort(again);
+  return again;
 }
 
 void produce_topic(const ProduceStep& step, const ProduceRequest::TopicProduceData& topic) {
@@ -150,11 +174,10 @@ void produce_topic(const ProduceStep& step, const ProduceRequest::TopicProduceDa
   }
   answers.name = *name;
   if (refused == ErrorCode::kNone) refused = check_topic(step, *name);
-  const std::span all(topic.partition_data);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (named_again(all.subspan(i + 1), all[i].index)) continue;
+  for (const Data& data : topic.partition_data) {
+    if (std::ranges::binary_search(step.named_again, &data)) continue;
     PartitionAnswer answer =
-        refused == ErrorCode::kNone ? append_to(step, *name, all[i]) : refusal(all[i].index, refused);
+        refused == ErrorCode::kNone ? append_to(step, *name, data) : refusal(data.index, refused);
     if (answer.error_code == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower)) {
       describe_leader(*step.image, step.context, *name, PartitionIndex(answer.index), answer.current_leader,
                       step.response.node_endpoints);
@@ -187,8 +210,13 @@ void handle_produce(Services& services, const RequestContext& context, ProduceRe
     refuse_everything(request, ErrorCode::kInvalidRequiredAcks, response);
     return reply.send(response);
   }
-  const ProduceStep step{services, context, request, services.metadata.image(), response};
-  for (const auto& topic : request.topic_data) produce_topic(step, topic);
+  const ProduceStep step{
+      services, context, request, services.metadata.image(), response, find_named_again(request)};
+  for (const auto& topic : request.topic_data) {
+    produce_topic(step, topic);
+    if (response.responses.back().partition_responses.empty() && !topic.partition_data.empty())
+      response.responses.pop_back();
+  }
   if (request.acks != 0) return reply.send(response);
   any_failed(response) ? reply.close_connection() : reply.send_nothing();
 }

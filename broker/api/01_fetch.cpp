@@ -8,7 +8,9 @@
 // them changed, until its deadline. The bytes themselves are never copied here: the answer names file ranges.
 // Left out: followers (this node replicates to nobody yet) and the preferred read replica; see docs/gaps.md.
 // Measured on Kafka 4.3.1: the first batch is returned whole whatever the limits say; aborted transactions
-// are null for read_uncommitted and a list for read_committed.
+// are null for read_uncommitted and a list for read_committed. Partitions that do not exist or may not be
+// read are set aside: they come last, with an empty list, and hasten the answer only when nothing else was
+// asked.
 #include <algorithm>
 #include <atomic>
 
@@ -41,7 +43,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
         context_(std::move(context)),
         reply_(std::move(reply)),
         max_bytes_(std::min(request.max_bytes, services.config.settings()->fetch_max_bytes)),
-        min_bytes_(request.min_bytes),
+        min_bytes_(std::min(request.min_bytes, max_bytes_)),
         max_wait_(std::chrono::milliseconds(std::max(request.max_wait_ms, 0))),
         committed_only_(request.isolation_level == kReadCommitted),
         plan_(services.fetch_sessions.begin(request, context_.api_version)) {
@@ -59,6 +61,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
     PartitionData data;
     std::vector<log::FileSlice> slices;
     std::uint64_t size_bytes = 0;
+    bool set_aside = false;
   };
 
   void try_to_answer(bool at_deadline);
@@ -82,7 +85,8 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   kraft::MetadataImagePtr image_;
   std::vector<Answer> answers_;
   std::uint64_t total_bytes_ = 0;
-  bool any_error_ = false;
+  bool any_error_ = false;  // among the partitions that can be read
+  bool any_readable_ = false;
   bool answered_ = false;
   std::chrono::nanoseconds deadline_{};
   TimerId timer_ = 0;
@@ -104,7 +108,8 @@ void PendingFetch::try_to_answer(bool at_deadline) {
   if (answered_) return;
   collect();
   const auto enough = [this] {
-    return any_error_ || total_bytes_ >= static_cast<std::uint64_t>(std::max(min_bytes_, 0));
+    return any_error_ || !any_readable_ ||
+           total_bytes_ >= static_cast<std::uint64_t>(std::max(min_bytes_, 0));
   };
   if (!at_deadline && !enough()) {
     wait();
@@ -120,13 +125,18 @@ void PendingFetch::collect() {
   answers_.clear();
   total_bytes_ = 0;
   any_error_ = false;
+  any_readable_ = false;
   FetchedPartitions& partitions = plan_.to_fetch();
   for (auto asked = partitions.begin(); asked != partitions.end(); ++asked) {
     Answer answer = read(asked);
     total_bytes_ += answer.size_bytes;
-    any_error_ |= answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0;
+    if (!answer.set_aside) {
+      any_readable_ = true;
+      any_error_ |= answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0;
+    }
     answers_.push_back(std::move(answer));
   }
+  std::ranges::stable_partition(answers_, [](const Answer& answer) { return !answer.set_aside; });
 }
 
 ErrorCode PendingFetch::resolve(FetchedPartition& asked, std::shared_ptr<Partition>& partition) {
@@ -161,6 +171,10 @@ PendingFetch::Answer PendingFetch::read(FetchedPartitions::iterator asked) {
     partition->with_log([&](log::PartitionLog& log) { read_log(log, *asked, answer); });
   } else {
     answer.data.error_code = static_cast<std::int16_t>(refused);
+    answer.set_aside = refused == ErrorCode::kUnknownTopicId ||
+                       refused == ErrorCode::kUnknownTopicOrPartition ||
+                       refused == ErrorCode::kTopicAuthorizationFailed;
+    if (answer.set_aside) answer.data.aborted_transactions.emplace();
   }
   if (answer.data.error_code != 0) {
     answer.data.high_watermark = -1;

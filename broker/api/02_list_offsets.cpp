@@ -4,7 +4,8 @@
 //   v8 earliest local (-4, KIP-405)   v9 last tiered (-5)   v10 timeout   v11 earliest pending upload (-6)
 //
 // Measured on Kafka 4.3.1: without tiered storage -5 and -6 answer offset -1, below -6 is
-// UNSUPPORTED_VERSION, and a partition named twice in one request is INVALID_REQUEST each time.
+// UNSUPPORTED_VERSION, as is a special timestamp in a version that did not have it yet; a partition named
+// twice in one request is INVALID_REQUEST each time.
 #include <map>
 #include <optional>
 
@@ -29,6 +30,25 @@ constexpr std::int64_t kLatestTiered = -5;
 constexpr std::int64_t kEarliestPendingUpload = -6;
 constexpr std::int32_t kConsumerReplicaId = -1;
 
+/// Whether a request of `version` may ask for this timestamp: times of the day always.
+bool may_ask(std::int64_t timestamp_ms, std::int16_t version) {
+  switch (timestamp_ms) {
+    case kLatest:
+    case kEarliest:
+      return true;
+    case kMaxTimestamp:
+      return version >= 7;
+    case kEarliestLocal:
+      return version >= 8;
+    case kLatestTiered:
+      return version >= 9;
+    case kEarliestPendingUpload:
+      return version >= 11;
+    default:
+      return timestamp_ms >= 0;
+  }
+}
+
 Result<log::TimestampOffset> look_up(log::PartitionLog& log, std::int64_t timestamp_ms, Offset up_to) {
   switch (timestamp_ms) {
     case kLatest:
@@ -42,7 +62,6 @@ Result<log::TimestampOffset> look_up(log::PartitionLog& log, std::int64_t timest
     default:
       break;
   }
-  if (timestamp_ms < kEarliestPendingUpload) return fail(ErrorCode::kUnsupportedVersion);
   auto found =
       timestamp_ms == kMaxTimestamp ? log.find_max_timestamp() : log.find_by_timestamp(timestamp_ms, up_to);
   if (!found) return std::unexpected(std::move(found).error());
@@ -56,7 +75,9 @@ Answer list_offset(Services& services, const RequestContext& context, const List
   const PartitionIndex index(asked.partition_index);
   auto partition = services.replicas.find(topic, index);
   ErrorCode refused = ErrorCode::kNone;
-  if (!partition) {
+  if (!may_ask(asked.timestamp, context.api_version)) {
+    refused = ErrorCode::kUnsupportedVersion;
+  } else if (!partition) {
     const bool exists = services.metadata.image()->partition(topic, index) != nullptr;
     refused = exists ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kUnknownTopicOrPartition;
   } else {

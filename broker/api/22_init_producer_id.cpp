@@ -32,6 +32,9 @@ void handle_init_producer_id(Services& services, const RequestContext& context,
                                 : ErrorCode::kTransactionalIdAuthorizationFailed;
     return refuse(error, std::move(reply));
   }
+  const bool has_id = request.producer_id != kNoProducerId.value();
+  const bool has_epoch = request.producer_epoch != kNoProducerEpoch.value();
+  if (has_id != has_epoch) return refuse(ErrorCode::kInvalidRequest, std::move(reply));
   if (!allowed_on_cluster(services, context, Operation::kIdempotentWrite)) {
     return refuse(ErrorCode::kClusterAuthorizationFailed, std::move(reply));
   }

@@ -21,13 +21,13 @@ constexpr std::int8_t kControllers = 2;
 void handle_describe_cluster(Services& services, const RequestContext& context,
                              DescribeClusterRequest& request, Reply<DescribeClusterResponse> reply) {
   DescribeClusterResponse response;
-  response.endpoint_type = request.endpoint_type;
   if (request.endpoint_type != kBrokers) {
     const bool known = request.endpoint_type == kControllers;
     const ErrorCode error = known ? ErrorCode::kMismatchedEndpointType : ErrorCode::kUnsupportedEndpointType;
     response.error_code = static_cast<std::int16_t>(error);
-    response.error_message = known ? "The request was sent to an endpoint of the wrong type."
-                                   : "This endpoint type is not supported yet.";
+    response.error_message = known ? "The request was sent to an endpoint of type BROKER, but we wanted an "
+                                     "endpoint of type CONTROLLER"
+                                   : "Unsupported endpoint type " + std::to_string(request.endpoint_type);
     return reply.send(response);
   }
   const auto image = services.metadata.image();

@@ -21,6 +21,9 @@ DescribeProducersResponse::PartitionResponse describe(Services& services, const 
     const bool exists = services.metadata.image()->partition(topic, PartitionIndex(index)) != nullptr;
     answer.error_code = static_cast<std::int16_t>(exists ? ErrorCode::kNotLeaderOrFollower
                                                          : ErrorCode::kUnknownTopicOrPartition);
+    // Kafka 4.3.1 has words for an unknown topic and none for an unknown partition (measured).
+    if (!services.metadata.image()->topic(topic))
+      answer.error_message = "This server does not host this topic-partition.";
     return answer;
   }
   for (const log::ActiveProducer& producer :

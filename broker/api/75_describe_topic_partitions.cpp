@@ -2,6 +2,8 @@
 //
 // At most response_partition_limit partitions (and max.request.partition.size.limit) an answer; the cursor
 // names the first partition that did not fit. No topics named: all of them, from the cursor's on.
+// Measured on Kafka 4.3.1: a limit below 1 counts as 1; a cursor of a topic that was not asked for, or of a
+// negative partition, makes every topic INVALID_REQUEST.
 #include <algorithm>
 
 #include "broker/api/api_table.hpp"
@@ -67,10 +69,40 @@ std::vector<std::string> topics_from(const kraft::MetadataImage& image,
   return names;
 }
 
+bool has_valid_cursor(const DescribeTopicPartitionsRequest& request) {
+  if (!request.cursor) return true;
+  if (request.cursor->partition_index < 0) return false;
+  return request.topics.empty() || std::ranges::any_of(request.topics, [&](const auto& topic) {
+           return topic.name == request.cursor->topic_name;
+         });
+}
+
+TopicAnswer refusal(const Services& services, const RequestContext& context, const std::string& name,
+                    bool visible) {
+  TopicAnswer answer;
+  ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
+  if (!visible) error = ErrorCode::kTopicAuthorizationFailed;
+  if (visible && !kraft::validate_topic_name(name)) error = ErrorCode::kInvalidTopicException;
+  answer.error_code = static_cast<std::int16_t>(error);
+  answer.name = name;
+  answer.is_internal = is_internal_topic(name);
+  if (visible)
+    answer.topic_authorized_operations = authorized_operations(services, context, ResourceKind::kTopic, name);
+  return answer;
+}
+
 void handle_describe_topic_partitions(Services& services, const RequestContext& context,
                                       DescribeTopicPartitionsRequest& request,
                                       Reply<DescribeTopicPartitionsResponse> reply) {
   DescribeTopicPartitionsResponse response;
+  if (!has_valid_cursor(request)) {
+    for (const auto& topic : request.topics) {
+      TopicAnswer& answer = response.topics.emplace_back();
+      answer.name = topic.name;
+      answer.error_code = static_cast<std::int16_t>(ErrorCode::kInvalidRequest);
+    }
+    return reply.send(response);
+  }
   const auto image = services.metadata.image();
   const std::int32_t limit = std::min(request.response_partition_limit,
                                       services.config.settings()->max_request_partition_size_limit);
@@ -78,23 +110,20 @@ void handle_describe_topic_partitions(Services& services, const RequestContext& 
   for (const std::string& name : topics_from(*image, request)) {
     const kraft::TopicImage* topic = image->topic(name);
     const bool visible = allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, name);
-    if (!topic || !visible) {
-      if (request.topics.empty()) continue;
-      ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
-      if (!visible) error = ErrorCode::kTopicAuthorizationFailed;
-      if (visible && !kraft::validate_topic_name(name)) error = ErrorCode::kInvalidTopicException;
-      TopicAnswer& answer = response.topics.emplace_back();
-      answer.error_code = static_cast<std::int16_t>(error);
-      answer.name = name;
-      answer.is_internal = is_internal_topic(name);
+    if (!visible) {
+      if (!request.topics.empty()) response.topics.push_back(refusal(services, context, name, visible));
+      continue;
+    }
+    if (room == 0) {
+      response.next_cursor = {name, 0};
+      break;
+    }
+    if (!topic) {
+      response.topics.push_back(refusal(services, context, name, visible));
       continue;
     }
     const bool at_cursor = request.cursor && request.cursor->topic_name == name;
-    const auto first = static_cast<std::size_t>(at_cursor ? std::max(request.cursor->partition_index, 0) : 0);
-    if (room == 0) {
-      response.next_cursor = {name, static_cast<std::int32_t>(first)};
-      break;
-    }
+    const auto first = static_cast<std::size_t>(at_cursor ? request.cursor->partition_index : 0);
     TopicAnswer& answer = response.topics.emplace_back();
     answer.name = name;
     answer.topic_id = topic->id.value();
