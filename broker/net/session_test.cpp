@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "broker/net/net_fixture.hpp"
+#include "protocol/api_keys.hpp"
 #include "protocol/messages/api_api_versions.hpp"
 #include "protocol/messages/api_create_topics.hpp"
 #include "protocol/messages/api_fetch.hpp"
@@ -184,6 +185,23 @@ TEST_CASE("headers that are cut, unknown APIs and versions close the connection"
     CHECK(client->received.empty());
     CHECK(net.server->session_count() == 0);
   }
+}
+
+TEST_CASE("an API without a row in the table is not advertised and closes the connection") {
+  std::size_t refused = 0;
+  for (const protocol::ApiInfo& api : protocol::all_apis()) {
+    const auto key = static_cast<std::int16_t>(api.key);
+    if (find_api(key)) continue;
+    INFO(protocol::api_name(key));
+    NetFixture net;
+    auto client = net.connect();
+    client->send(header_only(key, 0, 1));
+    net.run_for(100ms);
+    CHECK(client->ended);
+    CHECK(client->received.empty());
+    ++refused;
+  }
+  CHECK(refused + api_table().size() == protocol::all_apis().size());
 }
 
 TEST_CASE("what was asked before a bad frame is still answered") {
