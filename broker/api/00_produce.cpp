@@ -140,13 +140,13 @@ std::vector<const Data*> find_named_again(const ProduceRequest& request) {
     std::string_view topic;  // name, or the id's bytes
     const Data* data;
   };
+  std::vector<const Data*> again;
+  if (request.topic_data.size() == 1 && request.topic_data[0].partition_data.size() == 1) return again;
   std::vector<Named> named;
   for (const auto& topic : request.topic_data) {
     const std::string_view key = topic.name.empty() ? as_text(topic.topic_id.bytes) : topic.name;
     for (const Data& data : topic.partition_data) named.push_back({key, &data});
   }
-  std::vector<const Data*> again;
-  if (named.size() < 2) return again;
   std::ranges::stable_sort(named, [](const Named& a, const Named& b) {
     return std::tie(a.topic, a.data->index) < std::tie(b.topic, b.data->index);
   });
