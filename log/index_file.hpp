@@ -77,7 +77,7 @@ Result<std::int64_t> IndexFile::partition_point(Predicate holds) const {
   }
   if (low == high) return low;
   Bytes block;
-  TRY(read_block(low, high - low, block));
+  (void)TRY(read_block(low, high - low, block));
   std::int64_t first = low;
   while (low < high) {
     std::int64_t middle = low + (high - low) / 2;

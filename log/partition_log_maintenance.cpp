@@ -198,7 +198,7 @@ Result<Offset> PartitionLogImpl::delete_records_before(Offset offset) {
   if (offset > high_watermark() || offset < Offset(0)) return fail(ErrorCode::kOffsetOutOfRange);
   TRY(noted(move_log_start(offset)));
   auto below = [this](Segment&, Offset next) { return next <= log_start_offset(); };
-  TRY(noted(delete_oldest(clock_.wall_ms(), below)));
+  (void)TRY(noted(delete_oldest(clock_.wall_ms(), below)));
   return log_start_offset();
 }
 
