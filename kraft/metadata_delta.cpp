@@ -152,7 +152,7 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::RegisterBrokerRe
 }
 
 Result<void> MetadataDelta::Applier::operator()(const protocol::UnregisterBrokerRecord& record) {
-  TRY(broker(record.broker_id));
+  (void)TRY(broker(record.broker_id));
   cluster.edit().brokers.erase(BrokerId(record.broker_id));
   return {};
 }

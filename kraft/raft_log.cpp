@@ -77,7 +77,7 @@ Result<void> RaftLog::start_at(Offset offset) {
 Result<void> RaftLog::delete_before(Offset offset, std::int64_t now_ms) {
   if (offset <= log_->log_start_offset()) return {};
   TRY(log_->delete_records_before(offset));
-  TRY(log_->apply_retention(now_ms));
+  (void)TRY(log_->apply_retention(now_ms));
   return {};
 }
 
