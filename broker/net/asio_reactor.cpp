@@ -349,9 +349,10 @@ namespace {
 
 void AsioListener::accept_next(std::shared_ptr<Shared> shared) {
   auto& state = shared->state;
-  auto [target, context] = state.pool[state.next_in_pool++ % state.pool.size()];
+  const auto& next = state.pool[state.next_in_pool++ % state.pool.size()];
+  AsioReactor* const target = next.first;
   // The socket is made in the target's context; only its first task touches it from there on.
-  auto accepted = [shared, target = target](const error_code& error, tcp::socket socket) mutable {
+  auto accepted = [shared, target](const error_code& error, tcp::socket socket) mutable {
     if (!shared->open) return;
     if (error) {
       // Out of descriptors, mostly: the backlog waits until some are free again.
@@ -367,7 +368,7 @@ void AsioListener::accept_next(std::shared_ptr<Shared> shared) {
     });
     accept_next(std::move(shared));
   };
-  shared->acceptor.async_accept(*context, std::move(accepted));
+  shared->acceptor.async_accept(*next.second, std::move(accepted));
 }
 
 }  // namespace
