@@ -81,11 +81,11 @@ Result<std::vector<ConfigDescription>> describe(
       return describe_topic(*layers, image.config(type, name));
     case ConfigResourceType::kBroker:
       if (name.empty()) return describe_broker_default(*layers);
-      TRY(parse_broker(name, self));
+      (void)TRY(parse_broker(name, self));
       return describe_broker(*layers);
     case ConfigResourceType::kBrokerLogger:
       if (name.empty()) return fail(ErrorCode::kInvalidRequest, "Broker id must not be empty");
-      TRY(parse_broker(name, self));
+      (void)TRY(parse_broker(name, self));
       return describe_broker_logger();
     case ConfigResourceType::kClientMetrics:
       if (name.empty())
