@@ -190,7 +190,7 @@ Result<void> build_listeners(const Parsed& parsed, BrokerSettings& settings) {
     settings.listeners.push_back(std::move(listener));
   }
   for (const auto& address : parsed.advertised) {
-    TRY(protocol_of(parsed, address));
+    (void)TRY(protocol_of(parsed, address));
     if (!contains(names_of(parsed.listeners), address.name) &&
         !contains(settings.controller_listener_names, address.name))
       return refuse(

@@ -24,7 +24,7 @@ void report(const Result<void>& result, std::string_view what) {
 }  // namespace
 
 LogMaintenance::LogMaintenance(const Clock& clock, const BrokerConfig& config, ReplicaManager& replicas)
-    : clock_(clock), config_(config), replicas_(replicas) {
+    : clock_(clock), replicas_(replicas) {
   const auto settings = config.settings();
   const auto duty = [&](std::int64_t interval_ms, void (LogMaintenance::*call)()) {
     const nanoseconds interval = milliseconds(std::max<std::int64_t>(interval_ms, 1));

@@ -47,7 +47,6 @@ class LogMaintenance {
   void run();
 
   const Clock& clock_;
-  const BrokerConfig& config_;
   ReplicaManager& replicas_;
   std::vector<Duty> duties_;
   /// What was checkpointed last, to leave files alone that would not change.
