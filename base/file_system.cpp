@@ -39,11 +39,6 @@ Result<std::string> FileSystem::read_file(const std::string& path) {
 }
 
 Result<void> FileSystem::write_file_atomically(const std::string& path, std::string_view content) {
-  TRY(replace_file(path, content));
-  return sync_directory(directory_of(path));
-}
-
-Result<void> FileSystem::replace_file(const std::string& path, std::string_view content) {
   const std::string temporary = path + ".tmp";
   {
     const std::unique_ptr<File> file = TRY(open(temporary, OpenMode::kReadWriteCreate));
@@ -51,6 +46,17 @@ Result<void> FileSystem::replace_file(const std::string& path, std::string_view 
     TRY(file->truncate(0));
     TRY(file->write_at(0, as_bytes(content)));
     TRY(file->sync());
+  }
+  TRY(rename(temporary, path));
+  return sync_directory(directory_of(path));
+}
+
+Result<void> FileSystem::replace_file(const std::string& path, std::string_view content) {
+  const std::string temporary = path + ".tmp";
+  {
+    const std::unique_ptr<File> file = TRY(open(temporary, OpenMode::kReadWriteCreate));
+    TRY(file->truncate(0));
+    TRY(file->write_at(0, as_bytes(content)));
   }
   return rename(temporary, path);
 }

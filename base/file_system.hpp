@@ -91,7 +91,8 @@ class FileSystem {
   /// Writes `path`.tmp, syncs it, renames it over `path` and syncs the directory: all or nothing after a
   /// crash.
   Result<void> write_file_atomically(const std::string& path, std::string_view content);
-  /// The same without syncing the directory: until somebody does, a crash may bring the old file back.
+  /// The same without any sync: readers see the old file or the new one, but until the file and its directory
+  /// were synced a crash leaves the old, the new or a torn one.
   Result<void> replace_file(const std::string& path, std::string_view content);
 };
 

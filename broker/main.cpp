@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 
 #include "base/logging.hpp"
@@ -91,19 +90,28 @@ int report(const Error& error) {
   return 1;
 }
 
+using Formatted = std::optional<kraft::FormatOptions>;
+
 /// Formats when asked to, or when nobody named a configuration: then the directory is the program's own.
-Result<void> prepare_storage(const StartArguments& arguments, const ConfigMap& properties) {
-  if (!arguments.format && !arguments.properties_file.empty()) return {};
+Result<Formatted> prepare_storage(const StartArguments& arguments, const ConfigMap& properties) {
+  if (!arguments.format && !arguments.properties_file.empty()) return std::nullopt;
   const auto config = TRY(BrokerConfig::make(properties));
-  for (const auto& directory : config->settings()->log_dirs) {
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    if (error)
-      return fail(ErrorCode::kKafkaStorageError, "cannot make " + directory + ": " + error.message());
-  }
-  if (TRY(format_when_new(*config)))
+  Formatted formatted = TRY(format_when_new(*config));
+  if (formatted)
     log_info("barnabas", "Formatted {}", fmt::format("{}", config->settings()->log_dirs.front()));
-  return {};
+  return formatted;
+}
+
+/// Waits for a signal to stop; what the start left for later is done once its rush is over.
+int wait_for_end(const sigset_t& signals, const Formatted& formatted, Node& node) {
+  constexpr timespec kRush{.tv_sec = 0, .tv_nsec = 500'000'000};
+  int signal = sigtimedwait(&signals, nullptr, &kRush);
+  if (formatted)
+    if (auto done = finish_format(*formatted); !done) log_warn("barnabas", "{}", done.error().detail);
+  if (signal > 0) return signal;
+  node.prefetch();
+  sigwait(&signals, &signal);
+  return signal;
 }
 
 void print_bootstrap_address(const ConfigMap& properties, const Node& node) {
@@ -123,7 +131,8 @@ int run_node(const StartArguments& arguments) {
   const sigset_t signals = block_signals();
   const auto properties = properties_of(arguments);
   if (!properties) return report(properties.error());
-  if (auto prepared = prepare_storage(arguments, *properties); !prepared) return report(prepared.error());
+  const auto formatted = prepare_storage(arguments, *properties);
+  if (!formatted) return report(formatted.error());
   std::atomic<bool> failed = false;
   NodeOptions options;
   options.properties = *properties;
@@ -136,8 +145,7 @@ int run_node(const StartArguments& arguments) {
   auto node = Node::start(std::move(options));
   if (!node) return report(node.error());
   print_bootstrap_address(*properties, **node);
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = wait_for_end(signals, *formatted, **node);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second signal ends the process at once
   log_info("barnabas", "Stopping ({})", failed ? "a part failed" : strsignal(signal));
   if (auto stopped = (*node)->stop(); !stopped) return report(stopped.error());

@@ -89,6 +89,7 @@ class Node::Impl {
 
   Result<void> start();
   Result<void> stop();
+  void prefetch() { producer_ids_->prefetch(); }
 
   [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const { return bound_; }
   [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
@@ -295,7 +296,6 @@ Result<void> Node::Impl::start() {
   TRY(bind_listeners());
   TRY(open_metadata());
   TRY(join_cluster());
-  producer_ids_->prefetch();
   int number = 0;
   for (const auto& reactor : reactors_) {
     threads_.emplace_back([raw = reactor.get(), name = fmt::format("reactor-{}", number++)] {
@@ -348,6 +348,10 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options) {
   auto impl = std::make_unique<Impl>(std::move(options));
   TRY(impl->start());
   return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+void Node::prefetch() {
+  impl_->prefetch();
 }
 
 Result<void> Node::stop() {

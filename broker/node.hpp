@@ -31,6 +31,9 @@ class Node {
   /// Stops if stop() was not called.
   ~Node();
 
+  /// Fetches what the first clients will need, such as producer ids. Left to the caller, because a start must
+  /// not wait for the disk more often than it has to.
+  void prefetch();
   /// A clean stop: leaves the cluster, answers what it has taken, closes the logs.
   Result<void> stop();
 

@@ -148,18 +148,26 @@ int run_format(const FormatArguments& arguments, std::ostream& out, std::ostream
   return 0;
 }
 
-Result<bool> format_when_new(const BrokerConfig& config) {
+Result<std::optional<kraft::FormatOptions>> format_when_new(const BrokerConfig& config) {
   PosixFileSystem files;
   SystemClock clock;
   SystemRandom random;
   const auto settings = config.settings();
   kraft::FormatOptions options = storage_of(*settings);
   for (const auto& directory : options.log_directories)
-    if (TRY(log::read_meta_properties(files, directory))) return false;
+    if (TRY(log::read_meta_properties(files, directory))) return std::nullopt;
   options.cluster_id = random_cluster_id();
   options.voters = settings->controller_quorum_voters.empty() ? Voters::kStandalone : Voters::kStatic;
+  options.is_started_at_once = true;
   TRY(kraft::format_storage(files, clock, random, options));
-  return true;
+  return options;
+}
+
+Result<void> finish_format(const kraft::FormatOptions& options) {
+  PosixFileSystem files;
+  SystemClock clock;
+  SystemRandom random;
+  return kraft::write_bootstrap_files(files, clock, random, options);
 }
 
 }  // namespace barnabas::broker

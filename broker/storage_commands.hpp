@@ -5,10 +5,12 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "broker/config/broker_config.hpp"
+#include "kraft/bootstrap.hpp"
 
 namespace barnabas::broker {
 
@@ -28,8 +30,10 @@ struct FormatArguments {
 int run_format(const FormatArguments& arguments, std::ostream& out, std::ostream& err);
 
 /// Formats the directories of `config` as a node that votes alone, under a new cluster id, unless one of them
-/// is formatted already. True when it did.
-Result<bool> format_when_new(const BrokerConfig& config);
+/// is formatted already. The node must be started next, and finish_format() called when it serves: nobody
+/// waits for the disk then. Nothing when there was nothing to format.
+Result<std::optional<kraft::FormatOptions>> format_when_new(const BrokerConfig& config);
+Result<void> finish_format(const kraft::FormatOptions& options);
 
 /// Properties of a file, the last occurrence of a key counting. The error names the file.
 Result<ConfigMap> read_properties_file(const std::string& path);

@@ -103,11 +103,27 @@ Result<std::optional<VoterSet>> first_voters(const FormatOptions& options, Direc
   }
 }
 
+/// A first start that a crash cut off may have left the metadata log without meta.properties. The log goes
+/// on, so its directory keeps the id that the voter in it has.
+Result<std::optional<DirectoryId>> voter_of_begun_start(FileSystem& files, const FormatOptions& options) {
+  const std::string path = options.metadata_directory + "/__cluster_metadata-0/" +
+                           snapshot_name(SnapshotId{Offset(0), LeaderEpoch(0)});
+  if (!TRY(files.exists(path))) return std::nullopt;
+  const Bytes content = TRY(read_whole_file(files, path));
+  const auto head = read_snapshot(content, [](const LogRecordView&) -> Result<void> { return {}; });
+  if (!head || !head->voters || head->voters->voters.size() != 1) return std::nullopt;
+  const Voter& voter = head->voters->voters.front();
+  if (voter.key.id != options.node_id) return std::nullopt;
+  return voter.key.directory;
+}
+
 /// The metadata directory's id: given to it by --initial-controllers, else random.
-DirectoryId metadata_directory_id(const FormatOptions& options, Random& random) {
+Result<DirectoryId> metadata_directory_id(FileSystem& files, const FormatOptions& options, Random& random) {
   if (options.voters == FormatOptions::Voters::kInitial)
     for (const Voter& voter : options.initial_voters.voters)
       if (voter.key.id == options.node_id) return voter.key.directory;
+  if (options.voters == FormatOptions::Voters::kStandalone)
+    if (auto begun = TRY(voter_of_begun_start(files, options))) return *begun;
   return DirectoryId(Uuid::random(random));
 }
 
@@ -120,7 +136,8 @@ Result<void> write_dynamic_quorum(FileSystem& files, const Clock& clock, const F
   head.kraft_version = 1;
   head.voters = TRY(first_voters(options, directory));
   const SnapshotId id{Offset(0), LeaderEpoch(0)};
-  return write_snapshot_file(files, log, id, make_snapshot(id, head, clock.wall_ms(), {}));
+  return write_snapshot_file(files, log, id, make_snapshot(id, head, clock.wall_ms(), {}),
+                             !options.is_started_at_once);
 }
 
 Result<void> write_bootstrap_file(FileSystem& files, const Clock& clock, const std::string& directory,
@@ -139,6 +156,15 @@ std::string parent_of(const std::string& path) {
   const std::size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Makes the directory and those above it that are missing, and their names durable.
+Result<void> make_directory(FileSystem& files, const std::string& path) {
+  if (path.empty() || path == "/" || TRY(files.exists(path))) return {};
+  const std::string parent = parent_of(path);
+  TRY(make_directory(files, parent));
+  TRY(files.create_directories(path));
+  return files.sync_directory(parent);
 }
 
 Result<void> check_options(const FormatOptions& options) {
@@ -180,16 +206,27 @@ Result<FormatReport> format_storage(FileSystem& files, const Clock& clock, Rando
   for (const std::string& directory : report.formatted) {
     const bool metadata = directory == options.metadata_directory;
     const DirectoryId id =
-        metadata ? metadata_directory_id(options, random) : DirectoryId(Uuid::random(random));
-    TRY(files.create_directories(directory));
-    TRY(files.sync_directory(parent_of(directory)));
+        metadata ? TRY(metadata_directory_id(files, options, random)) : DirectoryId(Uuid::random(random));
+    TRY(make_directory(files, directory));
     if (metadata && options.voters != FormatOptions::Voters::kStatic)
       TRY(write_dynamic_quorum(files, clock, options, id));
-    TRY(write_bootstrap_file(files, clock, directory, records));
+    if (!options.is_started_at_once) TRY(write_bootstrap_file(files, clock, directory, records));
     // Last, for a directory with meta.properties counts as formatted.
-    TRY(log::write_meta_properties(files, directory, {options.cluster_id, options.node_id, id}));
+    TRY(log::write_meta_properties(files, directory, {options.cluster_id, options.node_id, id},
+                                   !metadata || !options.is_started_at_once));
   }
   return report;
+}
+
+Result<void> write_bootstrap_files(FileSystem& files, const Clock& clock, Random& random,
+                                   const FormatOptions& options) {
+  const auto levels = TRY(levels_of(options));
+  const std::vector<Bytes> records = TRY(bootstrap_content(options, random, levels));
+  for (const std::string& directory : options.log_directories) {
+    TRY(write_bootstrap_file(files, clock, directory, records));
+    TRY(files.sync_directory(directory));
+  }
+  return {};
 }
 
 Result<std::vector<Bytes>> read_bootstrap_records(FileSystem& files, const std::string& directory) {

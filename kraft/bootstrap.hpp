@@ -45,6 +45,9 @@ struct FormatOptions {
   enum class Voters { kStatic, kStandalone, kInitial, kNone } voters = Voters::kStatic;
   VoterSet initial_voters;                          // kInitial
   std::vector<VoterEndpoint> controller_endpoints;  // kStandalone: the node's own
+  /// The caller starts the node next, whose first commit makes the names in the metadata directory durable.
+  /// bootstrap.checkpoint is left to write_bootstrap_files(): a new log with the default features needs none.
+  bool is_started_at_once = false;
 };
 
 struct FormatReport {
@@ -55,6 +58,10 @@ struct FormatReport {
 
 Result<FormatReport> format_storage(FileSystem& files, const Clock& clock, Random& random,
                                     const FormatOptions& options);
+
+/// What is_started_at_once left out.
+Result<void> write_bootstrap_files(FileSystem& files, const Clock& clock, Random& random,
+                                   const FormatOptions& options);
 
 /// The newest production metadata.version and the feature levels a release starts with.
 [[nodiscard]] std::map<std::string, std::int16_t> default_features(std::int16_t metadata_version);

@@ -106,6 +106,23 @@ void MetadataNode::submit(protocol::BrokerHeartbeatRequest request,
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
 }
 
+void MetadataNode::submit(protocol::BrokerRegistrationRequest request,
+                          ReplyTo<protocol::BrokerRegistrationResponse> on_registered,
+                          ReplyTo<protocol::BrokerHeartbeatResponse> on_unfenced) {
+  protocol::BrokerHeartbeatRequest heartbeat;
+  heartbeat.broker_id = request.broker_id;
+  const auto unfence = [incarnation = request.incarnation_id](const ControlContext& context,
+                                                              protocol::BrokerHeartbeatRequest from) {
+    const BrokerRegistration* known = context.image.broker(BrokerId(from.broker_id));
+    const bool registered = known != nullptr && known->incarnation_id == incarnation;
+    from.broker_epoch = registered ? known->epoch : -1;
+    from.current_metadata_offset = from.broker_epoch;
+    return broker_heartbeat(context, from);
+  };
+  submit(std::move(request), std::move(on_registered));
+  impl_->enqueue(queue_entry(std::move(heartbeat), std::move(on_unfenced), unfence));
+}
+
 protocol::DescribeQuorumResponse MetadataNode::describe_quorum(
     const protocol::DescribeQuorumRequest& request) const {
   const RaftNode& raft = impl_->raft();

@@ -98,6 +98,11 @@ class MetadataNode {
   void submit(protocol::BrokerRegistrationRequest request,
               ReplyTo<protocol::BrokerRegistrationResponse> reply);
   void submit(protocol::BrokerHeartbeatRequest request, ReplyTo<protocol::BrokerHeartbeatResponse> reply);
+  /// Registers the broker of this process and unfences it in the same commit. It need not prove that it has
+  /// seen its registration: images come in order, so it has when anybody hears that it is unfenced.
+  void submit(protocol::BrokerRegistrationRequest request,
+              ReplyTo<protocol::BrokerRegistrationResponse> on_registered,
+              ReplyTo<protocol::BrokerHeartbeatResponse> on_unfenced);
   void submit(protocol::ControllerRegistrationRequest request,
               ReplyTo<protocol::ControllerRegistrationResponse> reply);
   void submit(protocol::UnregisterBrokerRequest request, ReplyTo<protocol::UnregisterBrokerResponse> reply);

@@ -17,6 +17,8 @@ using std::chrono::nanoseconds;
 
 namespace {
 constexpr const char* kComponent = "kraft.MetadataNode";
+/// Long enough for a start not to wait for it.
+constexpr milliseconds kStateMayWait{500};
 }  // namespace
 
 MetadataNode::Impl::Impl(MetadataNodeDependencies dependencies, MetadataNodeOptions options,
@@ -44,13 +46,11 @@ Result<void> MetadataNode::Impl::open() {
     return fail(ErrorCode::kInvalidConfig,
                 fmt::format("{} belongs to node {}, not to {}", options_.directory,
                             properties->node_id.value(), options_.node_id.value()));
-  if (!TRY(files.exists(log_directory_))) {
-    TRY(files.create_directories(log_directory_));
-    TRY(files.sync_directory(options_.directory));
-  }
+  if (!TRY(files.exists(log_directory_))) TRY(files.create_directories(log_directory_));
   const auto state = TRY(read_quorum_state(files, log_directory_ + "/quorum-state"));
   log_ = TRY(RaftLog::open(files, dependencies_.clock,
                            {log_directory_, options_.segment_bytes, options_.segment_ms}));
+  directory_unsynced_ = log_->position().end == Offset(0);
   LoadedMetadata loaded = TRY(load_metadata(files, log_directory_, *log_));
 
   RaftOptions raft;
@@ -105,7 +105,7 @@ Result<nanoseconds> MetadataNode::Impl::run_once(nanoseconds now) {
   return deadline();
 }
 
-Result<void> MetadataNode::Impl::run(nanoseconds) {
+Result<void> MetadataNode::Impl::run(nanoseconds now) {
   TRY(drive(Tick{}));
   if (!is_leader()) {
     refuse_all(ErrorCode::kNotController);
@@ -125,6 +125,7 @@ Result<void> MetadataNode::Impl::run(nanoseconds) {
   }
   TRY(append_when_due());
   TRY(commit());
+  if (now >= state_due_) TRY(write_state());
   return snapshot_when_due();
 }
 
@@ -137,9 +138,9 @@ Result<void> MetadataNode::Impl::drive(const RaftInput& input) {
 
 Result<void> MetadataNode::Impl::carry_out(const Ready& ready) {
   if (ready.persist) {
-    TRY(dependencies_.files.write_file_atomically(
-        log_directory_ + "/quorum-state",
-        format_quorum_state(*ready.persist, raft_->kraft_version(), raft_->voters())));
+    unwritten_state_ = *ready.persist;
+    state_due_ = now_ + kStateMayWait;
+    if (!ready.persist_may_wait) TRY(write_state());
     TRY(drive(StatePersisted{*ready.persist}));
   }
   if (!ready.append.empty()) {
@@ -151,6 +152,15 @@ Result<void> MetadataNode::Impl::carry_out(const Ready& ready) {
     TRY(drive(LogAppended{log_->position()}));
     TRY(activate());
   }
+  return {};
+}
+
+Result<void> MetadataNode::Impl::write_state() {
+  if (!unwritten_state_) return {};
+  TRY(dependencies_.files.write_file_atomically(
+      log_directory_ + "/quorum-state",
+      format_quorum_state(*unwritten_state_, raft_->kraft_version(), raft_->voters())));
+  unwritten_state_.reset();
   return {};
 }
 
@@ -299,6 +309,8 @@ Result<void> MetadataNode::Impl::append_when_due() {
 Result<void> MetadataNode::Impl::commit() {
   if (log_->synced_end() < log_->position().end || raft_->high_watermark() < log_->position().end) {
     TRY(log_->sync());
+    if (directory_unsynced_) TRY(dependencies_.files.sync_directory(options_.directory));
+    directory_unsynced_ = false;
     TRY(drive(LogSynced{log_->synced_end()}));
     log_->set_high_watermark(raft_->high_watermark());
   }
@@ -331,6 +343,7 @@ nanoseconds MetadataNode::Impl::deadline() const {
     next = std::min(next, last_append_ + milliseconds(options_.max_idle_interval_ms));
   if (auto expiry = sessions_.next_expiry_ms(*working_))
     next = std::min<nanoseconds>(next, milliseconds(*expiry));
+  if (unwritten_state_) next = std::min(next, state_due_);
   if (options_.snapshot_max_interval_ms > 0)
     next = std::min(next, last_snapshot_ + milliseconds(options_.snapshot_max_interval_ms));
   return std::max(next, now_);
@@ -340,6 +353,7 @@ Result<void> MetadataNode::Impl::close() {
   refuse_all(ErrorCode::kNotController);
   if (failed_ || !log_) return {};
   TRY(commit());
+  TRY(write_state());
   TRY(drive(Resign{}));
   return log_->close();
 }

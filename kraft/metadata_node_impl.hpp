@@ -46,6 +46,7 @@ class MetadataNode::Impl {
   Result<void> run(std::chrono::nanoseconds now);
   Result<void> drive(const RaftInput& input);
   Result<void> carry_out(const Ready& ready);
+  Result<void> write_state();
   Result<void> activate();
   /// Views in the records point into `stored`, the content of bootstrap.checkpoint.
   Result<MetadataRecords> bootstrap_records(const std::vector<Bytes>& stored) const;
@@ -80,6 +81,11 @@ class MetadataNode::Impl {
   std::deque<Queued> queue_;
   std::deque<Pending> pending_;
   bool abort_transaction_ = false;
+  /// The log is new. Its first sync makes the names in options_.directory durable, meta.properties among
+  /// them: nothing was promised to anybody before (FormatOptions::is_started_at_once).
+  bool directory_unsynced_ = false;
+  std::optional<QuorumState> unwritten_state_;
+  std::chrono::nanoseconds state_due_{0};
   std::optional<Error> failed_;
 
   std::chrono::nanoseconds now_{0};

@@ -51,6 +51,7 @@ TEST_CASE("with static voters the control records of kraft.version 1 are not wri
   REQUIRE(fixture.run());
   CHECK(fixture.node->kraft_version() == 0);
   CHECK(fixture.node->image()->offset == Offset(10));
+  REQUIRE(fixture.node->close());
   CHECK(*fixture.files.read_file("/data/__cluster_metadata-0/quorum-state") ==
         R"({"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,)"
         R"("currentVoters":[{"voterId":1}],"data_version":0})");
@@ -242,6 +243,121 @@ TEST_CASE("a crash at any call of the first start leaves a directory that starts
     REQUIRE(opened);
     REQUIRE(fixture.run());
     CHECK(fixture.node->image()->features->metadata_version == 30);
+  }
+}
+
+TEST_CASE("a node that formats for itself begins with the same records as a formatted one") {
+  NodeFixture formatted;
+  REQUIRE(formatted.format());
+  start(formatted);
+  NodeFixture at_once;
+  REQUIRE(at_once.format(FormatOptions::Voters::kStandalone, true));
+  start(at_once);
+  CHECK(at_once.node->image()->offset == formatted.node->image()->offset);
+  CHECK(*at_once.node->image()->features == *formatted.node->image()->features);
+}
+
+TEST_CASE("what a node that formatted for itself has acknowledged survives a crash") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format(FormatOptions::Voters::kStandalone, true));
+  start(fixture);
+  REQUIRE(fixture.create_topic("t1"));
+  fixture.node.reset();
+  fixture.files.crash();
+  CHECK(*fixture.files.exists("/data/meta.properties"));
+  start(fixture);
+  CHECK(fixture.node->image()->topic("t1") != nullptr);
+  CHECK(fixture.node->epoch() == LeaderEpoch(2));
+}
+
+TEST_CASE(
+    "a crash at any call of a first start that formats leaves what a next start formats or goes on with") {
+  bool struck = true;
+  int formatted_anew = 0;
+  int gone_on = 0;
+  for (std::uint64_t n = 1; struck; ++n) {
+    REQUIRE(n < 1000);
+    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+      NodeFixture fixture;
+      fixture.files.fail_nth_call(n);
+      bool acknowledged = false;
+      if (fixture.format(FormatOptions::Voters::kStandalone, true) && fixture.open() && fixture.run()) {
+        (void)fixture.register_broker();
+        auto created = fixture.create_topic("t1");
+        acknowledged = created && created->topics.at(0).error_code == 0;
+      }
+      struck = fixture.files.fault_struck();
+      fixture.files.fail_nth_call(0);
+      fixture.node.reset();
+      SeededRandom chance(n * 31 + seed);
+      if (seed == 0)
+        fixture.files.crash();
+      else
+        fixture.files.crash(chance);
+      INFO("call " << n << ", seed " << seed);
+      const bool known = *fixture.files.exists("/data/meta.properties");
+      ++(known ? gone_on : formatted_anew);
+      if (acknowledged) CHECK(known);
+      if (!known) REQUIRE(fixture.format(FormatOptions::Voters::kStandalone, true));
+      auto opened = fixture.open();
+      INFO((opened ? std::string() : opened.error().detail));
+      REQUIRE(opened);
+      REQUIRE(fixture.run());
+      CHECK(fixture.node->image()->features->metadata_version == 30);
+      if (acknowledged) CHECK(fixture.node->image()->topic("t1") != nullptr);
+    }
+  }
+  CHECK(formatted_anew > 0);
+  CHECK(gone_on > 0);
+}
+
+TEST_CASE("a leader's state is written when its first rush is over, and not before") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  const std::string state = "/data/__cluster_metadata-0/quorum-state";
+  REQUIRE(fixture.open());
+  auto due = fixture.run();
+  REQUIRE(due);
+  CHECK_FALSE(*fixture.files.exists(state));
+  CHECK(*due <= fixture.clock.monotonic() + std::chrono::milliseconds(500));
+  fixture.clock.now_ms += 500;
+  REQUIRE(fixture.run());
+  CHECK(fixture.files.read_file(state)->starts_with(R"({"leaderId":1,"leaderEpoch":1,)"));
+}
+
+TEST_CASE("a broker registers and is unfenced in one commit, and a refused one stays out") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  REQUIRE(fixture.open());
+  protocol::BrokerRegistrationRequest request;
+  request.broker_id = 1;
+  request.cluster_id = kTestClusterId;
+  request.incarnation_id = Uuid::random(fixture.random);
+  request.log_dirs = {fixture.options.directory_id.value()};
+  for (const auto& [name, range] : supported_features())
+    request.features.push_back({name, range.min, range.max});
+  std::int16_t registered = -1;
+  std::int16_t unfenced = -1;
+  const auto join = [&](protocol::BrokerRegistrationRequest from) {
+    fixture.node->submit(
+        std::move(from),
+        ReplyTo<protocol::BrokerRegistrationResponse>([&](auto answer) { registered = answer.error_code; }),
+        ReplyTo<protocol::BrokerHeartbeatResponse>([&](auto answer) { unfenced = answer.error_code; }));
+    REQUIRE(fixture.run());
+  };
+  SECTION("accepted") {
+    join(request);
+    CHECK(registered == 0);
+    CHECK(unfenced == 0);
+    REQUIRE(fixture.node->image()->broker(BrokerId(1)) != nullptr);
+    CHECK_FALSE(fixture.node->image()->broker(BrokerId(1))->fenced);
+  }
+  SECTION("refused") {
+    request.cluster_id = "another";
+    join(request);
+    CHECK(registered != 0);
+    CHECK(unfenced != 0);
+    CHECK(fixture.node->image()->broker(BrokerId(1)) == nullptr);
   }
 }
 

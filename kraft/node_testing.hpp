@@ -69,9 +69,10 @@ struct NodeFixture {
     options.controller_endpoints = {{"CONTROLLER", {"localhost", 9093}, 0}};
   }
 
-  [[nodiscard]] Result<FormatReport> format(
-      FormatOptions::Voters voters = FormatOptions::Voters::kStandalone) {
+  [[nodiscard]] Result<FormatReport> format(FormatOptions::Voters voters = FormatOptions::Voters::kStandalone,
+                                            bool is_started_at_once = false) {
     FormatOptions format;
+    format.is_started_at_once = is_started_at_once;
     format.cluster_id = kTestClusterId;
     format.node_id = BrokerId(1);
     format.log_directories = {directory};

@@ -71,6 +71,7 @@ void RaftNode::begin_election(Ready& ready) {
   state_.voted = {kNoBroker, DirectoryId()};
   state_durable_ = false;
   ready.persist = state_;
+  ready.persist_may_wait = true;
 }
 
 void RaftNode::on(const StatePersisted& input, Ready& ready) {

@@ -12,7 +12,10 @@
 //  2. high_watermark <= synced end <= log end, and the high watermark never decreases.
 //  3. A leader's high watermark covers its own epoch's LeaderChange record before anything is reported
 //     committed.
-//  4. Nothing is appended or sent in an epoch before the quorum state of that epoch is durable.
+//  4. Nothing is appended or sent in an epoch before the quorum state of that epoch is durable. A sole
+//  voter's
+//     may follow later: the epoch's first batch carries it, nobody else votes or hears of an epoch whose
+//     first batch is not durable, and a start takes the later of the two epochs.
 // Units: offsets count records, deadlines are on Clock::monotonic()'s scale.
 #pragma once
 
@@ -127,6 +130,8 @@ using RaftControlRecord = std::variant<LeaderChangeControl, KraftVersionControl,
 struct Ready {
   /// Make durable, then say StatePersisted.
   std::optional<QuorumState> persist;
+  /// StatePersisted may be said at once, and the state made durable some time after the log's next sync.
+  bool persist_may_wait = false;
   /// Append as one control batch of the current epoch, then say LogAppended; syncing may follow later.
   std::vector<RaftControlRecord> append;
   std::vector<AddressedMessage> messages;

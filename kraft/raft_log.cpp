@@ -16,6 +16,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(FileSystem& files, const Clock& c
   open.directory = options.directory;
   open.topic_partition = {"__cluster_metadata", PartitionIndex(0)};
   open.topic_id = TopicId(kMetadataTopicUuid);
+  open.is_always_recovered = true;
   open.config.segment_bytes = options.segment_bytes;
   open.config.segment_ms = options.segment_ms;
   open.config.retention_ms = -1;  // only what a snapshot contains is deleted

@@ -65,7 +65,7 @@ Bytes make_snapshot(const SnapshotId& id, const SnapshotHead& head, std::int64_t
 }
 
 Result<void> write_snapshot_file(FileSystem& files, const std::string& directory, const SnapshotId& id,
-                                 ByteView content) {
+                                 ByteView content, bool sync_name) {
   const std::string path = directory + "/" + snapshot_name(id);
   const std::string part = path + ".part";
   TRY(files.remove(part));
@@ -76,6 +76,7 @@ Result<void> write_snapshot_file(FileSystem& files, const std::string& directory
   }
   TRY(files.set_mode(part, 0400));
   TRY(files.rename(part, path));
+  if (!sync_name) return {};
   return files.sync_directory(directory);
 }
 

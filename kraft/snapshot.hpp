@@ -38,7 +38,7 @@ struct SnapshotHead {
 [[nodiscard]] Bytes make_snapshot(const SnapshotId& id, const SnapshotHead& head, std::int64_t now_ms,
                                   std::span<const Bytes> records);
 Result<void> write_snapshot_file(FileSystem& files, const std::string& directory, const SnapshotId& id,
-                                 ByteView content);
+                                 ByteView content, bool sync_name = true);
 
 /// Calls `record` with each data record; CORRUPT_MESSAGE unless header and footer are there.
 Result<SnapshotHead> read_snapshot(ByteView content,

@@ -32,7 +32,7 @@ struct EpochEntry {
 Result<std::vector<EpochEntry>> read_epoch_checkpoint(FileSystem& files, const std::string& path);
 Result<void> write_epoch_checkpoint(FileSystem& files, const std::string& path,
                                     const std::vector<EpochEntry>& entries);
-/// The same, but it lasts only once the caller has synced the directory: a crash may bring the old file back.
+/// The same, but it lasts only once the caller has synced the file and its directory.
 Result<void> replace_epoch_checkpoint(FileSystem& files, const std::string& path,
                                       const std::vector<EpochEntry>& entries);
 

@@ -4,8 +4,9 @@
 // Invariants
 //  1. Epochs and start offsets both grow strictly.
 //  2. The file holds the same entries, but for what a failed write left behind: every change writes it whole.
-//     An epoch that begins is durable once the directory is synced, which must be before the recovery point
-//     moves past its start; recovery finds it again in the batches until then.
+//     An epoch that begins is durable once the file and its directory are synced, which must be before the
+//     recovery point moves past its start. Until then a crash may tear the file: load() refuses it then, and
+//     the batches tell the epochs.
 // Source: KIP-101, KIP-279.
 #pragma once
 
@@ -32,7 +33,7 @@ class LeaderEpochCache {
   [[nodiscard]] const std::vector<EpochEntry>& entries() const { return entries_; }
 
   /// Begins `epoch` at `start` when it is newer than the latest; entries that contradict it are dropped.
-  /// Does not sync the directory. True when something changed.
+  /// Does not sync. True when something changed.
   Result<bool> assign(LeaderEpoch epoch, Offset start);
   /// As assign(), without writing the file; true when something changed. For recovery, which writes once.
   bool assign_in_memory(LeaderEpoch epoch, Offset start);

@@ -35,8 +35,9 @@ struct MetaProperties {
 
 /// Nothing when the file is missing; an error when it is malformed.
 Result<std::optional<MetaProperties>> read_meta_properties(FileSystem& files, const std::string& directory);
+/// The content is durable; the name too, unless the caller syncs the directory later.
 Result<void> write_meta_properties(FileSystem& files, const std::string& directory,
-                                   const MetaProperties& properties);
+                                   const MetaProperties& properties, bool sync_name = true);
 
 /// Opens one log by itself, outside any manager: the metadata log and tests. Recovers from `recovery_point`.
 struct OpenLogOptions {
@@ -47,6 +48,9 @@ struct OpenLogOptions {
   Offset recovery_point;
   Offset log_start_offset;  // as checkpointed; a new log begins here
   bool clean = false;       // the last stop was clean
+  /// No open is ever `clean` and all start at recovery point 0, so that whatever stands beside the segments
+  /// is found again in the batches: sync() leaves it to close().
+  bool is_always_recovered = false;
 };
 Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,
                                                const OpenLogOptions& options);

@@ -72,6 +72,21 @@ TEST_CASE_METHOD(ManagerFixture,
   CHECK(must(read_partition_metadata(files, directory)) == kId);
 }
 
+TEST_CASE_METHOD(ManagerFixture,
+                 "a log whose partition.metadata a crash tore opens and adopts its topic id") {
+  must(try_open());
+  auto log = must(manager->create(kTp, kId, LogConfig{}));
+  must(append(*log, make_batch({.count = 3})));
+  const std::string name = log->directory() + "/partition.metadata";
+  const std::string whole = must(files.read_file(name));
+  const std::string left = GENERATE(std::string(), std::string(10, '\0'), std::string("version: 0\ntop"),
+                                    std::string("version: 0\ntopic_id: AAAA"));
+  must(files.replace_file(name, left));
+  must(try_open());
+  CHECK(must(manager->create(kTp, kId, LogConfig{}))->log_end_offset() == Offset(3));
+  CHECK(must(files.read_file(name)) == whole);
+}
+
 Error open_error(ManagerFixture& fixture) {
   auto opened = fixture.try_open();
   REQUIRE(!opened);

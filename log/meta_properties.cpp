@@ -143,11 +143,20 @@ Result<std::optional<MetaProperties>> read_meta_properties(FileSystem& files, co
 }
 
 Result<void> write_meta_properties(FileSystem& files, const std::string& directory,
-                                   const MetaProperties& properties) {
-  return files.write_file_atomically(
-      directory + "/meta.properties",
+                                   const MetaProperties& properties, bool sync_name) {
+  const std::string content =
       fmt::format("#\nnode.id={}\ndirectory.id={}\nversion=1\ncluster.id={}\n", properties.node_id.value(),
-                  properties.directory_id.value().to_string(), escape(properties.cluster_id)));
+                  properties.directory_id.value().to_string(), escape(properties.cluster_id));
+  const std::string path = directory + "/meta.properties";
+  if (sync_name) return files.write_file_atomically(path, content);
+  const std::string temporary = path + ".tmp";
+  {
+    const auto file = TRY(files.open(temporary, OpenMode::kReadWriteCreate));
+    TRY(file->truncate(0));
+    TRY(file->write_at(0, as_bytes(content)));
+    TRY(file->sync());
+  }
+  return files.rename(temporary, path);
 }
 
 }  // namespace barnabas::log

@@ -91,6 +91,11 @@ Result<std::optional<TopicId>> read_partition_metadata(FileSystem& files, const 
   std::string content = TRY(files.read_file(path));
   auto version = line_value(content, "version");
   auto text = line_value(content, "topic_id");
+  // It is written without a sync, so a crash may leave its end cut off or zero.
+  constexpr std::size_t kIdCharacters = 22;
+  const bool is_torn =
+      content.find('\0') != std::string::npos || !version || !text || text->size() < kIdCharacters;
+  if (is_torn) return std::nullopt;
   auto id = text ? Uuid::parse(*text) : std::nullopt;
   if (version != "0" || !id)
     return fail(ErrorCode::kKafkaStorageError,

@@ -35,9 +35,10 @@ DirectoryState directory_state(std::string_view name);
 /// "topic-3.<hex>-delete", cut in the topic to 255 bytes. Requires kDelete or kStray.
 std::string renamed_directory(const TopicPartition& tp, const Uuid& id, DirectoryState state);
 
-/// The topic id in `directory`/partition.metadata; nothing when there is no such file.
+/// The topic id in `directory`/partition.metadata; nothing when there is no such file, or one that a crash
+/// left without its content. The id is then the one that the metadata log names.
 Result<std::optional<TopicId>> read_partition_metadata(FileSystem& files, const std::string& directory);
-/// It lasts once the caller has synced `directory`.
+/// It lasts once the caller has synced the file and `directory`.
 Result<void> write_partition_metadata(FileSystem& files, const std::string& directory, TopicId topic_id);
 
 }  // namespace barnabas::log

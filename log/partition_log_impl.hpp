@@ -121,6 +121,8 @@ class PartitionLogImpl final : public PartitionLog {
 
   // maintenance
   Result<void> begin_epoch(LeaderEpoch epoch, Offset start);
+  /// A file that was written, or put in the place of another, without a sync: the next sync() makes it last.
+  void must_sync(const std::string& side_file);
   [[nodiscard]] std::string parent_directory() const { return directory_.substr(0, directory_.rfind('/')); }
   Result<void> roll_at(Offset base);
   Result<void> add_segment(Offset base);
@@ -157,10 +159,11 @@ class PartitionLogImpl final : public PartitionLog {
 
   mutable std::mutex segments_mutex_;  // of changes to segments_, and of reading it in sync()
   Segments segments_;
-  std::vector<std::string> unsynced_snapshots_;  // by segments_mutex_
-  bool directory_changed_ = false;               // by segments_mutex_: files made since the last sync
-  bool parent_changed_ = false;                  // by segments_mutex_: the directory was made since then
-  std::mutex sync_mutex_;                        // one sync() at a time
+  std::vector<std::string> unsynced_files_;  // by segments_mutex_: beside the segments
+  bool directory_changed_ = false;           // by segments_mutex_: files made since the last sync
+  bool parent_changed_ = false;              // by segments_mutex_: the directory was made since then
+  bool side_files_wait_;                     // by sync_mutex_: they last from close() on
+  std::mutex sync_mutex_;                    // one sync() at a time
 
   LeaderEpochCache epochs_;
   ProducerState producers_;

@@ -17,6 +17,7 @@ PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const 
       topic_id_(options.topic_id),
       directory_(options.directory),
       config_(options.config),
+      side_files_wait_(options.is_always_recovered),
       epochs_(files, options.directory + "/leader-epoch-checkpoint"),
       producers_(to_string(options.topic_partition), options.config.producer_id_expiration_ms) {}
 
@@ -71,10 +72,15 @@ Result<void> PartitionLogImpl::assign_epoch_start(LeaderEpoch epoch, Offset star
 }
 
 Result<void> PartitionLogImpl::begin_epoch(LeaderEpoch epoch, Offset start) {
-  if (!TRY(epochs_.assign(epoch, start))) return {};
-  std::lock_guard lock(segments_mutex_);
-  directory_changed_ = true;
+  if (TRY(epochs_.assign(epoch, start))) must_sync(path("leader-epoch-checkpoint"));
   return {};
+}
+
+void PartitionLogImpl::must_sync(const std::string& side_file) {
+  std::lock_guard lock(segments_mutex_);
+  if (std::ranges::find(unsynced_files_, side_file) == unsynced_files_.end())
+    unsynced_files_.push_back(side_file);
+  directory_changed_ = true;
 }
 
 std::uint64_t PartitionLogImpl::size_bytes() const {
@@ -112,9 +118,7 @@ Result<void> PartitionLogImpl::write_snapshot() {
   TRY(file->truncate(0));
   TRY(file->write_at(0, producers_.encode()));
   snapshot_offset_ = log_end_offset();
-  std::lock_guard lock(segments_mutex_);
-  unsynced_snapshots_.push_back(name);
-  directory_changed_ = true;
+  must_sync(name);
   return {};
 }
 
@@ -122,7 +126,7 @@ Result<void> PartitionLogImpl::sync() {
   TRY(check_open());
   std::lock_guard one_at_a_time(sync_mutex_);
   std::vector<std::shared_ptr<Segment>> to_sync;
-  std::vector<std::string> snapshots;
+  std::vector<std::string> side_files;
   bool directory_changed = false;
   bool parent_changed = false;
   Offset end;
@@ -130,14 +134,14 @@ Result<void> PartitionLogImpl::sync() {
     std::lock_guard lock(segments_mutex_);
     end = log_end_offset();
     for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at) to_sync.push_back(at->second);
-    snapshots.swap(unsynced_snapshots_);
+    if (!side_files_wait_) side_files.swap(unsynced_files_);
     directory_changed = std::exchange(directory_changed_, false);
     parent_changed = std::exchange(parent_changed_, false);
   }
   for (const auto& segment : to_sync) TRY(noted(segment->sync_files(segment != to_sync.back())));
-  for (const std::string& snapshot : snapshots) {
-    if (!TRY(noted(files_.exists(snapshot)))) continue;
-    auto file = files_.open(snapshot, OpenMode::kReadWrite);
+  for (const std::string& name : side_files) {
+    if (!TRY(noted(files_.exists(name)))) continue;
+    auto file = files_.open(name, OpenMode::kReadWrite);
     if (file) TRY(noted((*file)->sync()));
   }
   if (directory_changed) TRY(noted(files_.sync_directory(directory_)));
@@ -280,6 +284,7 @@ Result<void> PartitionLogImpl::close() {
   auto finish = [this]() -> Result<void> {
     TRY(write_snapshot());
     TRY(active().seal());
+    side_files_wait_ = false;
     TRY(sync());
     // sync() leaves the last segment's indexes alone; the next start takes them as they are.
     return active().sync_files(true);

@@ -72,8 +72,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
 Result<void> PartitionLogImpl::adopt_topic_id(TopicId topic_id) {
   TRY(write_partition_metadata(files_, directory_, topic_id));
   topic_id_ = topic_id;
-  std::lock_guard lock(segments_mutex_);
-  directory_changed_ = true;
+  must_sync(path("partition.metadata"));
   return {};
 }
 

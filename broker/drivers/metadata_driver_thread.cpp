@@ -34,7 +34,7 @@ Result<void> MetadataDriverThread::open(kraft::MetadataNodeOptions options) {
       });
   if (!opened) return std::unexpected(std::move(opened).error());
   node_ = std::move(*opened);
-  return lead(kPatienceToLead);
+  return {};
 }
 
 MetadataDriverThread::~MetadataDriverThread() {
@@ -62,15 +62,15 @@ Result<void> MetadataDriverThread::lead(nanoseconds patience) {
 }
 
 Result<void> MetadataDriverThread::start(ReplicaManager& replicas, BrokerIdentity identity) {
-  replicas_ = &replicas;
   identity_ = std::move(identity);
   incarnation_ = Uuid::random(dependencies_.node.random);
-  publish(node_->image(), nullptr);
+  // Queued before the election, so that registration shares the commit that the election needs.
   const bool is_broker = dependencies_.config.settings()->is_broker;
-  if (is_broker)
-    register_broker();
-  else
-    finish_start({});
+  if (is_broker) register_broker();
+  TRY(lead(kPatienceToLead));
+  replicas_ = &replicas;
+  publish(node_->image(), nullptr);
+  if (!is_broker) finish_start({});
   thread_ = std::thread([this] { run(); });
   std::unique_lock lock(mutex_);
   started_.wait(lock, [this] { return start_result_.has_value(); });
@@ -198,7 +198,7 @@ void MetadataDriverThread::register_broker() {
   for (const auto& [name, range] : kraft::supported_features())
     request.features.push_back({name, range.min, range.max});
   for (const auto& directory : identity_.directories) request.log_dirs.push_back(directory.value());
-  node_->submit(std::move(request), [this](const protocol::BrokerRegistrationResponse& response) {
+  const auto on_registered = [this](const protocol::BrokerRegistrationResponse& response) {
     if (response.error_code != 0) {
       finish_start(barnabas::fail(
           static_cast<ErrorCode>(response.error_code),
@@ -206,8 +206,13 @@ void MetadataDriverThread::register_broker() {
       return;
     }
     broker_epoch_.store(response.broker_epoch);
-    next_heartbeat_ = now();
-  });
+  };
+  const auto on_unfenced = [this](const protocol::BrokerHeartbeatResponse& response) {
+    if (broker_epoch() < 0) return;
+    next_heartbeat_ = now() + milliseconds(dependencies_.config.settings()->broker_heartbeat_interval_ms);
+    on_heartbeat(response);
+  };
+  node_->submit(std::move(request), on_registered, on_unfenced);
 }
 
 void MetadataDriverThread::heartbeat() {

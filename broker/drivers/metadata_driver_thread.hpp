@@ -1,10 +1,11 @@
 // MetadataDriverThread: the MetadataDriver of production, a thread of its own that sleeps until a request
 // comes or the quorum's next deadline.
 //
-// Owned by the node. Life: made early, because others refer to it; open() on the main thread brings the local
-// quorum up (a quorum of one leads at once); start() publishes the first image, registers the broker and
-// waits until it is unfenced; stop() leaves the cluster as a controlled shutdown does and closes the metadata
-// log. Thread safety: as MetadataDriver says; open, start and stop are called by the main thread, once each.
+// Owned by the node. Life: made early, because others refer to it; open() on the main thread reads the
+// metadata log; start() brings the local quorum up (a quorum of one leads at once) and registers and unfences
+// the broker in the commit of that, publishes the image of all this as the first, and begins the thread;
+// stop() leaves the cluster as a controlled shutdown does and closes the metadata log. Thread safety: as
+// MetadataDriver says; open, start and stop are called by the main thread, once each.
 //
 // Errors: a metadata log that fails makes the node useless, so `on_failure` is called once (from the driver's
 // thread) and every later request is refused.
@@ -49,9 +50,6 @@ class MetadataDriverThread final : public MetadataDriver {
   ~MetadataDriverThread() override;
 
   Result<void> open(kraft::MetadataNodeOptions options);
-  /// What is known after open() and before start().
-  [[nodiscard]] kraft::MetadataImagePtr image() const { return node_->image(); }
-
   Result<void> start(ReplicaManager& replicas, BrokerIdentity identity);
   /// Fences this broker and moves its partitions away (a lone broker's are left without a leader), then ends
   /// the thread and closes the log. Idempotent.
