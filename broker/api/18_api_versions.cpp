@@ -74,8 +74,10 @@ void handle_api_versions(Services& services, const RequestContext& context, ApiV
     context.connection->software_name = std::move(request.client_software_name);
     context.connection->software_version = std::move(request.client_software_version);
   }
-  for (const ApiRow& row : api_table())
+  for (const ApiRow& row : api_table()) {
+    if (!is_served_on(row, context.connection->controller_listener)) continue;
     response.api_keys.push_back({row.key, row.min_version, row.max_version});
+  }
   if (context.api_version >= 3) add_features(*services.metadata.image(), context.api_version, response);
   reply.send(response);
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/api_keys.hpp"
+
 namespace barnabas::broker {
 
 // One function an API, in the file of its number: 18 is served by 18_api_versions.cpp.
@@ -83,6 +85,12 @@ std::span<const ApiRow> api_table() {
 const ApiRow* find_api(std::int16_t key) {
   const auto* row = std::ranges::lower_bound(kTable, key, {}, &ApiRow::key);
   return row != std::end(kTable) && row->key == key ? row : nullptr;
+}
+
+bool is_served_on(const ApiRow& row, bool controller_listener) {
+  const protocol::ApiInfo* api = protocol::find_api(row.key);
+  const auto listener = controller_listener ? protocol::kControllerListener : protocol::kBrokerListener;
+  return api != nullptr && (api->listeners & listener) != 0;
 }
 
 }  // namespace barnabas::broker

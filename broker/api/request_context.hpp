@@ -26,6 +26,7 @@ struct ClientConnection {
   std::uint64_t id = 0;
   std::string listener;              // name of the listener it came in by
   bool privileged_listener = false;  // the inter-broker listener or the controller's
+  bool controller_listener = false;  // other APIs are served there: api_table.hpp, is_served_on()
   Endpoint local;
   Endpoint peer;
   std::string software_name = "unknown";  // from ApiVersions v3+

@@ -36,6 +36,7 @@ void Server::accept(const ListenerOptions& listener, std::shared_ptr<Connection>
     client->id = next_id_++;
     client->listener = listener.name;
     client->privileged_listener = listener.privileged;
+    client->controller_listener = listener.controller;
     client->local = stream->local();
     client->peer = stream->peer();
     Reactor* reactor = &stream->reactor();

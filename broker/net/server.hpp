@@ -18,6 +18,7 @@ struct ListenerOptions {
   std::string name;
   Endpoint bind;
   bool privileged = false;  // inter-broker or controller listener
+  bool controller = false;  // serves the controller's APIs
 };
 
 struct ServerOptions {

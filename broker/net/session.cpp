@@ -292,6 +292,8 @@ void Session::dispatch(MutableByteView frame) {
   const ApiRow* row = find_api(context.api_key);
   if (!reader.ok()) return refuse(context, "the header is cut short");
   if (!row) return refuse(context, "this API is not served");
+  if (!is_served_on(*row, client_->controller_listener))
+    return refuse(context, "this API is not served on this listener");
   // An ApiVersions request of any version is answered, so that newer clients can find a version we know
   // (KIP-511).
   const bool known = context.api_version >= row->lowest_served && context.api_version <= row->max_version;
