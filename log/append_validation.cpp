@@ -31,11 +31,18 @@ std::unexpected<Error> invalid() {
   return fail(ErrorCode::kInvalidRecord);
 }
 
-/// The request's one entry. What ProduceRequest itself refuses in Kafka.
+/// The request's one entry. What ProduceRequest itself refuses in Kafka. Bytes behind it that announce an entry
+/// and do not have all of it are nobody's: they are left away.
 Result<protocol::LogEntry> only_entry(MutableByteView batches) {
-  protocol::BatchCursor cursor(batches, protocol::BatchCursor::Tail::kWhole);
+  protocol::BatchCursor cursor(batches);
   auto entry = TRY(cursor.next());
-  if (!entry || cursor.position() != batches.size()) return invalid();
+  if (!entry || TRY(cursor.next())) return invalid();
+  const ByteView rest = ByteView(batches).subspan(cursor.position());
+  if (rest.size() >= protocol::kLogOverheadBytes &&
+      protocol::load_big_endian<std::int32_t>(rest.data() + protocol::batch_field::kLength) <
+          protocol::kMinEntryLength) {
+    return fail(ErrorCode::kCorruptMessage);
+  }
   return *entry;
 }
 
@@ -151,6 +158,7 @@ Target target_compression(const LogConfig& config, Codec source) {
   return {codec, level};
 }
 
+/// The records of a batch written anew, with offsets one after another whatever they were.
 Result<Bytes> recompress(const RecordBatchView& batch, const Target& target) {
   Scratch& scratch = thread_scratch();
   protocol::BatchOptions options = protocol::options_of(batch);
@@ -159,12 +167,17 @@ Result<Bytes> recompress(const RecordBatchView& batch, const Target& target) {
   protocol::RecordBatchBuilder builder(options);
   protocol::RecordCursor cursor(batch, scratch.records);
   protocol::RecordView record;
-  while (TRY(cursor.next(record))) builder.append_copy(record);
+  while (TRY(cursor.next(record))) {
+    record.offset = builder.next_offset();
+    builder.append_copy(record);
+  }
   return builder.build(scratch.compressor);
 }
 
 bool is_message_set(ByteView batches) {
-  return batches.size() >= protocol::kEntryPrefixBytes && protocol::LogEntry(batches).is_legacy();
+  if (batches.size() < protocol::kEntryPrefixBytes) return false;
+  const std::int8_t magic = protocol::LogEntry(batches).magic();
+  return magic == 0 || magic == 1;
 }
 
 /// What a client older than Kafka 0.11 sends, as one batch of magic 2.
@@ -215,9 +228,11 @@ std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batc
   if (!summary.problems.empty()) return std::unexpected(refusal_of(summary.problems, rules, context));
   if (!stamps && batch.timestamp_type() == protocol::TimestampType::kLogAppendTime)
     return std::unexpected(wrong_timestamp_type(batch.count()));
-  if (summary.count != batch.count() || !summary.deltas_are_consecutive) return invalid();
+  if (summary.count != batch.count()) return invalid();
+  if (!summary.deltas_are_consecutive && batch.codec() != Codec::kNone)
+    return fail(ErrorCode::kUnknownServerError);
 
-  ValidatedBatch validated{batches, {}};
+  ValidatedBatch validated{batches.first(batch.bytes().size()), {}};
   Target target = target_compression(config, batch.codec());
   if (target.codec != batch.codec()) {
     validated.converted = TRY(recompress(batch, target));

@@ -4,8 +4,9 @@
 // The checks, their order and the errors are those of Apache Kafka's produce: the request's shape
 // (INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE), size (MESSAGE_TOO_LARGE), CRC (CORRUPT_MESSAGE), the header
 // (INVALID_RECORD), each record (INVALID_RECORD, INVALID_TIMESTAMP with the records named), bytes that do not
-// decompress (UNKNOWN_SERVER_ERROR). Stricter than Kafka in one thing: offset deltas of uncompressed batches
-// must be consecutive too. Source: KIP-32, KIP-467; measured on Kafka 4.3.1.
+// decompress (UNKNOWN_SERVER_ERROR). Offset deltas that do not run 0, 1, 2, ... are stored as they are in an
+// uncompressed batch, put right where the batch is written anew for the topic's codec, and
+// UNKNOWN_SERVER_ERROR in a compressed batch. Source: KIP-32, KIP-467; measured on Kafka 4.3.1.
 #pragma once
 
 #include "log/partition_log.hpp"

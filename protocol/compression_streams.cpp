@@ -90,6 +90,7 @@ struct Decompressor::Stream {
   ZSTD_DCtx* zstd = nullptr;
   bool zstd_in_frame = false;
   bool snappy_framed = false;
+  bool snappy_empty = false;  // not even a header: snappy-java reads no stream there
   Bytes snappy_block;  // decompressed, where it did not fit the reader's bytes
   std::size_t snappy_block_at = 0;
 };
@@ -121,6 +122,7 @@ Result<void> Decompressor::start(Codec codec, ByteView input, Lz4Header header) 
       stream.snappy_framed =
           input.size() >= kXerialHeader.size() &&
           std::equal(kXerialHeader.begin(), kXerialHeader.begin() + kXerialMagicBytes, input.begin());
+      stream.snappy_empty = input.empty();
       if (stream.snappy_framed) stream.input = input.subspan(kXerialHeader.size());
       return {};
     case Codec::kLz4:
@@ -133,7 +135,7 @@ Result<void> Decompressor::start(Codec codec, ByteView input, Lz4Header header) 
       if (stream.zstd == nullptr) stream.zstd = ZSTD_createDCtx();
       CHECK(stream.zstd != nullptr);
       ZSTD_DCtx_reset(stream.zstd, ZSTD_reset_session_only);
-      stream.zstd_in_frame = true;  // an empty input is a cut one
+      stream.zstd_in_frame = false;  // no bytes are no frames, not a frame that is cut
       return {};
   }
   stream.ended = true;
@@ -247,6 +249,7 @@ Result<ByteView> Decompressor::Stream::next_snappy_block() {
 
 Result<std::size_t> Decompressor::Stream::read_snappy(MutableByteView into) {
   if (snappy_block_at == snappy_block.size()) {
+    if (snappy_empty) return broken(codec, "no bytes");
     if (input.empty()) {
       ended = true;
       return 0;

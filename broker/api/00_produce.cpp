@@ -79,6 +79,7 @@ MutableByteView patchable(const protocol::Records& records) {
   return {const_cast<std::uint8_t*>(records.bytes.data()), records.bytes.size()};
 }
 
+/// By its first batch, as Kafka looks at it.
 bool is_transactional(ByteView records) {
   return records.size() >= protocol::kBatchHeaderBytes && !protocol::LogEntry(records).is_legacy() &&
          protocol::RecordBatchHeader(records.data()).is_transactional();
@@ -196,6 +197,22 @@ void refuse_everything(const ProduceRequest& request, ErrorCode code, ProduceRes
   }
 }
 
+/// One transactional batch makes the whole request one of a transactional id, which it must name and be allowed
+/// to use. Measured on Kafka 4.3.1: this comes before everything else, acks included.
+bool may_be_transactional(const Services& services, const RequestContext& context,
+                          const ProduceRequest& request) {
+  const bool transactional = std::ranges::any_of(request.topic_data, [](const auto& topic) {
+    return std::ranges::any_of(topic.partition_data, [](const auto& data) {
+      return data.records && is_transactional(data.records->bytes);
+    });
+  });
+  if (!transactional) return true;
+  const ClientConnection& client = *context.connection;
+  return request.transactional_id &&
+         services.authorizer.allows(client.principal, client.peer.host, Operation::kWrite,
+                                    ResourceKind::kTransactionalId, *request.transactional_id);
+}
+
 bool any_failed(const ProduceResponse& response) {
   return std::ranges::any_of(response.responses, [](const auto& topic) {
     return std::ranges::any_of(topic.partition_responses,
@@ -206,6 +223,11 @@ bool any_failed(const ProduceResponse& response) {
 void handle_produce(Services& services, const RequestContext& context, ProduceRequest& request,
                     Reply<ProduceResponse> reply) {
   ProduceResponse response;
+  if (!may_be_transactional(services, context, request)) {
+    if (request.acks == 0) return reply.close_connection();
+    refuse_everything(request, ErrorCode::kTransactionalIdAuthorizationFailed, response);
+    return reply.send(response);
+  }
   if (request.acks < -1 || request.acks > 1) {
     refuse_everything(request, ErrorCode::kInvalidRequiredAcks, response);
     return reply.send(response);

@@ -37,12 +37,15 @@ ErrorCode validate(const Services& services, const RequestContext& context, cons
   return ErrorCode::kNone;
 }
 
+/// A refusal names no protocol; older versions have no null for that.
 JoinAnswer answer_by(Reply<JoinGroupResponse> reply, std::int16_t version) {
   return [reply = std::move(reply), version](const JoinGroupResponse& response) mutable {
-    if (version >= kFirstVersionWithNullProtocol || response.protocol_name) return reply.send(response);
-    JoinGroupResponse older = response;
-    older.protocol_name = "";
-    reply.send(older);
+    const bool has_null = version >= kFirstVersionWithNullProtocol;
+    const bool names_protocol = response.error_code == 0 && response.protocol_name;
+    if (names_protocol || response.protocol_name.has_value() != has_null) return reply.send(response);
+    JoinGroupResponse answer = response;
+    answer.protocol_name = has_null ? std::nullopt : std::optional<std::string>("");
+    reply.send(answer);
   };
 }
 

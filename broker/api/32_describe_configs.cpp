@@ -13,6 +13,7 @@
 #include "broker/config/config_description.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "kraft/controller/topic_control.hpp"
+#include "protocol/error_table.hpp"
 #include "protocol/messages/api_describe_configs.hpp"
 
 namespace barnabas::broker {
@@ -134,7 +135,7 @@ void handle_describe_configs(Services& services, const RequestContext& context,
     result.resource_name = asked.resource_name;
     if (poisoned) {
       result.error_code = static_cast<std::int16_t>(ErrorCode::kInvalidRequest);
-      result.error_message = "Unexpected resource type in the request.";
+      result.error_message = protocol::error_message(ErrorCode::kInvalidRequest);
       continue;
     }
     Result<std::vector<ConfigDescription>> entries = std::vector<ConfigDescription>{};

@@ -191,16 +191,14 @@ void ClassicGroups::leave(const protocol::LeaveGroupRequest& request,
                           Answer<protocol::LeaveGroupResponse> answer, Step& step) {
   protocol::LeaveGroupResponse response;
   ClassicGroup* group = find(request.group_id);
-  if (group == nullptr) {
-    response.error_code = static_cast<std::int16_t>(ErrorCode::kUnknownMemberId);
-    return step.reply(answer, std::move(response));
-  }
   bool removed = false;
   for (const auto& identity : request.members) {
     auto& result = response.members.emplace_back();
     result.member_id = identity.member_id;
     result.group_instance_id = identity.group_instance_id;
-    result.error_code = static_cast<std::int16_t>(leave_one(*group, identity, removed, step));
+    const ErrorCode error = group == nullptr ? ErrorCode::kUnknownMemberId  // each by itself, as in Kafka
+                                             : leave_one(*group, identity, removed, step);
+    result.error_code = static_cast<std::int16_t>(error);
   }
   if (removed) members_gone(*group, step);
   if (step.records.empty()) return step.reply(answer, std::move(response));

@@ -26,18 +26,24 @@ Result<void> check_resource(const MetadataImage& image, const ConfigResource& re
       const char* end = resource.name.data() + resource.name.size();
       if (auto [at, error] = std::from_chars(resource.name.data(), end, id);
           error != std::errc() || at != end || id < 0)
-        return fail(ErrorCode::kInvalidRequest,
-                    fmt::format("Unable to parse broker name as a base 10 number: '{}'", resource.name));
+        return fail(ErrorCode::kInvalidRequest, "Unable to parse broker name as a base 10 number.");
+      if (!image.cluster->brokers.contains(BrokerId(id)) && !image.cluster->controllers.contains(BrokerId(id)))
+        return fail(ErrorCode::kBrokerIdNotRegistered, fmt::format("No node with id {} found.", id));
       return {};
     }
     case ConfigResourceType::kClientMetrics:
+      if (resource.name.empty())
+        return fail(ErrorCode::kInvalidRequest, "Subscription name can't be empty");
+      return {};
     case ConfigResourceType::kGroup:
       if (resource.name.empty())
-        return fail(ErrorCode::kInvalidRequest, "Default resources are not allowed for this type.");
+        return fail(ErrorCode::kInvalidRequest, "Default group resources are not allowed.");
       return {};
+    case ConfigResourceType::kBrokerLogger:
+      return fail(ErrorCode::kInvalidRequest, "Log levels cannot be altered yet.");
     default:
-      return fail(ErrorCode::kInvalidRequest,
-                  fmt::format("Unhandled resource type {}", static_cast<int>(resource.type)));
+      return fail(ErrorCode::kUnsupportedVersion,
+                  fmt::format("Unknown resource type {}.", static_cast<int>(resource.type)));
   }
 }
 

@@ -21,7 +21,7 @@ Result<std::vector<std::vector<BrokerId>>> place_replicas(const MetadataImage& i
   if (factor > registered)
     return refuse(
         fmt::format("The target replication factor of {} cannot be reached because only {} "
-                    "broker(s) are registered.",
+                    "broker(s) are registered or some brokers have all their log directories cordoned.",
                     factor, registered));
   if (usable.empty()) return refuse("All brokers are currently fenced.");
   const std::size_t start = random.below(usable.size());
