@@ -31,8 +31,8 @@ std::unexpected<Error> invalid() {
   return fail(ErrorCode::kInvalidRecord);
 }
 
-/// The request's one entry. What ProduceRequest itself refuses in Kafka. Bytes behind it that announce an entry
-/// and do not have all of it are nobody's: they are left away.
+/// The request's one entry. What ProduceRequest itself refuses in Kafka. Bytes behind it that announce an
+/// entry and do not have all of it are nobody's: they are left away.
 Result<protocol::LogEntry> only_entry(MutableByteView batches) {
   protocol::BatchCursor cursor(batches);
   auto entry = TRY(cursor.next());

@@ -91,7 +91,7 @@ struct Decompressor::Stream {
   bool zstd_in_frame = false;
   bool snappy_framed = false;
   bool snappy_empty = false;  // not even a header: snappy-java reads no stream there
-  Bytes snappy_block;  // decompressed, where it did not fit the reader's bytes
+  Bytes snappy_block;         // decompressed, where it did not fit the reader's bytes
   std::size_t snappy_block_at = 0;
 };
 

@@ -197,8 +197,8 @@ void refuse_everything(const ProduceRequest& request, ErrorCode code, ProduceRes
   }
 }
 
-/// One transactional batch makes the whole request one of a transactional id, which it must name and be allowed
-/// to use. Measured on Kafka 4.3.1: this comes before everything else, acks included.
+/// One transactional batch makes the whole request one of a transactional id, which it must name and be
+/// allowed to use. Measured on Kafka 4.3.1: this comes before everything else, acks included.
 bool may_be_transactional(const Services& services, const RequestContext& context,
                           const ProduceRequest& request) {
   const bool transactional = std::ranges::any_of(request.topic_data, [](const auto& topic) {

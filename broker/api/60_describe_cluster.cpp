@@ -34,9 +34,10 @@ Result<void> check_endpoint_type(const RequestContext& context, std::int8_t aske
   const auto name = [](bool of_controller) { return of_controller ? "CONTROLLER" : "BROKER"; };
   const ErrorCode error =
       context.api_version == 0 ? ErrorCode::kInvalidRequest : ErrorCode::kMismatchedEndpointType;
-  return fail(error, fmt::format("The request was sent to an endpoint of type {}, but we wanted an endpoint of "
-                                 "type {}",
-                                 name(controller), name(!controller)));
+  return fail(error,
+              fmt::format("The request was sent to an endpoint of type {}, but we wanted an endpoint of "
+                          "type {}",
+                          name(controller), name(!controller)));
 }
 
 void add_brokers(const kraft::MetadataImage& image, const std::string& listener, bool fenced_too,
@@ -53,8 +54,7 @@ void add_controllers(const kraft::MetadataImage& image, const std::string& liste
   for (const auto& [id, controller] : image.cluster->controllers) {
     const auto found = std::ranges::find(controller.endpoints, listener, &kraft::NamedEndpoint::listener);
     if (found == controller.endpoints.end()) continue;
-    response.brokers.push_back(
-        {id.value(), found->endpoint.host, found->endpoint.port, std::nullopt, false});
+    response.brokers.push_back({id.value(), found->endpoint.host, found->endpoint.port, std::nullopt, false});
   }
 }
 

@@ -1,8 +1,8 @@
-// What AlterConfigs and IncrementalAlterConfigs share: what a broker refuses before its controller is asked, who
-// may, and the way to the controller.
+// What AlterConfigs and IncrementalAlterConfigs share: what a broker refuses before its controller is asked,
+// who may, and the way to the controller.
 //
-// Measured on Kafka 4.3.1: a broker alters its own configuration and that of the cluster, not another broker's;
-// on a controller's listener none of this is checked, the controller says what it makes of it.
+// Measured on Kafka 4.3.1: a broker alters its own configuration and that of the cluster, not another
+// broker's; on a controller's listener none of this is checked, the controller says what it makes of it.
 #pragma once
 
 #include <charconv>

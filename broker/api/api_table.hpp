@@ -31,8 +31,8 @@ struct ApiRow {
 [[nodiscard]] std::span<const ApiRow> api_table();
 /// Null when the API is not served.
 [[nodiscard]] const ApiRow* find_api(std::int16_t key);
-/// Whether an API of the table belongs to listeners of this kind. A request that does not ends its connection,
-/// and ApiVersions does not mention it (measured on Kafka 4.3.1).
+/// Whether an API of the table belongs to listeners of this kind. A request that does not ends its
+/// connection, and ApiVersions does not mention it (measured on Kafka 4.3.1).
 [[nodiscard]] bool is_served_on(const ApiRow& row, bool controller_listener);
 
 /// Adapts `void handle_x(Services&, const RequestContext&, XRequest&, Reply<XResponse>)` to a row's handler.

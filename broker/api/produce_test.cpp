@@ -320,7 +320,12 @@ TEST_CASE("transactional batches are refused: a gap of docs/gaps.md") {
   options.producer_epoch = ProducerEpoch(0);
   options.base_sequence = 0;
   options.is_transactional = true;
-  check_refused(at, at.node.make_batch(1, "v", options), ErrorCode::kInvalidTxnState);
+  const Bytes batch = at.node.make_batch(1, "v", options);
+  check_refused(at, batch, ErrorCode::kTransactionalIdAuthorizationFailed);
+  auto request = at.request(9, batch);
+  request.transactional_id = "tx";
+  const auto named = at.node.ask<ProduceResponse>(request, 9);
+  CHECK(named.responses.at(0).partition_responses.at(0).error_code == code(ErrorCode::kInvalidTxnState));
 }
 
 TEST_CASE("a produce of no topics has an answer of none") {

@@ -326,6 +326,14 @@ TEST_CASE("A refused leader's assignment goes to everybody as an error, and the 
   CHECK(again->generation_id == 3);
 }
 
+TEST_CASE("Members leave a group that is not there each with an error of their own") {
+  ShardFixture fixture;
+  auto left = fixture.leave({{"m", {}}, {"", "instance"}}, "nowhere");
+  CHECK(left.error() == ErrorCode::kNone);
+  REQUIRE(left->members.size() == 2);
+  for (const auto& member : left->members) CHECK(member.error_code == 25);
+}
+
 TEST_CASE("A refused first record leaves no group behind") {
   ShardFixture fixture;
   fixture.log->fail_after(0);

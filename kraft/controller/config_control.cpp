@@ -27,13 +27,13 @@ Result<void> check_resource(const MetadataImage& image, const ConfigResource& re
       if (auto [at, error] = std::from_chars(resource.name.data(), end, id);
           error != std::errc() || at != end || id < 0)
         return fail(ErrorCode::kInvalidRequest, "Unable to parse broker name as a base 10 number.");
-      if (!image.cluster->brokers.contains(BrokerId(id)) && !image.cluster->controllers.contains(BrokerId(id)))
+      if (!image.cluster->brokers.contains(BrokerId(id)) &&
+          !image.cluster->controllers.contains(BrokerId(id)))
         return fail(ErrorCode::kBrokerIdNotRegistered, fmt::format("No node with id {} found.", id));
       return {};
     }
     case ConfigResourceType::kClientMetrics:
-      if (resource.name.empty())
-        return fail(ErrorCode::kInvalidRequest, "Subscription name can't be empty");
+      if (resource.name.empty()) return fail(ErrorCode::kInvalidRequest, "Subscription name can't be empty");
       return {};
     case ConfigResourceType::kGroup:
       if (resource.name.empty())
