@@ -120,7 +120,8 @@ def unit_tests(preset, **environment):
     report = ROOT / "build" / preset / "unit-tests.xml"
     report.unlink(missing_ok=True)
     code = call(["ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=error",
-                 "--timeout", "300", "-j", JOBS, "--output-junit", str(report)], **environment)
+                 "--timeout", "300", "-j", JOBS,
+                 "--test-output-size-passed", "100000000", "--test-output-size-failed", "100000000", "--output-junit", str(report)], **environment)
     if not report.exists():
         return Outcome(failed=1, failures=[f"unit tests ({preset}): ctest exit code {code}, no report"])
     outcome = count_ctest(report)
