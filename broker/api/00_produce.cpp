@@ -15,11 +15,11 @@
 #include <vector>
 
 #include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/replica_manager.hpp"
-#include "broker/security/authorizer.hpp"
 #include "protocol/messages/api_produce.hpp"
 #include "protocol/record_batch.hpp"
 
@@ -95,11 +95,8 @@ struct ProduceStep {
 };
 
 ErrorCode check_topic(const ProduceStep& step, const std::string& name) {
-  const ClientConnection& client = *step.context.connection;
-  if (!step.services.authorizer.allows(client.principal, client.peer.host, Operation::kWrite,
-                                       ResourceKind::kTopic, name)) {
+  if (!allowed(step.services, step.context, Operation::kWrite, ResourceKind::kTopic, name))
     return ErrorCode::kTopicAuthorizationFailed;
-  }
   if (is_internal_topic(name) && step.context.client_id != kAdminClientId)
     return ErrorCode::kInvalidTopicException;
   return ErrorCode::kNone;
@@ -109,9 +106,7 @@ PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
                           const ProduceRequest::PartitionProduceData& data) {
   auto partition = step.services.replicas.find(topic, PartitionIndex(data.index));
   if (!partition) {
-    const bool exists = step.image->partition(topic, PartitionIndex(data.index)) != nullptr;
-    return refusal(data.index,
-                   exists ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kUnknownTopicOrPartition);
+    return refusal(data.index, error_without_replica(*step.image, topic, PartitionIndex(data.index)));
   }
   if (!data.records) return refusal(data.index, ErrorCode::kInvalidRecord, "Records may not be null.");
   if (is_transactional(data.records->bytes)) {
@@ -207,10 +202,8 @@ bool may_be_transactional(const Services& services, const RequestContext& contex
     });
   });
   if (!transactional) return true;
-  const ClientConnection& client = *context.connection;
-  return request.transactional_id &&
-         services.authorizer.allows(client.principal, client.peer.host, Operation::kWrite,
-                                    ResourceKind::kTransactionalId, *request.transactional_id);
+  return request.transactional_id && allowed(services, context, Operation::kWrite,
+                                             ResourceKind::kTransactionalId, *request.transactional_id);
 }
 
 bool any_failed(const ProduceResponse& response) {

@@ -15,12 +15,12 @@
 #include <atomic>
 
 #include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/replica_manager.hpp"
-#include "broker/security/authorizer.hpp"
 #include "protocol/messages/api_fetch.hpp"
 
 namespace barnabas::broker {
@@ -146,15 +146,11 @@ ErrorCode PendingFetch::resolve(FetchedPartition& asked, std::shared_ptr<Partiti
     if (!topic) return ErrorCode::kUnknownTopicId;
     asked.topic = topic->name;
   }
-  const ClientConnection& client = *context_.connection;
-  if (!services_.authorizer.allows(client.principal, client.peer.host, Operation::kRead, ResourceKind::kTopic,
-                                   asked.topic)) {
+  if (!allowed(services_, context_, Operation::kRead, ResourceKind::kTopic, asked.topic))
     return ErrorCode::kTopicAuthorizationFailed;
-  }
   partition = services_.replicas.find(asked.topic, asked.partition);
   if (!partition) {
-    const bool exists = image_->partition(asked.topic, asked.partition) != nullptr;
-    return exists ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kUnknownTopicOrPartition;
+    return error_without_replica(*image_, asked.topic, asked.partition);
   }
   return partition->check_leader(LeaderEpoch(asked.current_leader_epoch));
 }

@@ -10,6 +10,8 @@
 #include <optional>
 
 #include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
+#include "broker/api/leader_endpoints.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "protocol/messages/api_list_offsets.hpp"
@@ -79,8 +81,7 @@ Answer list_offset(Services& services, const RequestContext& context, const List
   if (!may_ask(asked.timestamp, context.api_version)) {
     refused = ErrorCode::kUnsupportedVersion;
   } else if (!partition) {
-    const bool exists = services.metadata.image()->partition(topic, index) != nullptr;
-    refused = exists ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kUnknownTopicOrPartition;
+    refused = error_without_replica(*services.metadata.image(), topic, index);
   } else {
     refused = partition->check_leader(LeaderEpoch(asked.current_leader_epoch));
   }
@@ -110,17 +111,15 @@ void handle_list_offsets(Services& services, const RequestContext& context, List
   for (const auto& topic : request.topics) {
     for (const auto& asked : topic.partitions) ++times_named[{topic.name, asked.partition_index}];
   }
-  const ClientConnection& client = *context.connection;
   ListOffsetsResponse response;
   for (const auto& topic : request.topics) {
     auto& answers = response.topics.emplace_back();
     answers.name = topic.name;
-    const bool allowed = services.authorizer.allows(client.principal, client.peer.host, Operation::kDescribe,
-                                                    ResourceKind::kTopic, topic.name);
+    const bool visible = allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, topic.name);
     for (const auto& asked : topic.partitions) {
-      ErrorCode refused = allowed ? ErrorCode::kNone : ErrorCode::kTopicAuthorizationFailed;
+      ErrorCode refused = visible ? ErrorCode::kNone : ErrorCode::kTopicAuthorizationFailed;
       int& times = times_named[{topic.name, asked.partition_index}];
-      if (allowed && times != 1) {
+      if (visible && times != 1) {
         if (times == kRefusedAlready) continue;
         times = kRefusedAlready;
         refused = ErrorCode::kInvalidRequest;

@@ -11,13 +11,12 @@
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
+#include "broker/api/controller_request.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/metadata_cache.hpp"
-#include "broker/drivers/metadata_driver.hpp"
 #include "kraft/controller/topic_control.hpp"
-#include "kraft/metadata_node.hpp"
 #include "protocol/messages/api_metadata.hpp"
 
 namespace barnabas::broker {
@@ -31,13 +30,6 @@ namespace {
 constexpr std::int16_t kFirstVersionWithListenerNotFound = 6;
 constexpr std::int16_t kFirstVersionWithUnavailableReplicas = 1;
 constexpr std::int16_t kFirstVersionByTopicId = 12;
-
-std::vector<std::int32_t> values_of(const std::vector<BrokerId>& ids) {
-  std::vector<std::int32_t> values;
-  values.reserve(ids.size());
-  for (BrokerId id : ids) values.push_back(id.value());
-  return values;
-}
 
 bool is_alive(const kraft::MetadataImage& image, BrokerId id, std::string_view listener) {
   const kraft::BrokerRegistration* broker = image.broker(id);
@@ -180,11 +172,8 @@ class MetadataQuery {
   }
 
   void create() {
-    services_.controller.submit(
-        [request = std::move(to_create_)](kraft::MetadataNode& node, std::int64_t) mutable {
-          // Whoever asked finds the topic, or its absence, with the next request.
-          node.submit(std::move(request), [](const protocol::CreateTopicsResponse&) {});
-        });
+    // Whoever asked finds the topic, or its absence, with the next request.
+    ask_controller(services_, std::move(to_create_), [](const protocol::CreateTopicsResponse&) {});
   }
 
   Services& services_;

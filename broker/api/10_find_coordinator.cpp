@@ -13,15 +13,14 @@
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
+#include "broker/api/controller_request.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/coordinator/coordinator_partition.hpp"
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/metadata_cache.hpp"
-#include "broker/drivers/metadata_driver.hpp"
 #include "kraft/controller/topic_control.hpp"
-#include "kraft/metadata_node.hpp"
 #include "protocol/error_table.hpp"
 #include "protocol/messages/api_find_coordinator.hpp"
 
@@ -46,12 +45,10 @@ void create_group_topic(Services& services) {
   if (!services.groups.begin_topic_creation()) return;
   protocol::CreateTopicsRequest request;
   request.topics.push_back(auto_created_topic(*services.config.settings(), kGroupTopic));
-  services.controller.submit([&groups = services.groups, request = std::move(request)](
-                                 kraft::MetadataNode& node, std::int64_t) mutable {
-    // Whoever asked finds the topic, or its absence, with the next request.
-    node.submit(std::move(request),
-                [&groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
-  });
+  // Whoever asked finds the topic, or its absence, with the next request.
+  ask_controller(
+      services, std::move(request),
+      [&groups = services.groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
 }
 
 Coordinator find_group(Services& services, const RequestContext& context, const std::string& key) {

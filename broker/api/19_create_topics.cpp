@@ -4,8 +4,7 @@
 //   topic ids
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
-#include "broker/drivers/metadata_driver.hpp"
-#include "kraft/metadata_node.hpp"
+#include "broker/api/controller_request.hpp"
 #include "protocol/messages/api_create_topics.hpp"
 
 namespace barnabas::broker {
@@ -56,10 +55,7 @@ void handle_create_topics(Services& services, const RequestContext& context, Cre
     std::ranges::move(refused, std::back_inserter(response.topics));
     reply.send(response);
   };
-  services.controller.submit([request = std::move(request), answer = std::move(answer)](
-                                 kraft::MetadataNode& node, std::int64_t) mutable {
-    node.submit(std::move(request), std::move(answer));
-  });
+  ask_controller(services, std::move(request), std::move(answer));
 }
 
 }  // namespace

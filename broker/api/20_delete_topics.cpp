@@ -6,10 +6,9 @@
 // when delete.topic.enable is false; INVALID_REQUEST for versions below 3 then, as in Kafka.
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
+#include "broker/api/controller_request.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/drivers/metadata_cache.hpp"
-#include "broker/drivers/metadata_driver.hpp"
-#include "kraft/metadata_node.hpp"
 #include "protocol/messages/api_delete_topics.hpp"
 
 namespace barnabas::broker {
@@ -89,10 +88,7 @@ void handle_delete_topics(Services& services, const RequestContext& context, Del
     std::ranges::move(refused, std::back_inserter(response.responses));
     reply.send(response);
   };
-  services.controller.submit([request = std::move(request), answer = std::move(answer)](
-                                 kraft::MetadataNode& node, std::int64_t) mutable {
-    node.submit(std::move(request), std::move(answer));
-  });
+  ask_controller(services, std::move(request), std::move(answer));
 }
 
 }  // namespace

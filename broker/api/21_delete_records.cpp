@@ -6,6 +6,7 @@
 // whose cleanup.policy does not contain delete.
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
+#include "broker/api/leader_endpoints.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "protocol/messages/api_delete_records.hpp"
@@ -23,8 +24,7 @@ Result<Offset> delete_records(Services& services, const std::string& topic, Part
                               std::int64_t offset) {
   auto partition = services.replicas.find(topic, index);
   if (!partition) {
-    const bool exists = services.metadata.image()->partition(topic, index) != nullptr;
-    return fail(exists ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kUnknownTopicOrPartition);
+    return fail(error_without_replica(*services.metadata.image(), topic, index));
   }
   if (!partition->is_leader()) return fail(ErrorCode::kNotLeaderOrFollower);
   return partition->with_log([offset](log::PartitionLog& log) -> Result<Offset> {

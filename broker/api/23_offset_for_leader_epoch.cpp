@@ -3,6 +3,8 @@
 //
 //   v2 current leader epoch   v3 replica id   v4 flexible
 #include "broker/api/api_table.hpp"
+#include "broker/api/authorization.hpp"
+#include "broker/api/leader_endpoints.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "protocol/messages/api_offset_for_leader_epoch.hpp"
@@ -22,9 +24,8 @@ OffsetForLeaderEpochResponse::EpochEndOffset end_of_epoch(
   const PartitionIndex index(asked.partition);
   auto partition = services.replicas.find(topic, index);
   if (!partition) {
-    const bool exists = services.metadata.image()->partition(topic, index) != nullptr;
-    answer.error_code = static_cast<std::int16_t>(exists ? ErrorCode::kNotLeaderOrFollower
-                                                         : ErrorCode::kUnknownTopicOrPartition);
+    answer.error_code =
+        static_cast<std::int16_t>(error_without_replica(*services.metadata.image(), topic, index));
     return answer;
   }
   const ErrorCode refused = partition->check_leader(LeaderEpoch(asked.current_leader_epoch));
@@ -42,15 +43,13 @@ OffsetForLeaderEpochResponse::EpochEndOffset end_of_epoch(
 void handle_offset_for_leader_epoch(Services& services, const RequestContext& context,
                                     OffsetForLeaderEpochRequest& request,
                                     Reply<OffsetForLeaderEpochResponse> reply) {
-  const ClientConnection& client = *context.connection;
   OffsetForLeaderEpochResponse response;
   for (const auto& topic : request.topics) {
     auto& answers = response.topics.emplace_back();
     answers.topic = topic.topic;
-    const bool allowed = services.authorizer.allows(client.principal, client.peer.host, Operation::kDescribe,
-                                                    ResourceKind::kTopic, topic.topic);
+    const bool visible = allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, topic.topic);
     for (const auto& asked : topic.partitions) {
-      if (allowed) {
+      if (visible) {
         answers.partitions.push_back(end_of_epoch(services, topic.topic, asked));
         continue;
       }

@@ -3,8 +3,7 @@
 //   v2 flexible   v3 may answer THROTTLING_QUOTA_EXCEEDED
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
-#include "broker/drivers/metadata_driver.hpp"
-#include "kraft/metadata_node.hpp"
+#include "broker/api/controller_request.hpp"
 #include "protocol/messages/api_create_partitions.hpp"
 
 namespace barnabas::broker {
@@ -28,10 +27,7 @@ void handle_create_partitions(Services& services, const RequestContext& context,
     std::ranges::move(refused, std::back_inserter(response.results));
     reply.send(response);
   };
-  services.controller.submit([request = std::move(request), answer = std::move(answer)](
-                                 kraft::MetadataNode& node, std::int64_t) mutable {
-    node.submit(std::move(request), std::move(answer));
-  });
+  ask_controller(services, std::move(request), std::move(answer));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // DescribeProducers 0: who produces to a partition with a producer id (KIP-664).
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
+#include "broker/api/leader_endpoints.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "protocol/messages/api_describe_producers.hpp"
@@ -18,12 +19,11 @@ DescribeProducersResponse::PartitionResponse describe(Services& services, const 
   answer.partition_index = index;
   auto partition = services.replicas.find(topic, PartitionIndex(index));
   if (!partition || !partition->is_leader()) {
-    const bool exists = services.metadata.image()->partition(topic, PartitionIndex(index)) != nullptr;
-    answer.error_code = static_cast<std::int16_t>(exists ? ErrorCode::kNotLeaderOrFollower
-                                                         : ErrorCode::kUnknownTopicOrPartition);
+    const auto image = services.metadata.image();
+    answer.error_code =
+        static_cast<std::int16_t>(error_without_replica(*image, topic, PartitionIndex(index)));
     // Kafka 4.3.1 has words for an unknown topic and none for an unknown partition (measured).
-    if (!services.metadata.image()->topic(topic))
-      answer.error_message = "This server does not host this topic-partition.";
+    if (!image->topic(topic)) answer.error_message = "This server does not host this topic-partition.";
     return answer;
   }
   for (const log::ActiveProducer& producer :

@@ -24,12 +24,6 @@ using PartitionAnswer = DescribeTopicPartitionsResponse::DescribeTopicPartitions
 
 namespace {
 
-std::vector<std::int32_t> values_of(const std::vector<BrokerId>& ids) {
-  std::vector<std::int32_t> values;
-  for (BrokerId id : ids) values.push_back(id.value());
-  return values;
-}
-
 PartitionAnswer describe(const RequestContext& context, const kraft::MetadataImage& image,
                          const kraft::PartitionRegistration& partition, std::int32_t index) {
   PartitionAnswer answer;

@@ -12,10 +12,9 @@
 #include <utility>
 
 #include "broker/api/authorization.hpp"
+#include "broker/api/controller_request.hpp"
 #include "broker/drivers/metadata_cache.hpp"
-#include "broker/drivers/metadata_driver.hpp"
 #include "kraft/metadata_image.hpp"
-#include "kraft/metadata_node.hpp"
 
 namespace barnabas::broker {
 
@@ -111,10 +110,7 @@ void alter_configs(Services& services, const RequestContext& context, Request& r
     reply.send(response);
   };
   if (request.resources.empty()) return answer(Response());
-  services.controller.submit([request = std::move(request), answer = std::move(answer)](
-                                 kraft::MetadataNode& node, std::int64_t) mutable {
-    node.submit(std::move(request), std::move(answer));
-  });
+  ask_controller(services, std::move(request), std::move(answer));
 }
 
 }  // namespace barnabas::broker

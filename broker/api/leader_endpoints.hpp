@@ -1,13 +1,31 @@
-// Who leads a partition and where that node is, as the listener of the asking client sees it (KIP-951).
+// Who has the replicas of a partition, who leads it, and where that node is as the listener of the asking
+// client sees it (KIP-951). Pure functions of a metadata image.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "broker/api/request_context.hpp"
 #include "kraft/metadata_image.hpp"
 
 namespace barnabas::broker {
+
+/// What a partition that has no replica here is answered with.
+[[nodiscard]] inline ErrorCode error_without_replica(const kraft::MetadataImage& image,
+                                                     std::string_view topic, PartitionIndex index) {
+  return image.partition(topic, index) ? ErrorCode::kNotLeaderOrFollower
+                                       : ErrorCode::kUnknownTopicOrPartition;
+}
+
+/// Ids as messages carry them.
+[[nodiscard]] inline std::vector<std::int32_t> values_of(const std::vector<BrokerId>& ids) {
+  std::vector<std::int32_t> values;
+  values.reserve(ids.size());
+  for (BrokerId id : ids) values.push_back(id.value());
+  return values;
+}
 
 /// Null when the broker is unknown or does not offer that listener.
 [[nodiscard]] inline const Endpoint* endpoint_of(const kraft::MetadataImage& image, BrokerId id,
