@@ -8,6 +8,7 @@
 
 #include "broker/api/request_context.hpp"
 #include "broker/api/services.hpp"
+#include "protocol/headers.hpp"
 #include "protocol/reader.hpp"
 
 namespace barnabas::broker {
@@ -36,7 +37,6 @@ struct ApiRow {
 [[nodiscard]] bool is_served_on(const ApiRow& row, bool controller_listener);
 
 /// Adapts `void handle_x(Services&, const RequestContext&, XRequest&, Reply<XResponse>)` to a row's handler.
-/// Defined for the request types by make_handler below.
 template <class Request, class Response,
           void (*Handle)(Services&, const RequestContext&, Request&, Reply<Response>)>
 bool decode_and_handle(Services& services, const RequestContext& context, protocol::Reader& reader,
@@ -44,12 +44,9 @@ bool decode_and_handle(Services& services, const RequestContext& context, protoc
   Request request;
   request.read(reader, context.api_version);
   if (!reader.ok()) return false;
-  // ApiVersions' response header is version 0 always, so that a client can read it before it knows us
-  // (KIP-511).
-  const bool flexible_header = Request::kApiKey != 18 && Request::is_flexible(context.api_version);
-  Handle(
-      services, context, request,
-      Reply<Response>(std::move(sink), context.api_version, context.correlation_id, flexible_header ? 1 : 0));
+  Handle(services, context, request,
+         Reply<Response>(std::move(sink), context.api_version, context.correlation_id,
+                         protocol::response_header_version(context.api_key, context.api_version)));
   return true;
 }
 

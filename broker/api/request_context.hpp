@@ -69,7 +69,7 @@ class Reply;
 /// Frame with size, response header and body of one API version.
 template <class Response>
 EncodedResponse encode_response(const Response& response, std::int16_t api_version,
-                                std::int32_t correlation_id, int header_version) {
+                                std::int32_t correlation_id, std::int16_t header_version) {
   protocol::Writer writer(4 + 4 + 1 + response.size(api_version));
   writer.int32(0);
   writer.int32(correlation_id);
@@ -90,7 +90,7 @@ EncodedResponse encode_response(const Response& response, std::int16_t api_versi
 template <class Response>
 class Reply {
  public:
-  Reply(ResponseSink sink, std::int16_t api_version, std::int32_t correlation_id, std::int8_t header_version)
+  Reply(ResponseSink sink, std::int16_t api_version, std::int32_t correlation_id, std::int16_t header_version)
       : sink_(std::move(sink)),
         correlation_id_(correlation_id),
         api_version_(api_version),
@@ -138,7 +138,7 @@ class Reply {
   ResponseSink sink_;
   std::int32_t correlation_id_;
   std::int16_t api_version_;
-  std::int8_t header_version_;
+  std::int16_t header_version_;
 };
 
 }  // namespace barnabas::broker

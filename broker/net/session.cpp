@@ -5,7 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
-#include "protocol/api_keys.hpp"
+#include "protocol/headers.hpp"
 #include "protocol/message_codec.hpp"
 
 namespace barnabas::broker {
@@ -22,12 +22,6 @@ std::int32_t read_size(const std::uint8_t* at) {
   std::int32_t size = 0;
   std::memcpy(&size, at, sizeof size);
   return std::byteswap(size);
-}
-
-std::int16_t first_flexible_version(std::int16_t api_key) {
-  const protocol::ApiInfo& api = protocol::all_apis()[static_cast<std::size_t>(api_key)];
-  DCHECK(static_cast<std::int16_t>(api.key) == api_key, "the keys are dense");
-  return api.first_flexible_version;
 }
 
 WritePiece memory_piece(ByteView bytes) {
@@ -295,11 +289,11 @@ void Session::dispatch(MutableByteView frame) {
   if (!is_served_on(*row, client_->controller_listener))
     return refuse(context, "this API is not served on this listener");
   // An ApiVersions request of any version is answered, so that newer clients can find a version we know
-  // (KIP-511).
+  // (KIP-511). What follows the client id in its header is not ours to judge.
   const bool known = context.api_version >= row->lowest_served && context.api_version <= row->max_version;
   if (!known && context.api_key != kApiVersionsKey) return refuse(context, "this version is not served");
   context.client_id = reader.nullable_string(false);
-  if (known && context.api_version >= first_flexible_version(context.api_key)) {
+  if (known && protocol::request_header_version(context.api_key, context.api_version) >= 2) {
     protocol::skip_tagged_fields(reader);
   }
   if (!reader.ok()) return refuse(context, "the header is cut short");
