@@ -58,6 +58,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
  private:
   struct Answer {
     FetchedPartitions::iterator asked;
+    std::shared_ptr<Partition> partition;  // null where this node has none
     PartitionData data;
     std::vector<log::FileSlice> slices;
     std::uint64_t size_bytes = 0;
@@ -149,9 +150,7 @@ ErrorCode PendingFetch::resolve(FetchedPartition& asked, std::shared_ptr<Partiti
   if (!allowed(services_, context_, Operation::kRead, ResourceKind::kTopic, asked.topic))
     return ErrorCode::kTopicAuthorizationFailed;
   partition = services_.replicas.find(asked.topic, asked.partition);
-  if (!partition) {
-    return error_without_replica(*image_, asked.topic, asked.partition);
-  }
+  if (!partition) return error_without_replica(*image_, asked.topic, asked.partition);
   return partition->check_leader(LeaderEpoch(asked.current_leader_epoch));
 }
 
@@ -161,10 +160,9 @@ PendingFetch::Answer PendingFetch::read(FetchedPartitions::iterator asked) {
   answer.data.partition_index = asked->partition.value();
   answer.data.aborted_transactions.reset();
   answer.data.records = protocol::Records{};
-  std::shared_ptr<Partition> partition;
-  const ErrorCode refused = resolve(*asked, partition);
+  const ErrorCode refused = resolve(*asked, answer.partition);
   if (refused == ErrorCode::kNone) {
-    partition->with_log([&](log::PartitionLog& log) { read_log(log, *asked, answer); });
+    answer.partition->with_log([&](log::PartitionLog& log) { read_log(log, *asked, answer); });
   } else {
     answer.data.error_code = static_cast<std::int16_t>(refused);
     answer.set_aside = refused == ErrorCode::kUnknownTopicId ||
@@ -228,9 +226,7 @@ void PendingFetch::wait() {
     });
   });
   for (const Answer& answer : answers_) {
-    if (auto partition = services_.replicas.find(answer.asked->topic, answer.asked->partition)) {
-      partition->wait_for_change(wakeup_);
-    }
+    if (answer.partition) answer.partition->wait_for_change(wakeup_);
   }
   if (timer_ != 0) return;
   timer_ = context_.reactor->schedule_at(deadline_, [self = shared_from_this()] {
