@@ -8,6 +8,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ import traceback
 
 from . import broker as brokers
 from . import tools
-from .outcome import NOT_RUN_EXIT_CODE, NotRun
+from .outcome import NOT_RUN_EXIT_CODE, NotRun, check, check_equal, step
 
 
 class Case:
@@ -42,6 +43,24 @@ class Case:
     def close(self):
         for made in self._brokers:
             made.kill()
+
+
+def two_stages(broker, command, first_done, second_done, environment=None):
+    """The main job of a client's program, which is run as `command BOOTSTRAP STAGE`: stage 'first', kill -9 of the
+    broker, stage 'second'. It prints the numbers of the records that its group read: 0 to 2999, once each, in all."""
+    def stage(name):
+        done = subprocess.run([*command, broker.bootstrap, name], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=180, env={**os.environ, **(environment or {})})
+        check(done.returncode == 0, f"stage {name}: exit code {done.returncode}\n{done.stderr[-3000:]}")
+        return [int(number) for number in done.stdout.split()]
+
+    first = stage("first")
+    step(first_done)
+    broker.kill()
+    broker.start()
+    second = stage("second")
+    check_equal(sorted(first + second), list(range(3000)), "what the group read before and after kill -9")
+    step(second_done)
 
 
 def parse_arguments(description):
