@@ -8,6 +8,15 @@ namespace barnabas::kraft {
 
 namespace {
 
+/// What has no entries left is not kept.
+template <class Entries, class Owner>
+void erase_entry(Entries& all, const Owner& owner, const std::string& name) {
+  auto found = all.find(owner);
+  if (found == all.end()) return;
+  found->second.erase(name);
+  if (found->second.empty()) all.erase(found);
+}
+
 std::vector<BrokerId> brokers_of(const std::vector<std::int32_t>& ids) {
   std::vector<BrokerId> result;
   result.reserve(ids.size());
@@ -328,14 +337,11 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::ConfigRecord& re
   const ConfigResource resource{static_cast<ConfigResourceType>(record.resource_type), record.resource_name};
   changes.changed_configs.insert(resource);
   ConfigsImage& all = configs.edit();
-  if (record.value) {
-    all[resource][record.name] = *record.value;
+  if (!record.value) {
+    erase_entry(all, resource, record.name);
     return {};
   }
-  auto found = all.find(resource);
-  if (found == all.end()) return {};
-  found->second.erase(record.name);
-  if (found->second.empty()) all.erase(found);
+  all[resource][record.name] = *record.value;
   return {};
 }
 
@@ -389,14 +395,11 @@ Result<void> MetadataDelta::Applier::operator()(const protocol::ClientQuotaRecor
   for (const auto& part : record.entity) entity[part.entity_type] = part.entity_name;
   QuotasImage& all = quotas.edit();
   changes.quotas = true;
-  if (!record.remove) {
-    all[entity][record.key] = record.value;
+  if (record.remove) {
+    erase_entry(all, entity, record.key);
     return {};
   }
-  auto found = all.find(entity);
-  if (found == all.end()) return {};
-  found->second.erase(record.key);
-  if (found->second.empty()) all.erase(found);
+  all[entity][record.key] = record.value;
   return {};
 }
 

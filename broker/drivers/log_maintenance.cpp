@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::string_view kComponent = "LogMaintenance";
-/// How often flush.ms of the logs is looked at; a log that has none costs nothing else.
+/// How often logs are asked whether they want a flush; one that does not costs nothing else.
 constexpr nanoseconds kFlushCheck = std::chrono::seconds(1);
 
 void report(const Result<void>& result, std::string_view what) {
@@ -33,6 +33,7 @@ LogMaintenance::LogMaintenance(const Clock& clock, const BrokerConfig& config, R
   duty(settings->log_retention_check_interval_ms, &LogMaintenance::apply_retention);
   duty(settings->log_flush_offset_checkpoint_interval_ms, &LogMaintenance::checkpoint_recovery_points);
   duty(settings->replica_high_watermark_checkpoint_interval_ms, &LogMaintenance::checkpoint_high_watermarks);
+  duty(std::chrono::duration_cast<milliseconds>(kFlushCheck).count(), &LogMaintenance::flush_closed_segments);
   duty(std::chrono::duration_cast<milliseconds>(kFlushCheck).count(), &LogMaintenance::flush_by_time);
 }
 
@@ -80,6 +81,16 @@ void LogMaintenance::apply_retention() {
                 deleted.error().detail);
   }
   replicas_.logs().delete_expired(now_ms);
+}
+
+void LogMaintenance::flush_closed_segments() {
+  for (const auto& partition : replicas_.all()) {
+    if (!partition->take_closed_segment()) continue;
+    const TopicPartition& tp = partition->topic_partition();
+    // Without the partition's mutex: a sync may run beside appends.
+    if (const auto log = replicas_.logs().find(tp))
+      report(log->sync(), to_string(tp) + ": flush of a closed segment");
+  }
 }
 
 void LogMaintenance::flush_by_time() {

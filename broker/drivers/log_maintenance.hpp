@@ -1,9 +1,10 @@
-// LogMaintenance: the thread that keeps logs in their bounds: retention, flushes by time, checkpoints, and
-// the removal of deleted partitions.
+// LogMaintenance: the thread that keeps logs in their bounds: retention, flushes of closed segments and by
+// time, checkpoints, and the removal of deleted partitions.
 //
 // Owned by the node. Thread safety: start and stop are called by the main thread. It sleeps until the next of
-// its duties is due, so an idle node wakes a few times a minute at most: checkpoints are written only when
-// something changed since the last.
+// its duties is due: once a second it looks for what is to be flushed, and checkpoints are written only when
+// something changed since the last. Segments are flushed when they are closed, as in Kafka: recovery after a
+// crash reads what lies above the last flush.
 #pragma once
 
 #include <chrono>
@@ -33,6 +34,7 @@ class LogMaintenance {
 
   // One duty each; called by the thread, and by tests.
   void apply_retention();
+  void flush_closed_segments();
   void flush_by_time();
   void checkpoint_recovery_points();
   void checkpoint_high_watermarks();

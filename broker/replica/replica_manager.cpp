@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "base/logging.hpp"
 #include "kraft/metadata_delta.hpp"
@@ -62,11 +63,17 @@ std::expected<log::AppendResult, log::AppendError> Partition::append(MutableByte
   options.leader_epoch = leader_epoch_;
   auto appended = log_->append_as_leader(batches, options);
   if (!appended) return appended;
+  closed_segment_ |= appended->rolled;
   if (isr_.size() <= 1) log_->set_high_watermark(log_->log_end_offset());
   waiters.swap(waiters_);
   lock.unlock();
   wake(waiters);
   return appended;
+}
+
+bool Partition::take_closed_segment() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(closed_segment_, false);
 }
 
 void Partition::wait_for_change(std::weak_ptr<Wakeup> wakeup) {

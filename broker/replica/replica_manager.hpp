@@ -44,6 +44,9 @@ class Partition {
   std::expected<log::AppendResult, log::AppendError> append(MutableByteView batches,
                                                             log::AppendOptions options);
 
+  /// Whether an append closed a segment since the last call: its data waits for a sync().
+  [[nodiscard]] bool take_closed_segment();
+
   /// Runs `call` with the log while holding the partition's mutex. `call` must not block.
   template <class Call>
   auto with_log(Call&& call) {
@@ -62,6 +65,7 @@ class Partition {
   std::shared_ptr<log::PartitionLog> log_;  // guarded by mutex_
   TopicId topic_id_;
   bool leader_ = false;                         // guarded by mutex_
+  bool closed_segment_ = false;                 // guarded by mutex_
   LeaderEpoch leader_epoch_;                    // guarded by mutex_
   std::vector<BrokerId> isr_;                   // guarded by mutex_
   std::vector<std::weak_ptr<Wakeup>> waiters_;  // guarded by mutex_
