@@ -49,16 +49,21 @@ bool is_software_name(std::string_view text) {
   return true;
 }
 
-void add_features(const kraft::MetadataImage& image, std::int16_t version, ApiVersionsResponse& response) {
+void add_features(const MetadataCache& metadata, std::int16_t version, ApiVersionsResponse& response) {
+  const kraft::MetadataImagePtr image = metadata.image();
   for (const SupportedFeature& feature : kSupportedFeatures) {
     if (feature.min == 0 && version < kFirstVersionWithZeroMinimum) continue;
     response.supported_features.push_back({feature.name, feature.min, feature.max});
   }
-  response.finalized_features_epoch = image.offset.value();
-  for (const auto& [name, level] : image.features->levels) {
+  response.finalized_features_epoch = image->offset.value();
+  for (const auto& [name, level] : image->features->levels) {
     if (level > 0) response.finalized_features.push_back({name, level, level});
   }
-  const std::int16_t metadata_version = image.features->metadata_version;
+  // The quorum's version is of its log, not of the image. Measured on Kafka 4.3.1: listed when it is not 0.
+  const std::int16_t kraft_version = metadata.kraft_version();
+  if (kraft_version > 0)
+    response.finalized_features.push_back({"kraft.version", kraft_version, kraft_version});
+  const std::int16_t metadata_version = image->features->metadata_version;
   response.finalized_features.push_back({"metadata.version", metadata_version, metadata_version});
 }
 
@@ -78,7 +83,7 @@ void handle_api_versions(Services& services, const RequestContext& context, ApiV
     if (!is_served_on(row, context.connection->controller_listener)) continue;
     response.api_keys.push_back({row.key, row.min_version, row.max_version});
   }
-  if (context.api_version >= 3) add_features(*services.metadata.image(), context.api_version, response);
+  if (context.api_version >= 3) add_features(services.metadata, context.api_version, response);
   reply.send(response);
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "broker/api/api_fixture.hpp"
@@ -41,6 +42,8 @@ TEST_CASE("ApiVersions tells the table at every version") {
     CHECK(response.api_keys.size() == api_table().size());
     CHECK(response.supported_features.size() == (version < 3 ? 0 : version == 3 ? 1 : 7));
     CHECK(response.finalized_features.empty() == (version < 3));
+    CHECK(std::ranges::count(response.finalized_features, "kraft.version",
+                             [](const auto& feature) { return feature.name; }) == (version < 3 ? 0 : 1));
   }
   for (const char* name : {"", "-bad!", "bad-", "with space"}) {
     ApiVersionsRequest request;

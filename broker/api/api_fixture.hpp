@@ -363,7 +363,7 @@ class ApiFixture {
   void publish(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     config->apply(*image);
     replicas->apply(image, changes);
-    cache.publish(image);
+    cache.publish(image, 1);
     for (const auto& listener : driver.listeners) listener(image, changes);
   }
 

@@ -123,7 +123,7 @@ void MetadataDriverThread::publish(const kraft::MetadataImagePtr& image,
                                    const kraft::MetadataChanges* changes) {
   dependencies_.config.apply(*image);
   replicas_->apply(image, changes);
-  dependencies_.cache.publish(image);
+  dependencies_.cache.publish(image, node_->kraft_version());
   for (const auto& listener : listeners_) listener(image, changes);
 }
 
