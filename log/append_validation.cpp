@@ -174,25 +174,41 @@ Result<Bytes> recompress(const RecordBatchView& batch, const Target& target) {
   return builder.build(scratch.compressor);
 }
 
+/// Whether a request older than batches brings messages.
 bool is_message_set(ByteView batches) {
-  if (batches.size() < protocol::kEntryPrefixBytes) return false;
+  if (batches.size() < protocol::kEntryPrefixBytes) return true;  // nothing whole
   const std::int8_t magic = protocol::LogEntry(batches).magic();
   return magic == 0 || magic == 1;
 }
 
-/// What a client older than Kafka 0.11 sends, as one batch of magic 2.
-Result<Bytes> convert_message_set(ByteView messages, const LogConfig& config) {
-  Scratch& scratch = thread_scratch();
-  protocol::BatchOptions options;
-  options.codec = protocol::LegacyMessageView(messages).codec();
-  protocol::RecordBatchBuilder builder(options);
-  protocol::BatchCursor cursor(messages, protocol::BatchCursor::Tail::kWhole);
+/// The whole messages of a set. A wrapper of compressed ones stands alone, and all are of one magic:
+/// Kafka 3.9.1 refuses the rest, but takes no offence at a message that is cut.
+Result<std::vector<protocol::LegacyMessageView>> messages_of(ByteView set, const LogConfig& config) {
+  std::vector<protocol::LegacyMessageView> messages;
+  protocol::BatchCursor cursor(set);
   while (auto entry = TRY(cursor.next())) {
     if (!entry->is_legacy()) return invalid();
+    const protocol::LegacyMessageView message(entry->bytes());
+    const bool alone = messages.empty() || !(message.is_compressed() || messages.front().is_compressed());
+    if (!alone || (!messages.empty() && message.magic() != messages.front().magic())) return invalid();
     if (entry->bytes().size() > static_cast<std::size_t>(std::max(config.max_message_bytes, 0)))
       return fail(ErrorCode::kMessageTooLarge);
-    protocol::LegacyMessageView message(entry->bytes());
     TRY(message.check_crc());
+    if (message.codec() > Codec::kZstd) return fail(ErrorCode::kUnknownServerError);
+    messages.push_back(message);
+  }
+  return messages;
+}
+
+/// What a client older than Kafka 0.11 sends, as one batch of magic 2; nothing when no message is whole.
+Result<Bytes> convert_message_set(ByteView set, const LogConfig& config) {
+  const auto messages = TRY(messages_of(set, config));
+  if (messages.empty()) return Bytes{};
+  Scratch& scratch = thread_scratch();
+  protocol::BatchOptions options;
+  options.codec = messages.front().codec();
+  protocol::RecordBatchBuilder builder(options);
+  for (const protocol::LegacyMessageView& message : messages) {
     protocol::LegacyCursor records(message, scratch.records);
     protocol::RecordView record;
     while (TRY(records.next(record))) {
@@ -203,7 +219,6 @@ Result<Bytes> convert_message_set(ByteView messages, const LogConfig& config) {
       builder.append(input);
     }
   }
-  if (builder.count() == 0) return invalid();
   return builder.build(scratch.compressor);
 }
 
@@ -211,14 +226,15 @@ Result<Bytes> convert_message_set(ByteView messages, const LogConfig& config) {
 
 std::expected<ValidatedBatch, AppendError> validate_produce(MutableByteView batches,
                                                             const AppendContext& context) {
-  if (is_message_set(batches)) {
-    if (context.produce_version >= kFirstVersionOfBatches) return invalid();
+  if (context.produce_version < kFirstVersionOfBatches && is_message_set(batches)) {
     Bytes converted = TRY(convert_message_set(batches, context.config));
+    if (converted.empty()) return ValidatedBatch{};
     auto validated = validate_produce(converted, context);
     if (validated && validated->converted.empty()) validated->converted = std::move(converted);
     return validated;
   }
   protocol::LogEntry entry = TRY(only_entry(batches));
+  if (entry.is_legacy()) return invalid();
   RecordBatchView batch = entry.batch();
   TRY(check_header(batch, context));
   const LogConfig& config = context.config;

@@ -21,7 +21,8 @@ struct AppendContext {
   std::int16_t produce_version;
 };
 
-/// The one batch of a produce, ready but for its base offset and leader epoch.
+/// The one batch of a produce, ready but for its base offset and leader epoch. Empty when a request of
+/// message sets brings no whole message, which is no error (measured on Kafka 3.9.1).
 struct ValidatedBatch {
   MutableByteView bytes;  // the producer's own, or `converted`
   Bytes converted;        // holds the batch where it had to be written anew

@@ -120,6 +120,11 @@ struct ReadOptions {
   bool at_least_one_batch = false;
 };
 
+struct SegmentTime {
+  Offset base_offset;
+  std::int64_t modified_ms = -1;  // last append; of a segment found at the opening, its largest timestamp
+};
+
 struct AbortedTransaction {
   ProducerId producer_id;
   Offset first_offset;
@@ -189,6 +194,9 @@ class PartitionLog {
                                                                    Offset up_to) = 0;
   /// The record with the largest timestamp (ListOffsets -3, KIP-734).
   virtual Result<std::optional<TimestampOffset>> find_max_timestamp() = 0;
+
+  /// Every segment, the oldest first (ListOffsets 0 tells offsets by them).
+  virtual std::vector<SegmentTime> segment_times() = 0;
 
   // Leader epochs (KIP-101).
   [[nodiscard]] virtual LeaderEpoch latest_epoch() const = 0;

@@ -23,6 +23,11 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
   AppendContext context{topic_partition_, config_, clock_.wall_ms(), options.produce_version};
   auto validated = validate_produce(batches, context);
   if (!validated) return std::unexpected(std::move(validated).error());
+  if (validated->bytes.empty()) {
+    AppendResult nothing;
+    nothing.log_start_offset = log_start_offset();
+    return nothing;
+  }
   RecordBatchView batch(validated->bytes);
   if (auto known = producers_.find_duplicate(batch)) {
     AppendResult result{known->first_offset(), known->last_offset, known->timestamp_ms, log_start_offset(),
@@ -136,6 +141,7 @@ Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrig
   for (const EntryInfo& entry : entries_) TRY(noted(begin_epoch(entry.epoch, entry.base_offset)));
   Segment& segment = active();
   TRY(noted(segment.append(bytes, entries_)));
+  segment.note_append(clock_.wall_ms());
 
   result.base_offset = entries_.front().base_offset;
   result.last_offset = entries_.back().last_offset;

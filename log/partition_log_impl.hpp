@@ -61,6 +61,7 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] std::vector<AbortedTransaction> aborted_transactions(Offset from,
                                                                      Offset up_to) const override;
   Result<std::optional<TimestampOffset>> find_by_timestamp(std::int64_t timestamp_ms, Offset up_to) override;
+  std::vector<SegmentTime> segment_times() override;
   Result<std::optional<TimestampOffset>> find_max_timestamp() override;
 
   [[nodiscard]] LeaderEpoch latest_epoch() const override { return epochs_.latest(); }

@@ -130,6 +130,12 @@ Result<std::optional<TimestampOffset>> PartitionLogImpl::find_in_segment(Segment
   return std::nullopt;
 }
 
+std::vector<SegmentTime> PartitionLogImpl::segment_times() {
+  std::vector<SegmentTime> times;
+  for (const auto& [base, segment] : segments_) times.push_back({base, segment->modified_ms()});
+  return times;
+}
+
 Result<std::optional<TimestampOffset>> PartitionLogImpl::find_max_timestamp() {
   TRY(check_open());
   Segment* where = nullptr;

@@ -39,6 +39,11 @@ class Segment {
 
   /// Writes `bytes`, which are the entries of `entries` (positions are filled in here).
   Result<void> append(ByteView bytes, std::span<EntryInfo> entries);
+  /// When it was last appended to; of one that was opened and not appended to since, retention_timestamp().
+  [[nodiscard]] std::int64_t modified_ms() {
+    return modified_ms_ >= 0 ? modified_ms_ : retention_timestamp();
+  }
+  void note_append(std::int64_t now_ms) { modified_ms_ = now_ms; }
   /// Whether the segment must be closed before `bytes` more that end at `last_offset` are appended.
   [[nodiscard]] bool should_roll(std::uint64_t bytes, Offset last_offset, std::int64_t max_timestamp_ms,
                                  std::int64_t now_ms) const;
@@ -92,6 +97,7 @@ class Segment {
   std::string directory_;
   Offset base_;
   std::int64_t made_ms_;
+  std::int64_t modified_ms_ = -1;
   LogConfig config_;
   std::int64_t roll_jitter_ms_ = 0;
   std::shared_ptr<File> file_;

@@ -83,6 +83,7 @@ Result<void> LegacyCursor::open_wrapper(RecordScratch& scratch, const RecordLimi
     if (entry->magic() != message_.magic()) return malformed(message_, "a message of another magic inside");
     LegacyMessageView inner(entry->bytes());
     if (inner.is_compressed()) return malformed(message_, "a compressed message inside");
+    TRY(inner.check_crc());
     last = inner.offset();
   }
   if (!last) return malformed(message_, "a compressed set without messages");

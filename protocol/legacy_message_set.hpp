@@ -8,9 +8,9 @@
 //  2. A cursor gives absolute offsets. Views of compressed messages are valid until the scratch is used
 //  again.
 // Limits: the inner set of a compressed message is held whole, within RecordLimits::max_record_bytes.
-// Errors: kCorruptMessage for sizes and CRC, kInvalidRecord for a malformed inner set; those of
-// compression.hpp. Source: KIP-31 (relative offsets), KIP-32 (timestamps); sets written by Kafka 4.3.1's own
-// classes.
+// Errors: kCorruptMessage for sizes and CRC (inner ones too), kInvalidRecord for a malformed inner set; those
+// of compression.hpp. Source: KIP-31 (relative offsets), KIP-32 (timestamps); sets written by Kafka 4.3.1's
+// own classes.
 #pragma once
 
 #include <cstdint>

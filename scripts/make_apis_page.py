@@ -13,14 +13,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 API = ROOT / "broker" / "api"
 PAGE = ROOT / "docs" / "apis.md"
-ROW = re.compile(r'\{(\d+), "(\w+)", (\d+), (\d+), (\d+), (true|false), serve_(\w+)\}')
+ROW = re.compile(r'\{(\d+), "(\w+)", (\d+), (\d+), (true|false), serve_(\w+)\}')
 VERSION_NOTE = re.compile(r"(?=\bv\d+(?:(?:, v|-)\d+)? )")
 REQUEST = re.compile(r"^message (\w+)Request request key=(\d+) valid=(\S+)(.*)$", re.M)
 
 
 def rows():
-    return [(int(key), name, int(low), int(high), int(served), handler)
-            for key, name, low, high, served, _, handler in ROW.findall((API / "api_table.cpp").read_text())]
+    return [(int(key), name, int(low), int(high), handler)
+            for key, name, low, high, _, handler in ROW.findall((API / "api_table.cpp").read_text())]
 
 
 def head_of(file):
@@ -43,7 +43,7 @@ def versions(low, high):
 
 
 def section(row, problems):
-    key, name, low, high, served, handler = row
+    key, name, low, high, handler = row
     file = API / f"{key:02}_{handler}.cpp"
     if not file.exists():
         problems.append(f"{file.relative_to(ROOT)} is missing: the table has {name}")
@@ -51,8 +51,8 @@ def section(row, problems):
     paragraphs = head_of(file)
     title = paragraphs[0] if paragraphs else ""
     announced = re.match(rf"{name} (\d+(?:-\d+)?)", title)
-    if not announced or announced.group(1) != versions(served, high):
-        problems.append(f"{file.relative_to(ROOT)} does not open with '{name} {versions(served, high)}'")
+    if not announced or announced.group(1) != versions(low, high):
+        problems.append(f"{file.relative_to(ROOT)} does not open with '{name} {versions(low, high)}'")
     lines = [f"## {key} {name}", "", title, ""]
     for text in paragraphs[1:]:
         notes = [note.strip() for note in VERSION_NOTE.split(text) if note.strip()]
@@ -78,17 +78,17 @@ def make_page():
     table, problems = rows(), []
     if not table:
         problems.append("no rows found in broker/api/api_table.cpp")
-    handlers = {f"{row[0]:02}_{row[5]}.cpp" for row in table}
+    handlers = {f"{row[0]:02}_{row[4]}.cpp" for row in table}
     for file in sorted(API.glob("[0-9]*_*.cpp")):
         if file.name not in handlers and not file.name.endswith("_test.cpp"):
             problems.append(f"{file.relative_to(ROOT)} has no row in the table")
     lines = ["# APIs", "",
              "<!-- Written by scripts/make_apis_page.py; change the files in broker/api instead. -->", "",
-             f"{len(table)} of Kafka's APIs are served. What ApiVersions advertises is the first column of "
-             "versions.", "",
-             "| key | API | advertised | served |", "| --- | --- | --- | --- |"]
-    lines += [f"| {key} | [{name}](#{key}-{name.lower()}) | {versions(low, high)} | {versions(served, high)} |"
-              for key, name, low, high, served, _ in table]
+             f"{len(table)} of Kafka's APIs are served and advertised, each from Kafka 3.9.1's lowest version to 4.3.1's "
+             "highest.", "",
+             "| key | API | versions |", "| --- | --- | --- |"]
+    lines += [f"| {key} | [{name}](#{key}-{name.lower()}) | {versions(low, high)} |"
+              for key, name, low, high, _ in table]
     lines += [""]
     for row in table:
         lines += section(row, problems)

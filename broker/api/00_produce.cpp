@@ -1,9 +1,9 @@
-// Produce 3-13 (advertised from 0, as Kafka 4.3.1 does for the sake of old librdkafka; 0-2 close the
-// connection).
+// Produce 0-13.
 //
-//   v3 record batches, transactional id   v5 log start offset   v7 zstd   v8 record errors   v9 flexible
-//   v10 current leader and node endpoints (KIP-951)   v12 implicit partitions of a transaction (KIP-890)
-//   v13 topic ids (KIP-516)
+//   v0-2 message sets (converted by the log)   v1 throttle time   v2 LogAppendTime in the answer   v3 record
+//   batches, transactional id   v5 log start offset   v7 zstd   v8 record errors   v9 flexible v10 current
+//   leader and node endpoints (KIP-951)   v12 implicit partitions of a transaction (KIP-890) v13 topic ids
+//   (KIP-516)
 //
 // The ordered stage (validate, append) is done when the handler returns, so the connection goes on with its
 // next request. With one replica acks=all is satisfied by the append. Left out: transactional batches

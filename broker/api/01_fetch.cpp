@@ -1,8 +1,9 @@
-// Fetch 4-18: records from the leader.
+// Fetch 0-18: records from the leader.
 //
-//   v4 isolation level   v5 log start offset   v7 sessions (KIP-227)   v9 leader epochs (KIP-320)   v11 rack
-//   v12 flexible, diverging epochs (KIP-595)   v13 topic ids (KIP-516)   v15 replica state   v16 node
-//   endpoints (KIP-951) v17 directory ids   v18 high watermark of the fetcher
+//   v1 throttle time   v2 message timestamps (magic 1)   v3 a limit for all partitions, whole batches
+//   (KIP-74) v4 record batches, isolation level   v5 log start offset   v7 sessions (KIP-227)   v9 leader
+//   epochs (KIP-320)   v11 rack v12 flexible, diverging epochs (KIP-595)   v13 topic ids (KIP-516)   v15
+//   replica state   v16 node endpoints (KIP-951) v17 directory ids   v18 high watermark of the fetcher
 //
 // A fetch that finds less than min.bytes waits: it registers with its partitions and looks again when one of
 // them changed, until its deadline. The bytes themselves are never copied here: the answer names file ranges.
@@ -17,6 +18,7 @@
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
+#include "broker/api/old_fetch.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/fetch_session.hpp"
@@ -42,7 +44,8 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
       : services_(services),
         context_(std::move(context)),
         reply_(std::move(reply)),
-        max_bytes_(std::min(request.max_bytes, services.config.settings()->fetch_max_bytes)),
+        max_bytes_(std::min({request.max_bytes, services.config.settings()->fetch_max_bytes,
+                             context_.api_version < kFirstFetchOfBatches ? kMaxConvertedBytes : INT32_MAX})),
         min_bytes_(std::min(request.min_bytes, max_bytes_)),
         max_wait_(std::chrono::milliseconds(std::max(request.max_wait_ms, 0))),
         committed_only_(request.isolation_level == kReadCommitted),
@@ -61,6 +64,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
     std::shared_ptr<Partition> partition;  // null where this node has none
     PartitionData data;
     std::vector<log::FileSlice> slices;
+    Bytes converted;  // for old clients, in place of the slices
     std::uint64_t size_bytes = 0;
     bool set_aside = false;
   };
@@ -70,6 +74,8 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   Answer read(FetchedPartitions::iterator asked);
   ErrorCode resolve(FetchedPartition& asked, std::shared_ptr<Partition>& partition);
   void read_log(log::PartitionLog& log, const FetchedPartition& asked, Answer& answer);
+  [[nodiscard]] bool wants_message_sets() const { return context_.api_version < kFirstFetchOfBatches; }
+  void convert(const FetchedPartition& asked, Answer& answer) const;
   void wait();
   void send();
   [[nodiscard]] bool is_news(const Answer& answer) const;
@@ -163,6 +169,7 @@ PendingFetch::Answer PendingFetch::read(FetchedPartitions::iterator asked) {
   const ErrorCode refused = resolve(*asked, answer.partition);
   if (refused == ErrorCode::kNone) {
     answer.partition->with_log([&](log::PartitionLog& log) { read_log(log, *asked, answer); });
+    if (wants_message_sets()) convert(*asked, answer);
   } else {
     answer.data.error_code = static_cast<std::int16_t>(refused);
     answer.set_aside = refused == ErrorCode::kUnknownTopicId ||
@@ -200,7 +207,7 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   const auto room = static_cast<std::uint64_t>(std::max(max_bytes_, 0));
   options.max_bytes = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(asked.max_bytes, 0)),
                                               room > total_bytes_ ? room - total_bytes_ : 0);
-  options.at_least_one_batch = total_bytes_ == 0;
+  options.at_least_one_batch = total_bytes_ == 0 && context_.api_version >= kFirstFetchWithWholeBatches;
   auto found = log.read(options);
   if (!found) {
     answer.data.error_code = static_cast<std::int16_t>(found.error().code);
@@ -214,6 +221,21 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   for (const log::AbortedTransaction& transaction : log.aborted_transactions(from, options.up_to)) {
     aborted.push_back({transaction.producer_id.value(), transaction.first_offset.value()});
   }
+}
+
+/// Replaces the slices by message sets. Outside the partition's lock: the ranges stay what they are.
+void PendingFetch::convert(const FetchedPartition& asked, Answer& answer) const {
+  if (answer.size_bytes > 0) {
+    auto converted = convert_for_old_fetch(answer.slices, answer.size_bytes, Offset(asked.fetch_offset),
+                                           context_.api_version);
+    if (converted) {
+      answer.converted = std::move(*converted);
+    } else {
+      answer.data.error_code = static_cast<std::int16_t>(converted.error().code);
+    }
+  }
+  answer.slices.clear();
+  answer.size_bytes = answer.converted.size();
 }
 
 void PendingFetch::wait() {
@@ -255,7 +277,9 @@ void PendingFetch::send() {
     const bool failed = answer.data.error_code != 0;
     asked.told_high_watermark = failed ? -1 : answer.data.high_watermark;
     asked.told_log_start_offset = failed ? -1 : answer.data.log_start_offset;
-    if (answer.size_bytes > 0) {
+    if (!answer.converted.empty()) {
+      answer.data.records = protocol::Records{answer.converted};
+    } else if (answer.size_bytes > 0) {
       answer.data.records = protocol::Records{
           {}, static_cast<std::uint32_t>(files.size()), static_cast<std::int32_t>(answer.size_bytes)};
       std::ranges::move(answer.slices, std::back_inserter(files));

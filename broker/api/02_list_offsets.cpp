@@ -1,11 +1,13 @@
-// ListOffsets 1-11: offsets by timestamp.
+// ListOffsets 0-11: offsets by timestamp.
 //
-//   v2 isolation level   v4 leader epochs   v6 flexible   v7 largest timestamp (-3, KIP-734)
-//   v8 earliest local (-4, KIP-405)   v9 last tiered (-5)   v10 timeout   v11 earliest pending upload (-6)
+//   v0 offsets where segments begin, by when they were written   v1 one offset, by the records' times   v2
+//   isolation level   v4 leader epochs   v6 flexible   v7 largest timestamp (-3, KIP-734) v8 earliest local
+//   (-4, KIP-405)   v9 last tiered (-5)   v10 timeout   v11 earliest pending upload (-6)
 //
 // Measured on Kafka 4.3.1: without tiered storage -5 and -6 answer offset -1, below -6 is
 // UNSUPPORTED_VERSION, as is a special timestamp in a version that did not have it yet; a partition named
 // several times in one request is answered once, INVALID_REQUEST.
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -71,6 +73,25 @@ Result<log::TimestampOffset> look_up(log::PartitionLog& log, std::int64_t timest
   return found->value_or(log::TimestampOffset{});
 }
 
+/// What version 0 tells: the log's end and where segments begin, the newest first, of those that were written
+/// by `timestamp_ms`. Measured on Kafka 3.9.1.
+std::vector<std::int64_t> offsets_written_by(log::PartitionLog& log, std::int64_t timestamp_ms,
+                                             std::size_t limit, std::int64_t now_ms) {
+  const Offset end = log.high_watermark();
+  std::vector<log::SegmentTime> known = log.segment_times();
+  std::erase_if(known, [end](const log::SegmentTime& segment) { return segment.base_offset >= end; });
+  known.push_back({end, now_ms});
+  if (timestamp_ms == kEarliest) known.resize(1);
+  const bool any_time = timestamp_ms == kEarliest || timestamp_ms == kLatest;
+  std::vector<std::int64_t> offsets;
+  for (auto at = known.rbegin(); at != known.rend() && offsets.size() < limit; ++at) {
+    // Everything before a segment that was written in time counts, whenever that was written.
+    if (any_time || !offsets.empty() || at->modified_ms <= timestamp_ms)
+      offsets.push_back(std::max(at->base_offset, log.log_start_offset()).value());
+  }
+  return offsets;
+}
+
 Answer list_offset(Services& services, const RequestContext& context, const ListOffsetsRequest& request,
                    const std::string& topic, const ListOffsetsRequest::ListOffsetsPartition& asked) {
   Answer answer;
@@ -87,6 +108,17 @@ Answer list_offset(Services& services, const RequestContext& context, const List
   }
   if (refused != ErrorCode::kNone) {
     answer.error_code = static_cast<std::int16_t>(refused);
+    return answer;
+  }
+  if (context.api_version == 0) {
+    if (asked.max_num_offsets < 0) {
+      answer.error_code = static_cast<std::int16_t>(ErrorCode::kUnknownServerError);
+      return answer;
+    }
+    answer.old_style_offsets = partition->with_log([&](log::PartitionLog& log) {
+      return offsets_written_by(log, asked.timestamp, static_cast<std::size_t>(asked.max_num_offsets),
+                                services.clock.wall_ms());
+    });
     return answer;
   }
   const bool committed_only = context.api_version >= 2 && request.isolation_level == 1;

@@ -1,7 +1,8 @@
-// OffsetCommit 2-10: how far a group has consumed.
+// OffsetCommit 0-10: how far a group has consumed.
 //
-//   v2-4 a retention of its own   v3 throttle time   v5 no retention   v6 leader epochs   v7 static members
-//   v8 flexible   v9 GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION for an unknown group   v10 topic ids
+//   v0 was kept in ZooKeeper: UNSUPPORTED_VERSION, as without one in Kafka 3.9.1   v1 members   v2-4 a
+//   retention of its own   v3 throttle time   v5 no retention   v6 leader epochs   v7 static members v8
+//   flexible   v9 GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION for an unknown group   v10 topic ids
 //
 // Topics that the client may not read, or that are not there, are answered one by one; the rest goes to the
 // group's shard. Left out: members of the consumer protocol (KIP-848).
@@ -94,6 +95,10 @@ void handle_offset_commit(Services& services, const RequestContext& context, Off
     return reply.send(response);
   }
   sort_out(services, context, request, response);
+  if (context.api_version == 0) {
+    for (const auto& topic : request.topics) refuse(topic, ErrorCode::kUnsupportedVersion, response);
+    request.topics.clear();
+  }
   if (request.topics.empty()) return reply.send(response);
   const std::string group = request.group_id;
   services.groups.run(

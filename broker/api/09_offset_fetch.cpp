@@ -1,8 +1,8 @@
-// OffsetFetch 1-10: what groups have committed.
+// OffsetFetch 0-10: what groups have committed.
 //
-//   v2 null topics mean all; an error of the whole   v3 throttle time   v5 leader epochs   v6 flexible
-//   v7 require stable offsets (KIP-447)   v8 several groups in one request   v9 member id and epoch   v10
-//   topic ids
+//   v0 was kept in ZooKeeper: UNSUPPORTED_VERSION, as without one in Kafka 3.9.1   v2 null topics mean all;
+//   an error of the whole   v3 throttle time   v5 leader epochs   v6 flexible v7 require stable offsets
+//   (KIP-447)   v8 several groups in one request   v9 member id and epoch   v10 topic ids
 //
 // Left out: member ids and epochs of the consumer protocol (KIP-848) are not looked at.
 #include <algorithm>
@@ -29,9 +29,10 @@ constexpr std::int16_t kFirstVersionWithGlobalError = 2;
 constexpr std::int16_t kFirstVersionOfGroups = 8;
 constexpr std::int16_t kFirstVersionByTopicId = 10;
 
+using Answers = std::vector<OffsetFetchResponse::OffsetFetchResponseTopics>;
+
 template <class Topic>
-void add_failed(const Topic& asked, ErrorCode error,
-                std::vector<OffsetFetchResponse::OffsetFetchResponseTopics>& topics) {
+void add_failed(const Topic& asked, ErrorCode error, Answers& topics) {
   auto& topic = topics.emplace_back();
   topic.name = asked.name;
   if constexpr (requires { asked.topic_id; }) topic.topic_id = asked.topic_id;
@@ -41,6 +42,19 @@ void add_failed(const Topic& asked, ErrorCode error,
     partition.committed_offset = -1;
     partition.metadata = "";
     partition.error_code = static_cast<std::int16_t>(error);
+  }
+}
+
+/// Puts a group's answers where they stand in versions about one group.
+void put_flat(Answers topics, OffsetFetchResponse& response) {
+  for (auto& from : topics) {
+    auto& topic = response.topics.emplace_back();
+    topic.name = std::move(from.name);
+    for (auto& partition : from.partitions) {
+      topic.partitions.push_back({partition.partition_index, partition.committed_offset,
+                                  partition.committed_leader_epoch, std::move(partition.metadata),
+                                  partition.error_code});
+    }
   }
 }
 
@@ -73,15 +87,7 @@ class Gathering {
       for (const auto& topic : *request_.topics)
         add_failed(topic, static_cast<ErrorCode>(group.error_code), group.topics);
     }
-    for (auto& from : group.topics) {
-      auto& topic = response_.topics.emplace_back();
-      topic.name = std::move(from.name);
-      for (auto& partition : from.partitions) {
-        topic.partitions.push_back({partition.partition_index, partition.committed_offset,
-                                    partition.committed_leader_epoch, std::move(partition.metadata),
-                                    partition.error_code});
-      }
-    }
+    put_flat(std::move(group.topics), response_);
   }
 
   std::mutex mutex_;
@@ -178,6 +184,13 @@ class GroupFetch {
 
 void handle_offset_fetch(Services& services, const RequestContext& context, OffsetFetchRequest& request,
                          Reply<OffsetFetchResponse> reply) {
+  if (context.api_version == 0) {
+    OffsetFetchResponse response;
+    Answers refused;
+    for (const auto& topic : *request.topics) add_failed(topic, ErrorCode::kUnsupportedVersion, refused);
+    put_flat(std::move(refused), response);
+    return reply.send(response);
+  }
   if (context.api_version < kFirstVersionOfGroups) {
     GroupRequest group;
     group.group_id = request.group_id;

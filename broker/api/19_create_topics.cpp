@@ -1,7 +1,7 @@
-// CreateTopics 2-7: turned into records by the controller; answered when the new partitions serve here.
+// CreateTopics 0-7: turned into records by the controller; answered when the new partitions serve here.
 //
-//   v4 broker defaults (-1) for partitions and replication   v5 flexible, configurations in the answer   v7
-//   topic ids
+//   v1 messages, validation only   v2 throttle time   v4 broker defaults (-1) for partitions and replication
+//   v5 flexible, configurations in the answer   v7 topic ids
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/controller_request.hpp"

@@ -1,4 +1,4 @@
-// DeleteTopics 1-6: by name, and by id from version 6 on.
+// DeleteTopics 0-6: by name, and by id from version 6 on.
 //
 //   v4 flexible   v5 error messages   v6 topic ids
 //

@@ -1,7 +1,7 @@
-// OffsetForLeaderEpoch 2-4: where an epoch ended, for clients that check for truncation (KIP-320) and
+// OffsetForLeaderEpoch 0-4: where an epoch ended, for clients that check for truncation (KIP-320) and
 // followers.
 //
-//   v2 current leader epoch   v3 replica id   v4 flexible
+//   v1 epoch in the answer   v2 current leader epoch   v3 replica id   v4 flexible
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"

@@ -1,4 +1,4 @@
-// DescribeLogDirs 1-5: the log directories and the size of each partition in them (KIP-113).
+// DescribeLogDirs 0-5: the log directories and the size of each partition in them (KIP-113).
 //
 //   v2 flexible   v3 top-level error   v4 volume sizes (KIP-827)   v5 cordoned directories
 #include <sys/statvfs.h>

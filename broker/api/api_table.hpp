@@ -23,7 +23,6 @@ struct ApiRow {
   const char* name;
   std::int16_t min_version;
   std::int16_t max_version;
-  std::int16_t lowest_served;  // below it the connection is closed although advertised (Produce 0-2)
   /// The next request of the connection may start before this one is answered (answers keep the order).
   bool pipelined;
   ApiHandler handler;

@@ -290,7 +290,7 @@ void Session::dispatch(MutableByteView frame) {
     return refuse(context, "this API is not served on this listener");
   // An ApiVersions request of any version is answered, so that newer clients can find a version we know
   // (KIP-511). What follows the client id in its header is not ours to judge.
-  const bool known = context.api_version >= row->lowest_served && context.api_version <= row->max_version;
+  const bool known = context.api_version >= row->min_version && context.api_version <= row->max_version;
   if (!known && context.api_key != kApiVersionsKey) return refuse(context, "this version is not served");
   context.client_id = reader.nullable_string(false);
   if (known && protocol::request_header_version(context.api_key, context.api_version) >= 2) {
