@@ -4,9 +4,16 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/log4j_levels.hpp"
 
 namespace barnabas {
 namespace {
@@ -28,9 +35,56 @@ spdlog::logger& output() {
   return *logger;
 }
 
+constexpr LogLevel kOff = static_cast<LogLevel>(kNames.size());
+
+struct Filter {
+  LogLevel root = LogLevel::kInfo;
+  std::vector<std::pair<std::string, LogLevel>> loggers;  // longest first
+};
+std::atomic<const Filter*> g_filter{nullptr};
+
+LogLevel level_named(std::string name) {
+  for (char& c : name) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
+  if (name == "OFF") return kOff;
+  if (name == "ALL") return LogLevel::kTrace;
+  const auto found = std::ranges::find(kNames, name);
+  return found == kNames.end() ? LogLevel::kInfo : static_cast<LogLevel>(found - kNames.begin());
+}
+
+/// Names are paths: a logger speaks for the components below it.
+bool speaks_for(std::string_view logger, std::string_view component) {
+  return component.starts_with(logger) &&
+         (component.size() == logger.size() || component[logger.size()] == '.');
+}
+
+bool passes(const Filter& filter, LogLevel level, std::string_view component) {
+  for (const auto& [logger, least] : filter.loggers)
+    if (speaks_for(logger, component)) return level >= least;
+  return level >= filter.root;
+}
+
 }  // namespace
 
+void apply_log4j_levels(const Log4jLevels& levels) {
+  // Never destroyed: a thread may be reading the one before.
+  static auto* const filters = new std::deque<Filter>;
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  Filter* const filter = &filters->emplace_back();
+  if (!levels.root.empty()) filter->root = level_named(levels.root);
+  LogLevel least = filter->root;
+  for (const auto& [logger, level] : levels.loggers) {
+    filter->loggers.emplace_back(logger, level_named(level));
+    least = std::min(least, filter->loggers.back().second);
+  }
+  std::ranges::stable_sort(filter->loggers, std::ranges::greater(),
+                           [](const auto& logger) { return logger.first.size(); });
+  set_log_level(least);
+  g_filter.store(filter, std::memory_order_release);
+}
+
 void set_log_level(LogLevel level) {
+  g_filter.store(nullptr, std::memory_order_release);
   g_level.store(level, std::memory_order_relaxed);
 }
 
@@ -39,6 +93,8 @@ bool log_enabled(LogLevel level) {
 }
 
 void log_line(LogLevel level, std::string_view component, std::string_view text) {
+  const Filter* filter = g_filter.load(std::memory_order_acquire);
+  if (filter != nullptr && !passes(*filter, level, component)) return;
   output().log(spdlog::level::info, "{} {} ({})", kNames[static_cast<std::size_t>(level)], text, component);
 }
 

@@ -6,13 +6,18 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <sstream>
 
+#include "base/log4j_levels.hpp"
 #include "base/logging.hpp"
 #include "broker/config/broker_config.hpp"
+#include "broker/container_setup.hpp"
 #include "broker/node.hpp"
 #include "broker/storage_commands.hpp"
 
@@ -27,6 +32,7 @@ struct StartArguments {
   std::string properties_file;
   std::string data_directory;
   std::string ready_file;
+  std::string log4j_file;
   std::vector<std::string> sets;  // KEY=VALUE
   bool format = false;
 };
@@ -127,7 +133,18 @@ void print_bootstrap_address(const ConfigMap& properties, const Node& node) {
   }
 }
 
+/// Without levels that can be read everything from INFO on is told.
+void set_log_levels(const std::string& file) {
+  if (file.empty()) return;
+  std::ifstream yaml(file);
+  std::ostringstream text;
+  text << yaml.rdbuf();
+  if (!yaml) return log_warn("barnabas", "{} cannot be read", file);
+  apply_log4j_levels(read_log4j_levels(text.str()));
+}
+
 int run_node(const StartArguments& arguments) {
+  set_log_levels(arguments.log4j_file);
   const sigset_t signals = block_signals();
   const auto properties = properties_of(arguments);
   if (!properties) return report(properties.error());
@@ -180,7 +197,17 @@ void describe_start(CLI::App& app, StartArguments& arguments) {
                  "Where the data is; default $BARNABAS_DATA, else $XDG_DATA_HOME/barnabas");
   app.add_option("--ready-file", arguments.ready_file,
                  "Written with the bound addresses, as JSON, once the node serves");
+  app.add_option("--log4j", arguments.log4j_file, "A log4j2.yaml whose levels the log follows");
   app.add_flag("--format", arguments.format, "Format the log directories when none of them is");
+}
+
+void describe_container_setup(CLI::App& setup, ContainerSetupArguments& arguments) {
+  setup.add_option("--flavour", arguments.flavour, "Whose image is followed")
+      ->check(CLI::IsMember({"apache", "confluent"}));
+  setup.add_option("-D,--default-configs-dir", arguments.default_configs_dir, "Defaults")->required();
+  setup.add_option("-M,--mounted-configs-dir", arguments.mounted_configs_dir, "What the user mounted");
+  setup.add_option("-F,--final-configs-dir", arguments.final_configs_dir, "Where the result goes")
+      ->required();
 }
 
 int run(int argc, char** argv) {
@@ -193,12 +220,17 @@ int run(int argc, char** argv) {
   CLI::App* format_command = app.add_subcommand("format", "Make log directories ready for a node");
   describe_format(*format_command, format);
   CLI::App* uuid_command = app.add_subcommand("random-uuid", "Print a random uuid, fit for a cluster id");
+  ContainerSetupArguments container;
+  CLI::App* container_command =
+      app.add_subcommand("container-setup", "Write a container's configuration from its environment");
+  describe_container_setup(*container_command, container);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }
   if (*format_command) return run_format(format, std::cout, std::cerr);
+  if (*container_command) return run_container_setup(container, process_environment(), std::cout, std::cerr);
   if (*uuid_command) {
     std::cout << random_cluster_id() << '\n';
     return 0;

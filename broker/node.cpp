@@ -310,7 +310,11 @@ Result<void> Node::Impl::start() {
       "org.apache.kafka.server.BrokerLifecycleManager",
       "[BrokerLifecycleManager id={}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.",
       id_.value());
+  log_info("org.apache.kafka.common.utils.AppInfoParser", "Kafka version: 4.3.1");
   log_info("kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] Kafka Server started", id_.value());
+  // What starters of brokers with a ZooKeeper wait for; such a broker's settings name one.
+  if (config_->layers()->static_values.contains("zookeeper.connect"))
+    log_info("kafka.server.KafkaServer", "[KafkaServer id={}] started", id_.value());
   malloc_trim(0);
   return write_ready_file();
 }
