@@ -123,6 +123,33 @@ ask("DescribeTopicPartitions from a cursor", 75, 0, {
     "Topics": [{"Name": "main"}, {"Name": "other.topic"}], "Cursor": {"TopicName": "main", "PartitionIndex": 1}})
 
 
+# --- the quorum, features
+
+for version in range(3):
+    ask(f"DescribeQuorum version {version}", 55, version,
+        {"Topics": [{"TopicName": "__cluster_metadata", "Partitions": [{"PartitionIndex": 0}]}]},
+        without("HighWatermark", "LogEndOffset", "LastFetchTimestamp", "LastCaughtUpTimestamp", "ReplicaDirectoryId",
+                "LeaderEpoch"))
+    ask(f"DescribeQuorum of another topic, version {version}", 55, version,
+        {"Topics": [{"TopicName": "main", "Partitions": [{"PartitionIndex": 0}]}]})
+    ask(f"DescribeQuorum of several partitions, version {version}", 55, version,
+        {"Topics": [{"TopicName": "__cluster_metadata", "Partitions": [{"PartitionIndex": 0}, {"PartitionIndex": 1}]}]})
+    ask(f"DescribeQuorum of nothing, version {version}", 55, version, {"Topics": []})
+for version in range(3):
+    for what, updates in {
+            "nothing": [], "an unknown feature": [("foo.version", 1)], "a level that is there": [("group.version", 1)],
+            "a level too high": [("group.version", 9)], "a level below": [("group.version", 0)],
+            "a negative level": [("group.version", -1)], "one right and one wrong": [("share.version", 1), ("x", 1)],
+            "a metadata version too low": [("metadata.version", 1)], "one twice": [("group.version", 1)] * 2,
+            "kraft.version as it is": [("kraft.version", 1)], "kraft.version lower": [("kraft.version", 0)]}.items():
+        for kind in ((1, 2, 3, 0, 9) if version else (1,)):
+            values = [{"Feature": name, "MaxVersionLevel": level,
+                       **({"UpgradeType": kind} if version else {"AllowDowngrade": False})} for name, level in updates]
+            ask(f"UpdateFeatures version {version}, kind {kind}, {what}", 57, version,
+                {"timeoutMs": 5000, "FeatureUpdates": values, **({"ValidateOnly": True} if version else {})})
+ask("UnregisterBroker of nobody", 64, 0, {"BrokerId": 77})
+ask("UnregisterBroker of a negative id", 64, 0, {"BrokerId": -1})
+
 # --- produce
 
 def produce(broker, records, version=9, topic="main", partition=0, **more):

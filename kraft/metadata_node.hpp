@@ -111,7 +111,7 @@ class MetadataNode {
 
   /// Answers at once: the state of the quorum.
   [[nodiscard]] protocol::DescribeQuorumResponse describe_quorum(
-      const protocol::DescribeQuorumRequest& request) const;
+      const protocol::DescribeQuorumRequest& request, std::int16_t version) const;
 
   /// Carries out everything queued and due; returns when it must be called again at the latest.
   Result<std::chrono::nanoseconds> run_once(std::chrono::nanoseconds now);

@@ -29,7 +29,9 @@ MetadataNode::Impl::Impl(MetadataNodeDependencies dependencies, MetadataNodeOpti
       log_directory_(options_.directory + "/__cluster_metadata-0"),
       sessions_(options_.controller.broker_session_timeout_ms),
       working_(MetadataImage::empty()),
-      published_(MetadataImage::empty()) {}
+      published_(MetadataImage::empty()) {
+  options_.controller.node_id = options_.node_id;
+}
 
 Result<void> MetadataNode::Impl::open() {
   FileSystem& files = dependencies_.files;
@@ -85,8 +87,8 @@ std::int64_t MetadataNode::Impl::now_ms() const {
 }
 
 ControlContext MetadataNode::Impl::context() const {
-  return {*working_, log_->position().end, options_.controller, dependencies_.configs, dependencies_.random,
-          now_ms()};
+  return {*working_, log_->position().end,  options_.controller, dependencies_.configs, dependencies_.random,
+          now_ms(),  raft_->kraft_version()};
 }
 
 Result<nanoseconds> MetadataNode::Impl::run_once(nanoseconds now) {

@@ -34,8 +34,11 @@ SERVE(serve_create_partitions);
 SERVE(serve_delete_groups);
 SERVE(serve_incremental_alter_configs);
 SERVE(serve_offset_delete);
+SERVE(serve_describe_quorum);
+SERVE(serve_update_features);
 SERVE(serve_describe_cluster);
 SERVE(serve_describe_producers);
+SERVE(serve_unregister_broker);
 SERVE(serve_list_config_resources);
 SERVE(serve_describe_topic_partitions);
 #undef SERVE
@@ -70,8 +73,11 @@ constexpr ApiRow kTable[] = {
     {42, "DeleteGroups", 0, 2, false, serve_delete_groups},
     {44, "IncrementalAlterConfigs", 0, 1, false, serve_incremental_alter_configs},
     {47, "OffsetDelete", 0, 0, false, serve_offset_delete},
+    {55, "DescribeQuorum", 0, 2, false, serve_describe_quorum},
+    {57, "UpdateFeatures", 0, 2, false, serve_update_features},
     {60, "DescribeCluster", 0, 2, false, serve_describe_cluster},
     {61, "DescribeProducers", 0, 0, false, serve_describe_producers},
+    {64, "UnregisterBroker", 0, 0, false, serve_unregister_broker},
     {74, "ListConfigResources", 0, 1, false, serve_list_config_resources},
     {75, "DescribeTopicPartitions", 0, 0, false, serve_describe_topic_partitions},
 };

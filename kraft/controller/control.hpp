@@ -50,6 +50,7 @@ class ConfigValidator {
 };
 
 struct ControllerOptions {
+  BrokerId node_id;
   std::string cluster_id;
   std::int32_t default_partitions = 1;          // num.partitions
   std::int16_t default_replication_factor = 1;  // default.replication.factor
@@ -68,6 +69,7 @@ struct ControlContext {
   const ConfigValidator& configs;
   Random& random;
   std::int64_t now_ms = 0;
+  std::int16_t kraft_version = 0;  // of the quorum
 };
 
 template <class Response>

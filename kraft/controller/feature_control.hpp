@@ -1,7 +1,8 @@
 // Finalized feature levels: UpdateFeatures, and the records of a new cluster. See control.hpp.
 //
-// Errors: 95 INVALID_UPDATE_VERSION for levels that are not supported or need an unsafe downgrade, 42 for
-// unknown upgrade types. kraft.version is a control record and is refused here (KIP-1022, KIP-584).
+// All updates of a request or none; an error is one of the whole request at every version (measured on
+// Kafka 4.3.1). Errors: 95 INVALID_UPDATE_VERSION. kraft.version is a control record: only its own
+// level is accepted here (KIP-1022, KIP-584).
 #pragma once
 
 #include "kraft/controller/control.hpp"
