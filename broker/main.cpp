@@ -154,12 +154,22 @@ int run_node(const StartArguments& arguments) {
   NodeOptions options;
   options.properties = *properties;
   options.ready_file = arguments.ready_file;
+  const auto asked_to_stop = [] {
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+  };
+  options.give_up = asked_to_stop;
   options.on_failure = [&failed](const Error& error) {
     log_error("barnabas", "This node cannot go on: {}", error.detail);
     failed = true;
     kill(getpid(), SIGTERM);
   };
   auto node = Node::start(std::move(options));
+  if (!node && node.error().code == ErrorCode::kRequestTimedOut && asked_to_stop()) {
+    log_info("barnabas", "{}", node.error().detail);
+    return 0;
+  }
   if (!node) return report(node.error());
   print_bootstrap_address(*properties, **node);
   const int signal = wait_for_end(signals, *formatted, **node);

@@ -20,6 +20,9 @@
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
+#include "broker/drivers/wanted_topics.hpp"
+#include "broker/http/http_server.hpp"
+#include "broker/late_listeners.hpp"
 #include "broker/net/asio_reactor.hpp"
 #include "broker/net/server.hpp"
 #include "broker/replica/fetch_session.hpp"
@@ -94,14 +97,21 @@ class Node::Impl {
   [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const { return bound_; }
   [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
   [[nodiscard]] BrokerId id() const { return id_; }
+  [[nodiscard]] std::optional<Endpoint> http_address() const {
+    return http_ ? std::optional(http_->local()) : std::nullopt;
+  }
 
  private:
   Result<void> open_configuration();
   Result<void> open_logs();
   void build_services();
   Result<void> bind_listeners();
+  Result<void> learn_advertised_listeners();
+  HttpResponse serve_http(const HttpRequest& request);
+  [[nodiscard]] std::vector<kraft::NamedEndpoint> broker_endpoints(
+      const std::vector<ListenerSettings>& listeners) const;
   Result<void> open_metadata();
-  Result<void> join_cluster();
+  Result<void> join_cluster(const std::vector<ListenerSettings>& listeners);
   Result<void> write_ready_file() const;
   void request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer);
   [[nodiscard]] kraft::NamedEndpoint told_endpoint(const ListenerSettings& listener) const;
@@ -130,10 +140,14 @@ class Node::Impl {
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
   std::vector<std::thread> threads_;
-  bool serving_ = false;
+  OwnSettings own_;
+  std::unique_ptr<LateListeners> advertised_;
+  std::unique_ptr<HttpServer> http_;
+  std::atomic<bool> serving_ = false;
 };
 
 Result<void> Node::Impl::open_configuration() {
+  own_ = TRY(take_own_settings(options_.properties));
   config_ = TRY(BrokerConfig::make(options_.properties));
   for (const auto& name : config_->unknown_names())
     log_warn("BrokerConfig", "The configuration {} is not known and has no effect", name);
@@ -215,6 +229,53 @@ kraft::NamedEndpoint Node::Impl::told_endpoint(const ListenerSettings& listener)
   return told;
 }
 
+std::vector<kraft::NamedEndpoint> Node::Impl::broker_endpoints(
+    const std::vector<ListenerSettings>& listeners) const {
+  std::vector<kraft::NamedEndpoint> endpoints;
+  for (const auto& listener : listeners)
+    if (!listener.controller) endpoints.push_back(told_endpoint(listener));
+  return endpoints;
+}
+
+/// The listeners are bound by now, so whoever maps ports to them can look, and tell what to advertise.
+Result<void> Node::Impl::learn_advertised_listeners() {
+  advertised_ =
+      std::make_unique<LateListeners>(config_->settings()->listeners, own_.advertised_listeners_file);
+  if (own_.http_listener) {
+    http_ = TRY(HttpServer::start(*own_.http_listener,
+                                  [this](const HttpRequest& request) { return serve_http(request); }));
+    log_info("Node", "HTTP calls are answered on {}", to_string(http_->local()));
+  }
+  if (!own_.advertised_listeners_wait) return {};
+  log_info("Node", "Waiting for advertised listeners{}{}",
+           own_.advertised_listeners_file.empty() ? "" : " in the file ", own_.advertised_listeners_file);
+  if (!advertised_->wait(options_.give_up))
+    return fail(ErrorCode::kRequestTimedOut, "Stopped while it waited for advertised listeners");
+  return {};
+}
+
+HttpResponse Node::Impl::serve_http(const HttpRequest& request) {
+  const bool get = request.method == "GET" || request.method == "HEAD";
+  if (request.path == "/health" && get) return {200, "alive"};
+  if (request.path == "/ready" && get)
+    return serving_ ? HttpResponse{200, "ready"} : HttpResponse{503, "not serving yet"};
+  if (request.path == "/advertised-listeners" && get) {
+    std::string told;
+    for (const auto& endpoint : broker_endpoints(advertised_->listeners()))
+      told +=
+          fmt::format("{}{}://{}", told.empty() ? "" : ",", endpoint.listener, to_string(endpoint.endpoint));
+    return {200, told};
+  }
+  if (request.path == "/advertised-listeners" && (request.method == "PUT" || request.method == "POST")) {
+    std::string_view text = request.body;
+    while (!text.empty() && isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+    const auto done = advertised_->set(text);
+    if (done) return {200, "set"};
+    return {done.error().code == ErrorCode::kInvalidConfig ? 400U : 500U, done.error().detail};
+  }
+  return {404, "There are GET /health, GET /ready, and GET and PUT /advertised-listeners"};
+}
+
 Result<void> Node::Impl::open_metadata() {
   const auto settings = config_->settings();
   const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
@@ -243,11 +304,10 @@ Result<void> Node::Impl::open_metadata() {
   return driver_->open(std::move(options));
 }
 
-Result<void> Node::Impl::join_cluster() {
+Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& listeners) {
   BrokerIdentity identity;
   identity.cluster_id = cluster_id_;
-  for (const auto& listener : config_->settings()->listeners)
-    if (!listener.controller) identity.endpoints.push_back(told_endpoint(listener));
+  identity.endpoints = broker_endpoints(listeners);
   for (const auto& directory : logs_->directories())
     identity.directories.push_back(logs_->directory_id(directory));
   identity.previous_epoch = logs_->previous_broker_epoch();
@@ -295,8 +355,13 @@ Result<void> Node::Impl::start() {
   TRY(open_logs());
   build_services();
   TRY(bind_listeners());
+  TRY(learn_advertised_listeners());
   TRY(open_metadata());
-  TRY(join_cluster());
+  const auto registered = advertised_->listeners();
+  TRY(join_cluster(registered));
+  TRY(advertised_->announce_with(
+      [this](const auto& listeners) { return driver_->announce(broker_endpoints(listeners)); }, registered));
+  TRY(create_wanted_topics(*driver_, own_.create_topics));
   int number = 0;
   for (const auto& reactor : reactors_) {
     threads_.emplace_back([raw = reactor.get(), name = fmt::format("reactor-{}", number++)] {
@@ -329,6 +394,8 @@ void Node::Impl::drain() {
 
 Result<void> Node::Impl::stop() {
   if (!logs_) return {};
+  http_.reset();
+  advertised_.reset();
   const std::int64_t epoch = driver_ ? driver_->broker_epoch() : -1;
   Result<void> result;
   // Leaving first moves leadership away, which wakes long polls, so that they can be drained.
@@ -367,6 +434,9 @@ const std::map<std::string, Endpoint>& Node::listeners() const {
 }
 const std::string& Node::cluster_id() const {
   return impl_->cluster_id();
+}
+std::optional<Endpoint> Node::http_address() const {
+  return impl_->http_address();
 }
 BrokerId Node::id() const {
   return impl_->id();

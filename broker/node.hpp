@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/network.hpp"
@@ -20,6 +21,9 @@ namespace barnabas::broker {
 struct NodeOptions {
   ConfigMap properties;
   std::string ready_file;  // empty: none
+  /// Asked while the start waits for advertised listeners: true makes it fail with REQUEST_TIMED_OUT. Null:
+  /// never.
+  std::function<bool()> give_up;
   /// A part that the node cannot do without failed; called once, from any thread. The node must be stopped.
   std::function<void(const Error&)> on_failure;
 };
@@ -37,6 +41,8 @@ class Node {
   /// A clean stop: leaves the cluster, answers what it has taken, closes the logs.
   Result<void> stop();
 
+  /// Where HTTP calls are answered; nothing when barnabas.http.listener is not set.
+  [[nodiscard]] std::optional<Endpoint> http_address() const;
   /// Bound addresses by listener name.
   [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const;
   [[nodiscard]] const std::string& cluster_id() const;

@@ -210,6 +210,28 @@ TEST_CASE("a broker that is not heard for a session is fenced and its partitions
   CHECK(node.node->image()->partition("t", PartitionIndex(0))->leader == BrokerId(1));
 }
 
+TEST_CASE("a living broker may tell other addresses, and nothing else of it changes") {
+  Started node;
+  const BrokerRegistration before = *node.node->image()->broker(BrokerId(1));
+  protocol::BrokerRegistrationRequest request;
+  request.broker_id = 1;
+  request.cluster_id = kTestClusterId;
+  request.incarnation_id = before.incarnation_id;
+  request.listeners.push_back({"PLAINTEXT", "mapped", 32768, 0});
+  for (const auto& [name, range] : before.features) request.features.push_back({name, range.min, range.max});
+  for (const auto& directory : before.directories) request.log_dirs.push_back(directory.value());
+  const auto answer = node.ask<protocol::BrokerRegistrationResponse>(request);
+  REQUIRE(answer);
+  CHECK(answer->error_code == 0);
+  CHECK(answer->broker_epoch == before.epoch);
+  BrokerRegistration expected = before;
+  expected.endpoints = {{"PLAINTEXT", {"mapped", 32768}, 0}};
+  CHECK(*node.node->image()->broker(BrokerId(1)) == expected);
+  const auto offset = node.node->image()->offset;
+  REQUIRE(node.ask<protocol::BrokerRegistrationResponse>(request));
+  CHECK(node.node->image()->offset == offset);
+}
+
 TEST_CASE("registrations of another cluster, and of a second living broker, are refused") {
   Started node;
   auto duplicate = node.register_broker();

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <future>
 
 #include "base/logging.hpp"
 #include "broker/config/broker_config.hpp"
@@ -184,7 +185,7 @@ void MetadataDriverThread::fail(const Error& error) {
   if (dependencies_.on_failure) dependencies_.on_failure(error);
 }
 
-void MetadataDriverThread::register_broker() {
+protocol::BrokerRegistrationRequest MetadataDriverThread::registration() const {
   const auto settings = dependencies_.config.settings();
   protocol::BrokerRegistrationRequest request;
   request.broker_id = settings->node_id.value();
@@ -198,6 +199,31 @@ void MetadataDriverThread::register_broker() {
   for (const auto& [name, range] : kraft::supported_features())
     request.features.push_back({name, range.min, range.max});
   for (const auto& directory : identity_.directories) request.log_dirs.push_back(directory.value());
+  return request;
+}
+
+Result<void> MetadataDriverThread::announce(std::vector<kraft::NamedEndpoint> endpoints) {
+  auto promise = std::make_shared<std::promise<std::int16_t>>();
+  auto future = promise->get_future();
+  submit([this, endpoints = std::move(endpoints), promise = std::move(promise)](kraft::MetadataNode& node,
+                                                                                std::int64_t) mutable {
+    identity_.endpoints = std::move(endpoints);
+    node.submit(registration(),
+                [promise = std::move(promise)](const protocol::BrokerRegistrationResponse& response) {
+                  promise->set_value(response.error_code);
+                });
+  });
+  try {
+    if (const auto error = static_cast<ErrorCode>(future.get()); error != ErrorCode::kNone)
+      return barnabas::fail(error, fmt::format("The controller refused the advertised listeners (error {})",
+                                               static_cast<int>(error)));
+  } catch (const std::future_error&) {
+    return barnabas::fail(ErrorCode::kNotController, "The node stops");
+  }
+  return {};
+}
+
+void MetadataDriverThread::register_broker() {
   const auto on_registered = [this](const protocol::BrokerRegistrationResponse& response) {
     if (response.error_code != 0) {
       finish_start(barnabas::fail(
@@ -212,7 +238,7 @@ void MetadataDriverThread::register_broker() {
     next_heartbeat_ = now() + milliseconds(dependencies_.config.settings()->broker_heartbeat_interval_ms);
     on_heartbeat(response);
   };
-  node_->submit(std::move(request), on_registered, on_unfenced);
+  node_->submit(registration(), on_registered, on_unfenced);
 }
 
 void MetadataDriverThread::heartbeat() {

@@ -51,6 +51,9 @@ class MetadataDriverThread final : public MetadataDriver {
 
   Result<void> open(kraft::MetadataNodeOptions options);
   Result<void> start(ReplicaManager& replicas, BrokerIdentity identity);
+  /// Tells the cluster other addresses of this broker; returns when the image with them is published. After
+  /// start(), from any thread but the driver's.
+  Result<void> announce(std::vector<kraft::NamedEndpoint> endpoints);
   /// Fences this broker and moves its partitions away (a lone broker's are left without a leader), then ends
   /// the thread and closes the log. Idempotent.
   Result<void> stop();
@@ -67,6 +70,7 @@ class MetadataDriverThread final : public MetadataDriver {
   void run_tasks();
   bool sleep_until(std::chrono::nanoseconds deadline);
   void fail(const Error& error);
+  [[nodiscard]] protocol::BrokerRegistrationRequest registration() const;
   void register_broker();
   void heartbeat();
   void on_heartbeat(const protocol::BrokerHeartbeatResponse& response);

@@ -102,6 +102,28 @@ void put_listeners_and_features(const Request& request, Record& record) {
   }
 }
 
+bool same_endpoints(const BrokerRegistration& known, const protocol::BrokerRegistrationRequest& request) {
+  return std::ranges::equal(known.endpoints, request.listeners, [](const auto& has, const auto& told) {
+    return has.listener == told.name && has.endpoint == Endpoint{told.host, told.port} &&
+           has.security_protocol == told.security_protocol;
+  });
+}
+
+/// The registration of the same process with other addresses: nothing else of its state changes.
+protocol::RegisterBrokerRecord amended_registration(const BrokerRegistration& known,
+                                                    const protocol::BrokerRegistrationRequest& request) {
+  protocol::RegisterBrokerRecord record;
+  record.broker_id = request.broker_id;
+  record.incarnation_id = request.incarnation_id;
+  record.broker_epoch = known.epoch;
+  put_listeners_and_features(request, record);
+  record.rack = request.rack;
+  record.fenced = known.fenced;
+  record.in_controlled_shutdown = known.in_controlled_shutdown;
+  record.log_dirs = request.log_dirs;
+  return record;
+}
+
 enum class State { kFenced, kUnfenced, kControlledShutdown, kShutdownNow };
 
 State state_of(const BrokerRegistration& broker) {
@@ -169,7 +191,8 @@ ControllerResult<protocol::BrokerRegistrationResponse> register_broker(
   const BrokerId id(request.broker_id);
   const BrokerRegistration* known = context.image.broker(id);
   if (known != nullptr && known->incarnation_id == request.incarnation_id) {
-    result.response.broker_epoch = known->epoch;  // a repeated request
+    result.response.broker_epoch = known->epoch;  // a repeated request, unless it tells other addresses
+    if (!same_endpoints(*known, request)) result.records.emplace_back(amended_registration(*known, request));
     return result;
   }
   if (known != nullptr) {

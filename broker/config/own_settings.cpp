@@ -1,0 +1,135 @@
+#include "broker/config/own_settings.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/posix_file_system.hpp"
+#include "broker/config/listener_settings.hpp"
+
+namespace barnabas::broker {
+namespace {
+
+constexpr std::string_view kPrefix = "barnabas.";
+constexpr std::string_view kCreateTopics = "barnabas.create.topics";
+
+std::unexpected<Error> refuse(std::string_view key, std::string_view value, std::string_view allowed) {
+  return fail(ErrorCode::kInvalidConfig,
+              fmt::format("Invalid value {} for configuration {}: {}", value, key, allowed));
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const auto end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+template <class Number>
+Result<Number> parse_count(std::string_view text, std::string_view entry) {
+  Number number = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  if (read.ec != std::errc() || read.ptr != end || (number < 1 && number != -1))
+    return refuse(kCreateTopics, entry, fmt::format("{} is no count; it must be at least 1, or -1", text));
+  return number;
+}
+
+Result<WantedTopic> parse_wanted_topic(std::string_view entry) {
+  const auto parts = split(entry, ':');
+  WantedTopic topic;
+  topic.name = trimmed(parts[0]);
+  if (topic.name.empty())
+    return refuse(kCreateTopics, entry, "must be NAME[:PARTITIONS[:REPLICAS[:KEY=VALUE]...]]");
+  if (parts.size() > 1 && !parts[1].empty())
+    topic.partitions = TRY(parse_count<std::int32_t>(parts[1], entry));
+  if (parts.size() > 2 && !parts[2].empty())
+    topic.replication_factor = TRY(parse_count<std::int16_t>(parts[2], entry));
+  std::string* last = nullptr;
+  for (std::size_t i = 3; i < parts.size(); ++i) {
+    const auto equals = parts[i].find('=');
+    if (equals != std::string_view::npos && equals > 0) {
+      last = &topic.configs[std::string(parts[i].substr(0, equals))];
+      *last = parts[i].substr(equals + 1);
+    } else if (last != nullptr) {
+      *last += fmt::format(":{}", parts[i]);
+    } else {
+      return refuse(kCreateTopics, entry, fmt::format("{} is not KEY=VALUE", parts[i]));
+    }
+  }
+  return topic;
+}
+
+Result<bool> parse_bool(std::string_view key, std::string_view value) {
+  if (value == "true" || value == "false") return value == "true";
+  return refuse(key, value, "Expected value to be either true or false");
+}
+
+Result<void> take(OwnSettings& settings, const std::string& key, const std::string& value) {
+  if (key == "barnabas.http.listener") {
+    settings.http_listener = parse_endpoint(value);
+    if (!settings.http_listener) return refuse(key, value, "must be HOST:PORT");
+  } else if (key == "barnabas.advertised.listeners.file") {
+    settings.advertised_listeners_file = value;
+  } else if (key == "barnabas.advertised.listeners.wait") {
+    settings.advertised_listeners_wait = TRY(parse_bool(key, value));
+  } else if (key == kCreateTopics) {
+    settings.create_topics = TRY(parse_wanted_topics(value));
+  } else if (key == "barnabas.create.users" || key == "barnabas.create.acls") {
+    return fail(
+        ErrorCode::kInvalidConfig,
+        fmt::format("{} is not served yet: users and ACLs cannot be made at the start; remove it", key));
+  } else {
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("{} is not known. There are barnabas.http.listener, "
+                            "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait and {}",
+                            key, kCreateTopics));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<WantedTopic>> parse_wanted_topics(std::string_view text) {
+  std::vector<WantedTopic> topics;
+  std::string lines;
+  char separator = ',';
+  if (text.starts_with('@')) {
+    PosixFileSystem files;
+    lines = TRY(files.read_file(std::string(text.substr(1))));
+    text = lines;
+    separator = '\n';
+  }
+  for (auto entry : split(text, separator)) {
+    entry = trimmed(entry);
+    if (entry.empty() || entry.starts_with('#')) continue;
+    topics.push_back(TRY(parse_wanted_topic(entry)));
+  }
+  return topics;
+}
+
+Result<OwnSettings> take_own_settings(kraft::ConfigMap& properties) {
+  OwnSettings settings;
+  for (auto property = properties.lower_bound(std::string(kPrefix));
+       property != properties.end() && property->first.starts_with(kPrefix);) {
+    TRY(take(settings, property->first, property->second));
+    property = properties.erase(property);
+  }
+  const bool told = !settings.advertised_listeners_file.empty() || settings.http_listener;
+  if (settings.advertised_listeners_wait && !told)
+    return refuse("barnabas.advertised.listeners.wait", "true",
+                  "nobody could end the waiting: set barnabas.http.listener or "
+                  "barnabas.advertised.listeners.file too");
+  return settings;
+}
+
+}  // namespace barnabas::broker

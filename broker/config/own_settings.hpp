@@ -1,0 +1,47 @@
+// OwnSettings: the properties `barnabas.*`, which Apache Kafka does not have.
+//
+// Values. Thread safety: pure functions. Errors: INVALID_CONFIG names the key, the value and what is allowed;
+// a name that is not known is an error too, because no other program could have meant it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/network.hpp"
+#include "base/result.hpp"
+#include "kraft/metadata_image.hpp"
+
+namespace barnabas::broker {
+
+/// A topic that is to be there when the node serves.
+struct WantedTopic {
+  std::string name;
+  std::int32_t partitions = -1;          // -1: num.partitions
+  std::int16_t replication_factor = -1;  // -1: default.replication.factor
+  std::map<std::string, std::string> configs;
+  bool operator==(const WantedTopic&) const = default;
+};
+
+struct OwnSettings {
+  /// barnabas.http.listener=HOST:PORT: where HTTP calls are answered; nothing: nowhere.
+  std::optional<Endpoint> http_listener;
+  /// barnabas.advertised.listeners.file: read at the start and whenever it changes; empty: none.
+  std::string advertised_listeners_file;
+  /// barnabas.advertised.listeners.wait: the node joins its cluster only when it was told what to advertise.
+  bool advertised_listeners_wait = false;
+  /// barnabas.create.topics
+  std::vector<WantedTopic> create_topics;
+};
+
+/// Takes every `barnabas.*` out of `properties`.
+Result<OwnSettings> take_own_settings(kraft::ConfigMap& properties);
+
+/// "NAME[:PARTITIONS[:REPLICAS[:KEY=VALUE]...]],...". A value may have colons. "@FILE" reads the entries of a
+/// file, one a line, whose values may have commas; # begins a comment.
+Result<std::vector<WantedTopic>> parse_wanted_topics(std::string_view text);
+
+}  // namespace barnabas::broker
