@@ -32,7 +32,7 @@ hostname "$name"
 mount --make-rprivate /
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
-mount -t tmpfs tmpfs "$root/dev"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for node in null zero full random urandom tty; do
   : > "$root/dev/$node"
   mount --bind "/dev/$node" "$root/dev/$node"
@@ -142,6 +142,8 @@ class Container:
                 return self
             time.sleep(0.001)
         self.process_id = int(found[0])
+        while self.running() and os.readlink(f"/proc/{self.process_id}/root") != str(self.root):
+            time.sleep(0.001)  # not entered yet
         self.forwarder.start(self.process_id)
         return self
 
