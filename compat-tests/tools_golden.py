@@ -92,7 +92,7 @@ def normal(text, broker, directory, notes):
         text = re.sub(r"\d+(\.\d+)?(E-?\d+)?", "<n>", text)
         text = "\n".join(dict.fromkeys(text.splitlines()))
     if "sorted" in notes:
-        text = "\n".join(sorted(",".join(sorted(line.split(","))) for line in text.splitlines()))
+        text = "\n".join(sorted(", ".join(sorted(re.split(r", ?| are ", line))) for line in text.splitlines()))
     return text.strip()
 
 

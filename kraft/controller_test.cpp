@@ -242,3 +242,67 @@ TEST_CASE("registrations of another cluster, and of a second living broker, are 
   request.cluster_id = "another";
   CHECK(node.ask<protocol::BrokerRegistrationResponse>(request)->error_code == 104);
 }
+
+TEST_CASE("a quota is set, kept over a restart and removed; an entity named twice gets none") {
+  Started node;
+  const auto alter = [&](std::vector<std::tuple<std::string, std::string, double>> quotas,
+                         bool remove = false) {
+    protocol::AlterClientQuotasRequest request;
+    for (const auto& [user, key, value] : quotas) {
+      auto& entry = request.entries.emplace_back();
+      entry.entity.push_back({"user", user});
+      entry.ops.push_back({key, value, remove});
+    }
+    auto answer = node.ask<protocol::AlterClientQuotasResponse>(std::move(request));
+    REQUIRE(answer);
+    return answer->entries;
+  };
+  const QuotaEntity alice{{"user", "alice"}};
+  CHECK(alter({{"alice", "producer_byte_rate", 1000}}).at(0).error_code == 0);
+  CHECK(node.node->image()->quotas->at(alice).at("producer_byte_rate") == 1000);
+  const auto twice = alter({{"bob", "producer_byte_rate", 1}, {"bob", "producer_byte_rate", 2}});
+  REQUIRE(twice.size() == 1);
+  CHECK(twice[0].error_code == 42);
+  CHECK_FALSE(node.node->image()->quotas->contains({{"user", "bob"}}));
+  CHECK(alter({{"alice", "producer_byte_rate", 0}}).at(0).error_code == 42);
+  CHECK(alter({{"alice", "request_percentage", 1.5}}).at(0).error_code == 0);
+  CHECK(alter({{"alice", "consumer_byte_rate", 1.5}}).at(0).error_code == 42);
+  CHECK(alter({{"alice", "producer_byte_rate", 0}, {"carol", "producer_byte_rate", 0}}, true).size() == 2);
+  CHECK(node.node->image()->quotas->at(alice) == QuotaLimits{{"request_percentage", 1.5}});
+}
+
+TEST_CASE("a SCRAM credential is kept as keys, changed and deleted") {
+  Started node;
+  const auto alter = [&](ScramAlterations alterations) {
+    auto answer = node.ask<protocol::AlterUserScramCredentialsResponse>(std::move(alterations));
+    REQUIRE(answer);
+    return answer->results;
+  };
+  const auto upsertion = [](std::string name, std::int32_t iterations) {
+    const Bytes salted(32, 7);
+    protocol::AlterUserScramCredentialsRequest request;
+    auto& asked = request.upsertions.emplace_back();
+    asked.name = std::move(name);
+    asked.mechanism = 1;
+    asked.iterations = iterations;
+    asked.salted_password = salted;
+    return to_alterations(request);
+  };
+  const ScramUser alice{1, "alice"};
+  CHECK(alter(upsertion("alice", 4096)).at(0).error_code == 0);
+  CHECK(node.node->image()->scram->at(alice).stored_key.size() == 32);
+  CHECK(alter(upsertion("alice", 8192)).at(0).error_code == 0);
+  CHECK(node.node->image()->scram->at(alice).iterations == 8192);
+  CHECK(alter(upsertion("alice", 4095)).at(0).error_code == 93);
+  CHECK(alter(upsertion("", 4096)).at(0).error_code == 93);
+  ScramAlterations both = upsertion("alice", 4096);
+  both.deletions.push_back(alice);
+  CHECK(alter(both).at(0).error_code == 92);
+  ScramAlterations deletion;
+  deletion.deletions = {alice, {1, "nobody"}};
+  const auto deleted = alter(deletion);
+  REQUIRE(deleted.size() == 2);
+  CHECK(deleted[0].error_code == 0);
+  CHECK(deleted[1].error_code == 91);
+  CHECK_FALSE(node.node->image()->scram->contains(alice));
+}

@@ -3,6 +3,7 @@
 #include "kraft/controller/config_control.hpp"
 #include "kraft/controller/feature_control.hpp"
 #include "kraft/controller/producer_id_control.hpp"
+#include "kraft/controller/quota_control.hpp"
 #include "kraft/controller/refusal.hpp"
 #include "kraft/controller/topic_control.hpp"
 #include "kraft/metadata_node_impl.hpp"
@@ -72,6 +73,14 @@ void MetadataNode::submit(protocol::AllocateProducerIdsRequest request,
 void MetadataNode::submit(protocol::ControllerRegistrationRequest request,
                           ReplyTo<protocol::ControllerRegistrationResponse> reply) {
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), register_controller));
+}
+void MetadataNode::submit(protocol::AlterClientQuotasRequest request,
+                          ReplyTo<protocol::AlterClientQuotasResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), alter_client_quotas));
+}
+void MetadataNode::submit(ScramAlterations request,
+                          ReplyTo<protocol::AlterUserScramCredentialsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), alter_scram_credentials));
 }
 void MetadataNode::submit(protocol::UnregisterBrokerRequest request,
                           ReplyTo<protocol::UnregisterBrokerResponse> reply) {

@@ -27,10 +27,12 @@
 #include "base/file_system.hpp"
 #include "base/random.hpp"
 #include "kraft/controller/control.hpp"
+#include "kraft/controller/scram_control.hpp"
 #include "kraft/metadata_delta.hpp"
 #include "kraft/metadata_image.hpp"
 #include "kraft/raft.hpp"
 #include "protocol/messages/api_allocate_producer_ids.hpp"
+#include "protocol/messages/api_alter_client_quotas.hpp"
 #include "protocol/messages/api_alter_configs.hpp"
 #include "protocol/messages/api_broker_heartbeat.hpp"
 #include "protocol/messages/api_broker_registration.hpp"
@@ -105,6 +107,8 @@ class MetadataNode {
               ReplyTo<protocol::BrokerHeartbeatResponse> on_unfenced);
   void submit(protocol::ControllerRegistrationRequest request,
               ReplyTo<protocol::ControllerRegistrationResponse> reply);
+  void submit(protocol::AlterClientQuotasRequest request, ReplyTo<protocol::AlterClientQuotasResponse> reply);
+  void submit(ScramAlterations request, ReplyTo<protocol::AlterUserScramCredentialsResponse> reply);
   void submit(protocol::UnregisterBrokerRequest request, ReplyTo<protocol::UnregisterBrokerResponse> reply);
   void submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
               ReplyTo<protocol::UpdateFeaturesResponse> reply);

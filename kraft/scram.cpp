@@ -13,9 +13,6 @@ namespace barnabas::kraft {
 
 namespace {
 
-constexpr std::int32_t kMinIterations = 4096;
-constexpr std::int32_t kMaxIterations = 16384;
-
 const EVP_MD* digest_of(std::int8_t mechanism) {
   return mechanism == 2 ? EVP_sha512() : EVP_sha256();
 }
@@ -108,9 +105,9 @@ Result<ScramUserSpec> parse_scram_user(std::string_view argument) {
     return bad_argument("You must supply one of 'password' or 'saltedpassword' to add-scram");
   if (!user.salted_password.empty() && user.salt.empty())
     return bad_argument("You must supply 'salt' with 'saltedpassword' to add-scram");
-  if (user.iterations < kMinIterations || user.iterations > kMaxIterations)
-    return bad_argument(
-        fmt::format("The 'iterations' value must be >= {} and <= {}", kMinIterations, kMaxIterations));
+  if (user.iterations < kMinScramIterations || user.iterations > kMaxScramIterations)
+    return bad_argument(fmt::format("The 'iterations' value must be >= {} and <= {}", kMinScramIterations,
+                                    kMaxScramIterations));
   return user;
 }
 

@@ -6,6 +6,9 @@
 
 namespace barnabas::kraft {
 
+inline constexpr std::int32_t kMinScramIterations = 4096;
+inline constexpr std::int32_t kMaxScramIterations = 16384;
+
 struct ScramKeys {
   Bytes stored_key;
   Bytes server_key;

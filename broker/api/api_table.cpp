@@ -34,6 +34,10 @@ SERVE(serve_create_partitions);
 SERVE(serve_delete_groups);
 SERVE(serve_incremental_alter_configs);
 SERVE(serve_offset_delete);
+SERVE(serve_describe_client_quotas);
+SERVE(serve_alter_client_quotas);
+SERVE(serve_describe_user_scram_credentials);
+SERVE(serve_alter_user_scram_credentials);
 SERVE(serve_describe_quorum);
 SERVE(serve_update_features);
 SERVE(serve_describe_cluster);
@@ -73,6 +77,10 @@ constexpr ApiRow kTable[] = {
     {42, "DeleteGroups", 0, 2, false, serve_delete_groups},
     {44, "IncrementalAlterConfigs", 0, 1, false, serve_incremental_alter_configs},
     {47, "OffsetDelete", 0, 0, false, serve_offset_delete},
+    {48, "DescribeClientQuotas", 0, 1, false, serve_describe_client_quotas},
+    {49, "AlterClientQuotas", 0, 1, false, serve_alter_client_quotas},
+    {50, "DescribeUserScramCredentials", 0, 0, false, serve_describe_user_scram_credentials},
+    {51, "AlterUserScramCredentials", 0, 0, false, serve_alter_user_scram_credentials},
     {55, "DescribeQuorum", 0, 2, false, serve_describe_quorum},
     {57, "UpdateFeatures", 0, 2, false, serve_update_features},
     {60, "DescribeCluster", 0, 2, false, serve_describe_cluster},

@@ -90,6 +90,26 @@ protocol::ControllerRegistrationResponse refuse(const protocol::ControllerRegist
 protocol::UnregisterBrokerResponse refuse(const protocol::UnregisterBrokerRequest&, ErrorCode error) {
   return whole<protocol::UnregisterBrokerResponse>(error);
 }
+protocol::AlterClientQuotasResponse refuse(const protocol::AlterClientQuotasRequest& request,
+                                           ErrorCode error) {
+  protocol::AlterClientQuotasResponse response;
+  for (const auto& entry : request.entries) {
+    auto& answer = response.entries.emplace_back();
+    answer.error_code = static_cast<std::int16_t>(error);
+    answer.error_message = std::nullopt;
+    for (const auto& part : entry.entity) answer.entity.push_back({part.entity_type, part.entity_name});
+  }
+  return response;
+}
+protocol::AlterUserScramCredentialsResponse refuse(const ScramAlterations& request, ErrorCode error) {
+  protocol::AlterUserScramCredentialsResponse response;
+  const auto add = [&](const std::string& user) {
+    response.results.push_back({user, static_cast<std::int16_t>(error), std::nullopt});
+  };
+  for (const ScramUser& user : request.deletions) add(user.name);
+  for (const auto& asked : request.upsertions) add(asked.user.name);
+  return response;
+}
 protocol::UpdateFeaturesResponse refuse(const protocol::UpdateFeaturesRequest&, ErrorCode error) {
   return whole<protocol::UpdateFeaturesResponse>(error);
 }

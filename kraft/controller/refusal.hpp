@@ -21,6 +21,9 @@ protocol::BrokerHeartbeatResponse refuse(const protocol::BrokerHeartbeatRequest&
 protocol::ControllerRegistrationResponse refuse(const protocol::ControllerRegistrationRequest& request,
                                                 ErrorCode error);
 protocol::UnregisterBrokerResponse refuse(const protocol::UnregisterBrokerRequest& request, ErrorCode error);
+protocol::AlterClientQuotasResponse refuse(const protocol::AlterClientQuotasRequest& request,
+                                           ErrorCode error);
+protocol::AlterUserScramCredentialsResponse refuse(const ScramAlterations& request, ErrorCode error);
 protocol::UpdateFeaturesResponse refuse(const protocol::UpdateFeaturesRequest& request, ErrorCode error);
 
 }  // namespace barnabas::kraft
