@@ -6,6 +6,7 @@ the image's user. What the scripts of apache/kafka and cp-kafka refuse is refuse
 mounted files, secrets, restarts, signals, levels of the log and variables of a Java machine are tried one by one.
 """
 
+import json
 import time
 
 from harness import case, container, image
@@ -176,6 +177,31 @@ def settings(images):
     step("mounted files, arguments, levels, Bitnami's names; a Java machine's variables do no harm")
 
 
+def read_compose():
+    """The environment and the health check of docker/compose.yaml, which keeps to one value a line."""
+    environment, check_command, inside = {}, None, False
+    for text in (image.DOCKER / "compose.yaml").read_text().splitlines():
+        name, _, value = text.strip().partition(": ")
+        if text.startswith("    ") and not text.startswith("     "):
+            inside = text.strip() == "environment:"
+        elif inside:
+            environment[name] = value
+        elif name == "test":
+            check_command = json.loads(value)[1:]
+    return environment, check_command
+
+
+def compose(images):
+    environment, check_command = read_compose()
+    made = images.container(ports=[9092])
+    environment["KAFKA_ADVERTISED_LISTENERS"] = environment["KAFKA_ADVERTISED_LISTENERS"].replace("localhost:9092", f"localhost:{made.port(9092)}")
+    made.start(None, environment).wait_for_line(RUNNING)
+    check_equal(made.execute(*check_command).returncode, 0, "the health check")
+    check_equal(Kcat(f"localhost:{made.port(9092)}").topics(), {"orders": 3, "events": 1}, "the topics of compose.yaml")
+    made.remove()
+    step("docker/compose.yaml: it starts, is healthy, and has its topics")
+
+
 def other_flavours(images):
     local = images.container("local")
     local.start().wait_for_line(RUNNING)
@@ -209,6 +235,7 @@ def run(test):
         files_and_users(images.container())
         apache(images)
         settings(images)
+        compose(images)
         other_flavours(images)
         refusals(images)
     finally:
