@@ -129,12 +129,12 @@ def refusals(folder):
     step("a signal ends the waiting; what makes no sense ends the start with a line that says why")
 
 
-def run(test):
-    if not test.is_barnabas:
+def run(case):
+    if not case.is_barnabas:
         raise NotRun("Apache Kafka has no advertised listeners that are learnt late")
-    by_call(test.scratch / "call")
-    by_file(test.scratch / "file")
-    refusals(test.scratch / "refusals")
+    by_call(case.scratch / "call")
+    by_file(case.scratch / "file")
+    refusals(case.scratch / "refusals")
 
 
 if __name__ == "__main__":

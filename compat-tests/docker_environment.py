@@ -88,9 +88,9 @@ def run_setup(command, folder, environment, mounted):
     return done.returncode, done.stdout + done.stderr, folder / "final"
 
 
-def run(test):
+def run(case):
     java = places.command("java")
-    if not test.is_barnabas:
+    if not case.is_barnabas:
         raise NotRun("both setups are run by this test already")
     kafka = [java, "-Xmx256m", "-Dfile.encoding=UTF-8", "-cp", f"{places.kafka_libs()}/*", "kafka.docker.KafkaDockerWrapper", "setup"]
     ours = [places.barnabas_program(), "container-setup"]
@@ -101,12 +101,12 @@ def run(test):
             environment = {}  # nothing at all writes the files and fails: no cluster id
             if extra is not None:
                 environment["CLUSTER_ID"] = cluster
-                data = {"KAFKA_LOG_DIRS": str(test.scratch / f"data-{name}-{number}")}
+                data = {"KAFKA_LOG_DIRS": str(case.scratch / f"data-{name}-{number}")}
                 environment.update({**BASE, **data, **extra})
             if "node.id=7" in mounted.get("server.properties", ""):
                 environment.pop("KAFKA_NODE_ID", None)
                 environment["KAFKA_CONTROLLER_QUORUM_VOTERS"] = "7@localhost:19093"
-            code, said, final = run_setup(command, test.scratch / name, environment, mounted)
+            code, said, final = run_setup(command, case.scratch / name, environment, mounted)
             if extra is None:
                 check(code == 1 and "CLUSTER_ID" in said, f"{what}, {name}: exit code {code}\n{said}")
             else:
@@ -117,10 +117,10 @@ def run(test):
             check(expected or part.endswith("yaml"), f"{what}: Kafka wrote an empty {part}")
             check_equal(got, expected, f"{what}: {part}")
         step(f"{what}: the same files")
-    wrong = {"CLUSTER_ID": cluster, **BASE, "KAFKA_LOG_DIRS": str(test.scratch / "data-barnabas-0")}
+    wrong = {"CLUSTER_ID": cluster, **BASE, "KAFKA_LOG_DIRS": str(case.scratch / "data-barnabas-0")}
     for name, command in (("kafka", kafka), ("barnabas", ours)):
-        wrong["KAFKA_LOG_DIRS"] = str(test.scratch / f"data-{name}-0")
-        code, said, _ = run_setup(command, test.scratch / name, wrong, {})
+        wrong["KAFKA_LOG_DIRS"] = str(case.scratch / f"data-{name}-0")
+        code, said, _ = run_setup(command, case.scratch / name, wrong, {})
         check(code == 1 and "already formatted" in said, f"{name}: a second setup: exit code {code}\n{said}")
     step("a second setup and one without a cluster id fail in both, with the words that the scripts look for")
 

@@ -226,10 +226,10 @@ def other_flavours(images):
     step("confluent-local (SIGINT), cp-kafka (twice on one volume, kafka-server-stop) and kafka-native's program")
 
 
-def run(test):
-    if not test.is_barnabas:
+def run(case):
+    if not case.is_barnabas:
         raise NotRun("the image is ours")
-    images = Image(image.build(), test.scratch)
+    images = Image(image.build(), case.scratch)
     try:
         size(images.container())
         files_and_users(images.container())

@@ -285,14 +285,14 @@ def produce_and_consume(made, port, in_a_group):
     check_equal(group.splitlines(), letters, "what a group read")
 
 
-def run(test):
-    if not test.is_barnabas:
+def run(case):
+    if not case.is_barnabas:
         raise NotRun("the image is ours")
     root = image.build()
     for number, module in enumerate(MODULES):
-        made = start(root, module, test.scratch / str(number))
+        made = start(root, module, case.scratch / str(number))
         try:
-            produce_and_consume(made, made.port(module.port), in_a_group=test.full or number == 0)
+            produce_and_consume(made, made.port(module.port), in_a_group=case.full or number == 0)
             warnings = [line for line in made.output().splitlines() if "command not found" in line or "ERROR" in line]
             check_equal(warnings, [], f"{module.name}: complaints")
         except AssertionError as error:

@@ -87,18 +87,18 @@ def try_module(test, stand_in, name, command, environment):
     step(f"{name}: it starts the image, and records go through the address that it tells")
 
 
-def run(test):
-    if not test.is_barnabas:
+def run(case):
+    if not case.is_barnabas:
         raise NotRun("the image is ours")
     root = image.build()
     places.command("kcat")
-    stand_in = engine.Engine(root, test.scratch / "engine")
+    stand_in = engine.Engine(root, case.scratch / "engine")
     ran, missing = 0, []
     try:
-        for modules in (python_modules, node_modules, *((java_modules, go_modules) if test.full else ())):
+        for modules in (python_modules, node_modules, *((java_modules, go_modules) if case.full else ())):
             try:
                 for name, command, environment in modules():
-                    try_module(test, stand_in, name, command, environment)
+                    try_module(case, stand_in, name, command, environment)
                     ran += 1
             except NotRun as reason:
                 missing.append(f"{modules.__name__}: {reason}")
