@@ -39,7 +39,7 @@ constexpr LogLevel kOff = static_cast<LogLevel>(kNames.size());
 
 struct Filter {
   LogLevel root = LogLevel::kInfo;
-  std::vector<std::pair<std::string, LogLevel>> loggers;  // longest first
+  std::vector<std::pair<std::string, LogLevel>> loggers;  // a name comes after those that begin with it
 };
 std::atomic<const Filter*> g_filter{nullptr};
 
@@ -77,8 +77,8 @@ void apply_log4j_levels(const Log4jLevels& levels) {
     filter->loggers.emplace_back(logger, level_named(level));
     least = std::min(least, filter->loggers.back().second);
   }
-  std::ranges::stable_sort(filter->loggers, std::ranges::greater(),
-                           [](const auto& logger) { return logger.first.size(); });
+
+  std::ranges::sort(filter->loggers, std::ranges::greater());
   set_log_level(least);
   g_filter.store(filter, std::memory_order_release);
 }
