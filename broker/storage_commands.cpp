@@ -7,7 +7,7 @@
 #include <ostream>
 
 #include "base/posix_file_system.hpp"
-#include "broker/config/properties_file.hpp"
+#include "base/properties_file.hpp"
 #include "kraft/bootstrap.hpp"
 #include "log/log_manager.hpp"
 

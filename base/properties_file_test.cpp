@@ -1,8 +1,8 @@
-#include "broker/config/properties_file.hpp"
+#include "base/properties_file.hpp"
 
 #include <catch2/catch.hpp>
 
-namespace barnabas::broker {
+namespace barnabas {
 namespace {
 
 struct Pair {
@@ -67,4 +67,4 @@ TEST_CASE("line numbers are those where a property begins") {
 }
 
 }  // namespace
-}  // namespace barnabas::broker
+}  // namespace barnabas

@@ -1,10 +1,10 @@
-#include "broker/config/properties_file.hpp"
+#include "base/properties_file.hpp"
 
 #include <fmt/format.h>
 
 #include <optional>
 
-namespace barnabas::broker {
+namespace barnabas {
 namespace {
 
 bool is_blank(char c) {
@@ -185,4 +185,4 @@ Result<std::vector<Property>> parse_properties(std::string_view text) {
   return properties;
 }
 
-}  // namespace barnabas::broker
+}  // namespace barnabas

@@ -12,7 +12,7 @@
 
 #include "base/result.hpp"
 
-namespace barnabas::broker {
+namespace barnabas {
 
 struct Property {
   std::string key;
@@ -24,4 +24,4 @@ struct Property {
 /// of a malformed \u escape.
 Result<std::vector<Property>> parse_properties(std::string_view text);
 
-}  // namespace barnabas::broker
+}  // namespace barnabas
