@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ class Cluster {
   Result<std::vector<Node>> nodes(bool refresh = false);
 
   /// Calls `attempt` until it succeeds, its error is one that no retry mends, or default.api.timeout.ms is
-  /// over.
+  /// over (REQUEST_TIMED_OUT).
   template <class T>
   Result<T> retrying(const std::function<Result<T>()>& attempt);
 
@@ -64,9 +65,12 @@ class Cluster {
   }
 
  private:
-  [[nodiscard]] bool worth_another_try(const Error& error, Deadline deadline);
+  /// Sleeps before the retry number `retries` (from 0); an error where there shall be none.
+  Result<void> wait_for_retry(const Error& error, int retries, Deadline deadline);
   Result<Connection*> connection_to(const Address& address);
-  void learn_nodes(const protocol::MetadataResponse& metadata);
+  Result<Address> find_coordinator(CoordinatorType type, const std::string& key);
+  Result<void> ask_metadata();
+  Result<void> ask_controllers();
 
   std::vector<Address> bootstrap_;
   ClientConfig config_;
@@ -80,9 +84,10 @@ class Cluster {
 template <class T>
 Result<T> Cluster::retrying(const std::function<Result<T>()>& attempt) {
   const Deadline deadline = deadline_after(config_.default_api_timeout);
-  for (;;) {
+  for (int retries = 0;; ++retries) {
     Result<T> done = attempt();
-    if (done || !worth_another_try(done.error(), deadline)) return done;
+    if (done) return done;
+    TRY(wait_for_retry(done.error(), retries, deadline));
   }
 }
 

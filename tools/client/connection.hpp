@@ -10,6 +10,7 @@
 // we can write; the detail is a sentence for the user. Source: KIP-35, KIP-511.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "protocol/reader.hpp"
 #include "protocol/writer.hpp"
 #include "tools/client/address.hpp"
+#include "tools/client/client_config.hpp"
 
 namespace barnabas::tools {
 
@@ -47,7 +49,7 @@ struct Answer {
 class Connection {
  public:
   /// Connects and asks for the versions.
-  static Result<Connection> open(const Address& address, const std::string& client_id, Deadline deadline);
+  static Result<Connection> open(const Address& address, const ClientConfig& config, Deadline deadline);
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&& other) noexcept;
   ~Connection();
@@ -113,8 +115,10 @@ class Connection {
 
   Connection(Address address, std::string client_id)
       : address_(std::move(address)), client_id_(std::move(client_id)) {}
-  Result<void> connect(Deadline deadline);
+  Result<void> connect(std::chrono::milliseconds setup_timeout, Deadline deadline);
   Result<void> learn_versions(Deadline deadline);
+  Result<void> write(ByteView bytes, Deadline deadline);
+  Result<void> read(MutableByteView to, Deadline deadline);
   [[nodiscard]] std::optional<std::int16_t> common_version(std::int16_t api_key, VersionRange ours) const;
   protocol::Writer begin_frame(std::int16_t api_key, std::int16_t version, std::size_t body_size);
   Result<void> send_frame(protocol::Writer writer, std::int16_t api_key, std::int16_t version,
@@ -124,6 +128,7 @@ class Connection {
   std::unexpected<Error> unsupported(std::int16_t api_key) const;
   std::unexpected<Error> malformed(const char* failure);
   std::unexpected<Error> broken(const std::string& what);
+  std::unexpected<Error> timed_out();
 
   Address address_;
   std::string client_id_;
