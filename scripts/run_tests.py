@@ -58,7 +58,8 @@ def structure_step():
     """The structure test, the page of the APIs, and the tests of the structure test and of the compat harness."""
     outcome = one("structure", [sys.executable, "scripts/structure_test.py"])
     merge(outcome, one("docs/apis.md", [sys.executable, "scripts/make_apis_page.py", "--check"]))
-    for test in sorted(ROOT.glob("scripts/*_selftest.py")) + sorted(ROOT.glob("compat-tests/harness/*_test.py")):
+    tests = ("scripts/*_selftest.py", "compat-tests/harness/*_test.py", "compat-tests/matrix/orchestra/*_test.py")
+    for test in sorted(test for pattern in tests for test in ROOT.glob(pattern)):
         name = str(test.relative_to(ROOT))
         merge(outcome, one(name, [sys.executable, name]))
     return outcome
