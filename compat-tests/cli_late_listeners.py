@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Advertised listeners are learnt after the start, by a call or from a file, and topics are there from the start.
+"""Advertised listeners are learnt after the start, topics and users are there from the start.
 
 The node binds, waits until it is told which address leads to it, joins with that, and takes changes later; clients
 are told the new address. A signal ends the waiting. Apache Kafka has none of this, so the test is Barnabas's alone.
@@ -12,11 +12,12 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import case, places
+from harness import case, places, wire
 from harness.broker import free_ports
 from harness.kcat import Kcat
 from harness.outcome import NotRun, check, check_contains, check_equal, step
 
+USERS = "SCRAM-SHA-256=[name=alice,password=secret],SCRAM-SHA-512=[name=bob,password=secret,iterations=8192]"
 TOPICS = "orders:3,events:1:1:cleanup.policy=compact:retention.ms=604800000"
 
 
@@ -63,13 +64,21 @@ class Node:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode().strip()
 
+    def users(self):
+        """{name: (mechanism, iterations)}, as DescribeUserScramCredentials tells them."""
+        with wire.Connection(self.port, 10) as connection:
+            answer = connection.call(50, 0, {"Users": None})
+        return {user["User"]: (user["CredentialInfos"][0]["Mechanism"], user["CredentialInfos"][0]["Iterations"])
+                for user in answer["Results"]}
+
     def told(self):
         listed = json.loads(Kcat(f"127.0.0.1:{self.port}")("-L", "-J"))
         return [broker["name"] for broker in listed["brokers"]]
 
 
 def by_call(folder):
-    with Node(folder, **{"barnabas.advertised.listeners.wait": "true", "barnabas.create.topics": TOPICS}) as node:
+    with Node(folder, **{"barnabas.advertised.listeners.wait": "true", "barnabas.create.topics": TOPICS,
+                         "barnabas.create.users": USERS}) as node:
         node.wait_for("Waiting for advertised listeners")
         check_equal(node.call("GET", "/health")[0], 200, "/health while it waits")
         check_equal(node.call("GET", "/ready")[0], 503, "/ready while it waits")
@@ -83,6 +92,7 @@ def by_call(folder):
         check_equal(node.call("GET", "/ready"), (200, "ready"), "/ready")
         check_equal(node.told(), [told], "what clients are told")
         check_equal(Kcat(told).topics(), {"orders": 3, "events": 1}, "the topics that were wanted")
+        check_equal(node.users(), {"alice": (1, 4096), "bob": (2, 8192)}, "the users that were wanted")
         Kcat(told)("-P", "-t", "orders", stdin="one\ntwo\n")
         check_equal(sorted(Kcat(told)("-C", "-t", "orders", "-e", "-q").split()), ["one", "two"], "what came back")
         check_equal(node.call("PUT", "/advertised-listeners", f"PLAINTEXT://127.0.0.1:{node.port}")[0], 200, "a later change")
@@ -91,7 +101,7 @@ def by_call(folder):
         check_equal(node.call("GET", "/nothing")[0], 404, "a path that there is not")
         node.process.terminate()
         check_equal(node.process.wait(10), 0, "the exit code")
-    step("by a call: it waits, joins with what it is told, takes a change, and has the topics from the start")
+    step("by a call: it waits, joins with what it is told, takes a change, and has topics and users from the start")
 
 
 def by_file(folder):
@@ -121,7 +131,8 @@ def refusals(folder):
         check_equal(node.process.wait(5), 0, "the exit code of a node that is stopped while it waits")
         check(time.monotonic() - begun < 1, "a stop while it waits takes a moment")
     for number, (key, value, part) in enumerate([
-            ("barnabas.create.topics", "a:0", "at least 1"), ("barnabas.create.users", "u", "not served yet"),
+            ("barnabas.create.topics", "a:0", "at least 1"), ("barnabas.create.acls", "u", "not served yet"),
+            ("barnabas.create.users", "u", "the mechanism must be SCRAM-SHA-256 or SCRAM-SHA-512"),
             ("barnabas.http", "x", "is not known"), ("barnabas.create.topics", "a:1:3", "barnabas.create.topics: a: ")]):
         with Node(folder / str(number), **{key: value}) as node:
             check_equal(node.process.wait(10), 1, f"{key}={value}: the exit code")

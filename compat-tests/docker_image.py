@@ -128,7 +128,7 @@ def refusals(images):
             (cp, {**KRAFT, "KAFKA_PORT": "9092"}, "port is deprecated. Please use KAFKA_ADVERTISED_LISTENERS instead."),
             (cp, {**KRAFT, "KAFKA_ADVERTISED_HOST": "h"}, "advertised.host is deprecated."),
             (cp, {**KRAFT, "KAFKA_DATA_DIRS": "/proc"}, "/proc"),
-            (run, {**KRAFT, "BARNABAS_CREATE_USERS": "u"}, "barnabas.create.users")]:
+            (run, {**KRAFT, "BARNABAS_CREATE_USERS": "u"}, "barnabas.create.users: the mechanism")]:
         made = images.container("apache" if command == run else "confluent")
         made.start(command, environment)
         check_equal(made.wait(), 1, f"{environment}: the exit code\n{made.output()}")

@@ -14,7 +14,6 @@ namespace barnabas::kraft {
 namespace {
 
 constexpr std::int16_t kNewestMetadataVersion = 30;
-constexpr std::size_t kSaltBytes = 26;  // as long as those that 4.3.1 writes
 
 std::unexpected<Error> invalid(std::string why) {
   return fail(ErrorCode::kInvalidConfig, std::move(why));
@@ -70,8 +69,7 @@ Result<std::vector<Bytes>> bootstrap_content(const FormatOptions& options, Rando
   if (!options.scram_users.empty() && version < kScramLevel)
     return invalid("SCRAM is only supported in metadata.version 3.5-IV2 or later.");
   for (ScramUserSpec user : options.scram_users) {
-    while (user.salt.size() < kSaltBytes && user.salted_password.empty())
-      user.salt.push_back(static_cast<std::uint8_t>(random.below(256)));
+    add_salt(user, random);
     const ScramKeys keys = scram_keys(user);
     protocol::UserScramCredentialRecord record;
     record.name = user.name;

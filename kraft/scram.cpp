@@ -13,6 +13,8 @@ namespace barnabas::kraft {
 
 namespace {
 
+constexpr std::size_t kSaltBytes = 26;
+
 const EVP_MD* digest_of(std::int8_t mechanism) {
   return mechanism == 2 ? EVP_sha512() : EVP_sha256();
 }
@@ -43,7 +45,7 @@ std::optional<Bytes> decode_base64(std::string_view text) {
 }
 
 std::unexpected<Error> bad_argument(std::string why) {
-  return fail(ErrorCode::kInvalidConfig, "--add-scram: " + std::move(why));
+  return fail(ErrorCode::kInvalidConfig, std::move(why));
 }
 
 Result<void> set_entry(std::string_view key, std::string_view value, ScramUserSpec& user) {
@@ -68,6 +70,11 @@ Result<void> set_entry(std::string_view key, std::string_view value, ScramUserSp
 }
 
 }  // namespace
+
+void add_salt(ScramUserSpec& user, Random& random) {
+  if (!user.salt.empty() || !user.salted_password.empty()) return;
+  while (user.salt.size() < kSaltBytes) user.salt.push_back(static_cast<std::uint8_t>(random.below(256)));
+}
 
 ScramKeys scram_keys(const ScramUserSpec& user) {
   const EVP_MD* digest = digest_of(user.mechanism);

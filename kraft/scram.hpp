@@ -2,12 +2,16 @@
 // Pure functions over OpenSSL.
 #pragma once
 
+#include "base/random.hpp"
 #include "kraft/bootstrap.hpp"
 
 namespace barnabas::kraft {
 
 inline constexpr std::int32_t kMinScramIterations = 4096;
 inline constexpr std::int32_t kMaxScramIterations = 16384;
+
+/// A random salt, as long as those that 4.3.1 writes, unless the user brings one or a salted password.
+void add_salt(ScramUserSpec& user, Random& random);
 
 struct ScramKeys {
   Bytes stored_key;
