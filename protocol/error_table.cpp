@@ -9,6 +9,10 @@ const ErrorInfo& error_info(ErrorCode code) {
   return index < errors.size() ? errors[index] : errors[0];
 }
 
+std::string exception_name(ErrorCode code) {
+  return std::string("org.apache.kafka.common.") + error_info(code).exception;
+}
+
 const ErrorInfo* find_error(std::string_view name) {
   for (const ErrorInfo& error : all_errors()) {
     if (name == error.name) return &error;

@@ -167,4 +167,9 @@ TEST_CASE("the error table tells what may be retried, and an unknown code is an 
   CHECK(find_error("NO_SUCH_ERROR") == nullptr);
 }
 
+TEST_CASE("the error table knows what Kafka's tools call an error", "[errors]") {
+  CHECK(exception_name(ErrorCode::kRequestTimedOut) == "org.apache.kafka.common.errors.TimeoutException");
+  CHECK(exception_name(ErrorCode::kInvalidRecord) == "org.apache.kafka.common.InvalidRecordException");
+}
+
 }  // namespace barnabas::protocol

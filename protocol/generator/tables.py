@@ -159,9 +159,10 @@ def errors_of(path):
     rows = []
     with open(path, encoding='utf-8') as file:
         for line in file.read().splitlines()[1:]:
-            code, name, retriable, refresh, metadata, message = line.split('\t')
+            code, name, exception, retriable, refresh, metadata, message = line.split('\t')
             flags = ', '.join('true' if x == 'yes' else 'false' for x in (retriable, refresh, metadata))
-            rows.append('    {static_cast<ErrorCode>(%s), "%s", %s, %s},' % (code, name, quoted(message), flags))
+            rows.append('    {static_cast<ErrorCode>(%s), "%s", "%s", %s, %s},'
+                        % (code, name, exception, quoted(message), flags))
     return ERRORS_SOURCE % '\n'.join(rows)
 
 
