@@ -6,7 +6,9 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace barnabas::tools {
 
@@ -17,6 +19,8 @@ struct Command {
   std::string_view name;     // "kafka-topics"
   std::string_view summary;  // one line for `barnabas-tools --help`
   int (*run)(Arguments arguments);
+  /// Its options and subcommands as one writes them, for completion.
+  std::vector<std::string> (*words)();
 };
 
 /// In the order of their names.

@@ -1,0 +1,35 @@
+#include <algorithm>
+#include <array>
+
+#include "tools/command.hpp"
+#include "tools/commands/admin_commands.hpp"
+
+namespace barnabas::tools {
+namespace {
+
+constexpr std::string_view kPrefix = "kafka-";
+constexpr std::string_view kSuffix = ".sh";
+
+/// Sorted by name. `OPTIONS` is the function that makes the options of the command.
+#define WORDS_OF(OPTIONS) [] { return OPTIONS().words(); }
+const std::array kCommands = {
+    Command{"kafka-cluster", "Ask a cluster for its id and endpoints; unregister brokers.", run_cluster,
+            WORDS_OF(cluster_options)},
+};
+#undef WORDS_OF
+
+}  // namespace
+
+std::span<const Command> all_commands() {
+  return kCommands;
+}
+
+const Command* find_command(std::string_view name) {
+  if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  const auto found = std::ranges::find_if(
+      kCommands, [name](const Command& command) { return command.name.substr(kPrefix.size()) == name; });
+  return found == kCommands.end() ? nullptr : &*found;
+}
+
+}  // namespace barnabas::tools

@@ -1,0 +1,13 @@
+// The commands that administer: for each the function that runs it and the one that makes its options.
+#pragma once
+
+#include "tools/command.hpp"
+#include "tools/options/argparse_options.hpp"
+#include "tools/options/jopt_options.hpp"
+
+namespace barnabas::tools {
+
+int run_cluster(Arguments arguments);
+ArgparseOptions cluster_options();
+
+}  // namespace barnabas::tools

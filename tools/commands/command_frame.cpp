@@ -1,0 +1,67 @@
+#include "tools/commands/command_frame.hpp"
+
+#include <cstdio>
+
+#include "tools/client/client_config.hpp"
+#include "tools/client/java_exceptions.hpp"
+#include "tools/version_text.hpp"
+
+namespace barnabas::tools {
+
+std::string failure_text(const Error& error) {
+  const bool is_misuse = error.code == ErrorCode::kInvalidRequest || error.code == ErrorCode::kInvalidConfig;
+  return is_misuse ? error.detail : exception_text(error);
+}
+
+int tell_failure(const Error& error) {
+  fmt::print(stderr, "{}\n", failure_text(error));
+  return 1;
+}
+
+std::optional<int> end_of_parsing(JoptOptions& options, Arguments arguments) {
+  const auto parsed = options.parse(arguments);
+  if (!parsed) return refuse_usage(options, parsed.error());
+  if (arguments.empty() || options.has("help")) {
+    fmt::print(stderr, "{}", options.usage());
+    return 1;
+  }
+  if (options.has("version")) {
+    fmt::print("{}\n", kKafkaVersion);
+    return 0;
+  }
+  return std::nullopt;
+}
+
+int refuse_usage(const JoptOptions& options, const Error& error) {
+  fmt::print(stderr, "{}\n`{} --help` explains the options.\n", error.detail, options.tool());
+  return 1;
+}
+
+std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments, int help_code) {
+  const auto parsed = options.parse(arguments);
+  if (!parsed) {
+    fmt::print(stderr, "{0}: error: {1}\n`{0} --help` explains the options.\n", options.tool(),
+               parsed.error().detail);
+    return 1;
+  }
+  if (!options.help_wanted()) return std::nullopt;
+  fmt::print("{}", options.usage());
+  return help_code;
+}
+
+Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
+                             Cluster::Bootstrap kind) {
+  Properties properties;
+  if (!command_config.empty()) properties = TRY(read_properties(command_config));
+  auto addresses = parse_bootstrap(bootstrap);
+  if (!addresses)
+    return fail(addresses.error().code, "Failed to create new KafkaAdminClient: " + addresses.error().detail);
+  return Cluster(*std::move(addresses), TRY(client_config_of(properties)), kind);
+}
+
+void warn_deprecated(std::string_view old_name, std::string_view new_name) {
+  fmt::print("Option --{} has been deprecated and will be removed in a future version. Use --{} instead.\n",
+             old_name, new_name);
+}
+
+}  // namespace barnabas::tools

@@ -1,0 +1,52 @@
+// What every command does before and after its own work: the options that all have, the cluster they name,
+// the sentences for what went wrong.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tools/client/admin.hpp"
+#include "tools/command.hpp"
+#include "tools/options/argparse_options.hpp"
+#include "tools/options/jopt_options.hpp"
+
+namespace barnabas::tools {
+
+/// A mistake in what the user gave: told without the name of an exception.
+[[nodiscard]] inline std::unexpected<Error> misuse(std::string sentence) {
+  return fail(ErrorCode::kInvalidRequest, std::move(sentence));
+}
+/// As the tools print what ended them: the sentence of a misuse, the exception of anything else.
+[[nodiscard]] std::string failure_text(const Error& error);
+/// Prints it to standard error: exit code 1.
+int tell_failure(const Error& error);
+
+/// Parses and does what --help, --version or an error ask for: then its exit code, else nothing. Like Kafka's
+/// tools, no arguments at all and --help end with 1.
+std::optional<int> end_of_parsing(JoptOptions& options, Arguments arguments);
+/// Tells a mistake in the command line and where the options are explained: exit code 1.
+int refuse_usage(const JoptOptions& options, const Error& error);
+
+/// The same for tools with subcommands. `help_code` is the exit code of --help.
+std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments, int help_code);
+
+/// The cluster of `bootstrap` with the properties in the file `command_config` (empty: none).
+Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
+                             Cluster::Bootstrap kind = Cluster::Bootstrap::kBrokers);
+/// By --bootstrap-server or --bootstrap-controller, and --command-config.
+template <class Options>
+Result<Admin> open_admin(const Options& options) {
+  const bool is_controller = options.has("bootstrap-controller");
+  return Admin(
+      TRY(open_cluster(options.text(is_controller ? "bootstrap-controller" : "bootstrap-server"),
+                       options.text("command-config"),
+                       is_controller ? Cluster::Bootstrap::kControllers : Cluster::Bootstrap::kBrokers)));
+}
+
+/// The warning about an option that got another name.
+void warn_deprecated(std::string_view old_name, std::string_view new_name);
+
+}  // namespace barnabas::tools
