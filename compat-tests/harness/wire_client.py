@@ -96,7 +96,8 @@ class WireClient:
 
         def ask():
             answer = self.call(9, 5, {"GroupId": group, "Topics": [{"Name": name, "PartitionIndexes": partitions}]})
-            return answer["ErrorCode"], answer["Topics"][0]["Partitions"]
+            # While the coordinator is loading there is no topic in the answer.
+            return answer["ErrorCode"], [found for topic in answer["Topics"] for found in topic["Partitions"]]
         told = self.patiently(f"the offsets of {group}", ask)
         return {partition["PartitionIndex"]: partition["CommittedOffset"] for partition in told}
 
