@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Client quotas and SCRAM credentials are administered, and refused, field by field as Apache Kafka does it.
+"""Client quotas, SCRAM credentials and ACLs are administered, and refused, field by field as Apache Kafka does it.
 
 Expected answers: testdata/user_admin_answers.json, recorded from Apache Kafka 4.3.1 by this script. After a restart
 everything that was stored is still there.
@@ -173,6 +173,29 @@ def describe_scram(prefix=""):
 
 describe_scram()
 
+
+# --- ACLs, which need an authorizer; there is none
+
+ANY_ACL = {"ResourceTypeFilter": 1, "ResourceNameFilter": None, "PatternTypeFilter": 1, "PrincipalFilter": None,
+           "HostFilter": None, "Operation": 1, "PermissionType": 1}
+ACL = {"ResourceType": 2, "ResourceName": "t", "ResourcePatternType": 3, "Principal": "User:alice", "Host": "*",
+       "Operation": 3, "PermissionType": 3}
+for version in (1, 2, 3):
+    ask(f"DescribeAcls version {version}", 29, version, ANY_ACL)
+    ask(f"CreateAcls version {version}", 30, version, {"Creations": [ACL, ACL]})
+    ask(f"DeleteAcls version {version}", 31, version, {"Filters": [ANY_ACL, ANY_ACL]})
+ask("CreateAcls of none", 30, 3, {"Creations": []})
+ask("DeleteAcls of none", 31, 3, {"Filters": []})
+for field in ("ResourceTypeFilter", "PatternTypeFilter", "Operation", "PermissionType"):
+    for value in (0, 77):
+        wrong = {**ANY_ACL, field: value}
+        ask(f"DescribeAcls with {field} {value}", 29, 3, wrong)
+        ask(f"DeleteAcls with {field} {value}", 31, 3, {"Filters": [ANY_ACL, wrong]})
+for field in ("ResourceType", "ResourcePatternType", "Operation", "PermissionType"):
+    for value in (0, 1, 77):
+        ask(f"CreateAcls with {field} {value}", 30, 3, {"Creations": [ACL, {**ACL, field: value}]})
+
+
 @probes.probe("a restart")
 def _(broker):
     broker.stop()
@@ -186,7 +209,7 @@ describe_scram("after a restart: ")
 
 def run(case):
     broker = case.broker().start()
-    step(f"{probes.compare(broker)} answers on quotas and credentials are those of Apache Kafka")
+    step(f"{probes.compare(broker)} answers on quotas, credentials and ACLs are those of Apache Kafka")
     broker.stop()
 
 

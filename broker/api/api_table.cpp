@@ -27,6 +27,9 @@ SERVE(serve_delete_topics);
 SERVE(serve_delete_records);
 SERVE(serve_init_producer_id);
 SERVE(serve_offset_for_leader_epoch);
+SERVE(serve_describe_acls);
+SERVE(serve_create_acls);
+SERVE(serve_delete_acls);
 SERVE(serve_describe_configs);
 SERVE(serve_alter_configs);
 SERVE(serve_describe_log_dirs);
@@ -70,6 +73,9 @@ constexpr ApiRow kTable[] = {
     {21, "DeleteRecords", 0, 2, false, serve_delete_records},
     {22, "InitProducerId", 0, 5, false, serve_init_producer_id},
     {23, "OffsetForLeaderEpoch", 0, 4, false, serve_offset_for_leader_epoch},
+    {29, "DescribeAcls", 0, 3, false, serve_describe_acls},
+    {30, "CreateAcls", 0, 3, false, serve_create_acls},
+    {31, "DeleteAcls", 0, 3, false, serve_delete_acls},
     {32, "DescribeConfigs", 0, 4, false, serve_describe_configs},
     {33, "AlterConfigs", 0, 2, false, serve_alter_configs},
     {35, "DescribeLogDirs", 0, 5, false, serve_describe_log_dirs},

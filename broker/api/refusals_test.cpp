@@ -3,6 +3,9 @@
 
 #include "broker/api/api_fixture.hpp"
 #include "protocol/error_table.hpp"
+#include "protocol/messages/api_create_acls.hpp"
+#include "protocol/messages/api_delete_acls.hpp"
+#include "protocol/messages/api_describe_acls.hpp"
 #include "protocol/messages/api_describe_configs.hpp"
 #include "protocol/messages/api_join_group.hpp"
 #include "protocol/messages/api_list_offsets.hpp"
@@ -71,6 +74,54 @@ TEST_CASE("OffsetDelete of no group is refused before its topics are looked at")
   const auto response = node.ask<protocol::OffsetDeleteResponse>(request, 0);
   CHECK(response.error_code == code(ErrorCode::kInvalidGroupId));
   CHECK(response.topics.empty());
+}
+
+protocol::DescribeAclsRequest any_acl() {
+  protocol::DescribeAclsRequest request;
+  request.resource_type_filter = 1;
+  request.operation = request.permission_type = 1;
+  return request;
+}
+
+TEST_CASE("without an authorizer the APIs of ACLs say so, once for each entry") {
+  ApiFixture node;
+  for (std::int16_t version = 0; version <= 3; ++version) {
+    INFO("version " << version);
+    const auto described = node.ask<protocol::DescribeAclsResponse>(any_acl(), version);
+    CHECK(described.error_code == code(ErrorCode::kSecurityDisabled));
+    CHECK(described.error_message == "No Authorizer is configured on the broker");
+    protocol::CreateAclsRequest create;
+    create.creations.assign(2, {2, "t", 3, "User:a", "*", 3, 3});
+    const auto created = node.ask<protocol::CreateAclsResponse>(create, version);
+    REQUIRE(created.results.size() == 2);
+    for (const auto& result : created.results) CHECK(result.error_code == code(ErrorCode::kSecurityDisabled));
+    protocol::DeleteAclsRequest remove;
+    remove.filters.assign(2, {1, {}, 3, {}, {}, 1, 1});
+    const auto removed = node.ask<protocol::DeleteAclsResponse>(remove, version);
+    REQUIRE(removed.filter_results.size() == 2);
+    for (const auto& result : removed.filter_results) {
+      CHECK(result.error_code == code(ErrorCode::kSecurityDisabled));
+      CHECK(result.error_message == "No Authorizer is configured.");
+    }
+  }
+}
+
+TEST_CASE("an ACL of an unknown kind closes the connection") {
+  ApiFixture node;
+  for (auto field :
+       {&protocol::DescribeAclsRequest::resource_type_filter,
+        &protocol::DescribeAclsRequest::pattern_type_filter, &protocol::DescribeAclsRequest::operation,
+        &protocol::DescribeAclsRequest::permission_type}) {
+    auto request = any_acl();
+    request.*field = 0;
+    CHECK(node.start(request, 3)->response.kind == EncodedResponse::Kind::kClose);
+  }
+  protocol::CreateAclsRequest create;
+  create.creations = {{2, "t", 3, "User:a", "*", 3, 3}, {0, "t", 3, "User:a", "*", 3, 3}};
+  CHECK(node.start(create, 3)->response.kind == EncodedResponse::Kind::kClose);
+  protocol::DeleteAclsRequest remove;
+  remove.filters = {{1, {}, 1, {}, {}, 1, 1}, {1, {}, 1, {}, {}, 0, 1}};
+  CHECK(node.start(remove, 3)->response.kind == EncodedResponse::Kind::kClose);
 }
 
 }  // namespace
