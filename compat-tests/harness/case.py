@@ -1,7 +1,7 @@
 """The frame of a test: `if __name__ == "__main__": case.main(run)`.
 
 run(case) is called once. It may start brokers through case.broker(), keep files below case.scratch, and raise:
-NotRun when the machine lacks something, anything else when the test fails. Every broker it made is ended after it.
+NotRun when the machine lacks something, anything else when the test fails. Every broker and program it made is ended after it.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 import traceback
 
 from . import broker as brokers
-from . import tools
+from . import program, tools
 from .outcome import NOT_RUN_EXIT_CODE, NotRun, check, check_equal, step
 
 
@@ -24,7 +24,7 @@ class Case:
         self.kind = kind          # 'barnabas' or 'kafka': whom the test is run against
         self.full = full          # the full tier: bigger inputs, more repetitions
         self.scratch = scratch    # an empty folder, removed when the test passes
-        self._brokers = []
+        self._running = []        # brokers and programs, ended after the test
 
     @property
     def is_barnabas(self):
@@ -33,7 +33,13 @@ class Case:
     def broker(self, settings=None, name="broker", kind=None, data_directory=None):
         """A broker that is not started yet, of the kind under test unless another is named."""
         made = brokers.KINDS[kind or self.kind](self.scratch / name, settings, data_directory)
-        self._brokers.append(made)
+        self._running.append(made)
+        return made
+
+    def program(self, name, command, input_pipe=False):
+        """A program that is not started yet, by its command; it runs in case.scratch."""
+        made = program.Program(name, self.scratch, command, input_pipe)
+        self._running.append(made)
         return made
 
     def kafka_tools(self, bootstrap=None):
@@ -41,7 +47,7 @@ class Case:
         return tools.KafkaTools(bootstrap, self.scratch)
 
     def close(self):
-        for made in self._brokers:
+        for made in self._running:
             made.kill()
 
 
@@ -89,7 +95,7 @@ def main(run):
         print("interrupted", flush=True)
     except BaseException as error:
         traceback.print_exc(file=sys.stdout)
-        for made in case._brokers:
+        for made in case._running:
             if made.log_file.exists():
                 print(f"--- the end of what {made.kind} in {made.directory} said:\n{made.output_tail()}")
         print(f"failed: {error}", flush=True)

@@ -1,6 +1,7 @@
 """Where things are: the repository, the built program, what was fetched, and scratch space."""
 
 import fcntl
+import hashlib
 import os
 import pathlib
 import shutil
@@ -78,6 +79,18 @@ def kafka_libs(version=KAFKA_VERSION):
                       "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={path}"])
 
     return fetched(f"kafka-{version}/libs", fetch, f"Apache Kafka {version}")
+
+
+def maven_jars(package_folder):
+    """The jars that the pom.xml of a folder asks for, fetched from Maven Central once."""
+    maven, pom = command("mvn"), package_folder / "pom.xml"
+
+    def fetch(path):
+        call_quietly([maven, "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime",
+                      f"-DoutputDirectory={path}"])
+
+    version = hashlib.sha256(pom.read_bytes()).hexdigest()[:8]
+    return fetched(f"maven-{package_folder.name}-{version}", fetch, f"the packages of {package_folder.name}")
 
 
 def python_with(*requirements):
