@@ -20,7 +20,7 @@
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
-#include "broker/drivers/wanted_topics.hpp"
+#include "broker/drivers/wanted_at_start.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/late_listeners.hpp"
 #include "broker/net/asio_reactor.hpp"
@@ -362,6 +362,7 @@ Result<void> Node::Impl::start() {
   TRY(advertised_->announce_with(
       [this](const auto& listeners) { return driver_->announce(broker_endpoints(listeners)); }, registered));
   TRY(create_wanted_topics(*driver_, own_.create_topics));
+  TRY(create_wanted_users(*driver_, random_, own_.create_users));
   int number = 0;
   for (const auto& reactor : reactors_) {
     threads_.emplace_back([raw = reactor.get(), name = fmt::format("reactor-{}", number++)] {

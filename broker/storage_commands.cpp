@@ -7,7 +7,7 @@
 #include <ostream>
 
 #include "base/posix_file_system.hpp"
-#include "broker/config/properties_file.hpp"
+#include "base/properties_file.hpp"
 #include "kraft/bootstrap.hpp"
 #include "log/log_manager.hpp"
 
@@ -88,8 +88,11 @@ Result<kraft::FormatOptions> make_options(const FormatArguments& arguments) {
   options.ignore_formatted = arguments.ignore_formatted;
   options.release_version = arguments.release_version;
   options.features = TRY(parse_features(arguments.features));
-  for (const auto& user : arguments.scram_users)
-    options.scram_users.push_back(TRY(kraft::parse_scram_user(user)));
+  for (const auto& argument : arguments.scram_users) {
+    auto user = kraft::parse_scram_user(argument);
+    if (!user) return fail(user.error().code, "--add-scram: " + user.error().detail);
+    options.scram_users.push_back(*std::move(user));
+  }
   options.voters = TRY(choose_voters(arguments, *settings));
   if (options.voters == Voters::kInitial)
     options.initial_voters = TRY(kraft::parse_initial_controllers(

@@ -115,6 +115,7 @@ void add_entries(const DescribeConfigsRequest& request,
     answer.config_source = static_cast<std::int8_t>(entry.source);
     answer.is_sensitive = entry.sensitive;
     answer.config_type = static_cast<std::int8_t>(entry.type);
+    answer.documentation = std::nullopt;  // As Kafka answers unasked; its texts are not ours to give.
     if (!request.include_synonyms) continue;
     for (ConfigSynonymValue& synonym : entry.synonyms) {
       answer.synonyms.push_back(

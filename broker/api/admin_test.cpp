@@ -315,6 +315,7 @@ TEST_CASE("configurations are described at every version, refusals in Kafka's wo
     REQUIRE(retention != topic.configs.end());
     CHECK(retention->value == "1234");
     if (version >= 1) CHECK(retention->config_source == 1);
+    if (version >= 3) CHECK_FALSE(retention->documentation.has_value());
     CHECK(describe(4, "1").configs.size() > 300);
     CHECK(describe(16, "nocm").configs.size() == 3);
     const std::vector<std::tuple<int, std::string, int, std::string>> refused = {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "barnabas.";
 constexpr std::string_view kCreateTopics = "barnabas.create.topics";
+constexpr std::string_view kCreateUsers = "barnabas.create.users";
 
 std::unexpected<Error> refuse(std::string_view key, std::string_view value, std::string_view allowed) {
   return fail(ErrorCode::kInvalidConfig,
@@ -84,37 +85,62 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
     settings.advertised_listeners_wait = TRY(parse_bool(key, value));
   } else if (key == kCreateTopics) {
     settings.create_topics = TRY(parse_wanted_topics(value));
-  } else if (key == "barnabas.create.users" || key == "barnabas.create.acls") {
+  } else if (key == kCreateUsers) {
+    settings.create_users = TRY(parse_wanted_users(value));
+  } else if (key == "barnabas.create.acls") {
     return fail(
         ErrorCode::kInvalidConfig,
-        fmt::format("{} is not served yet: users and ACLs cannot be made at the start; remove it", key));
+        fmt::format("{} is not served yet: there is no authorizer that would obey them; remove it", key));
   } else {
-    return fail(ErrorCode::kInvalidConfig,
-                fmt::format("{} is not known. There are barnabas.http.listener, "
-                            "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait and {}",
-                            key, kCreateTopics));
+    return fail(
+        ErrorCode::kInvalidConfig,
+        fmt::format("{} is not known. There are barnabas.http.listener, "
+                    "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, {} and {}",
+                    key, kCreateTopics, kCreateUsers));
   }
   return {};
+}
+
+/// The entries of a list, commas within brackets apart, or of the file that "@FILE" names.
+Result<std::vector<std::string>> entries_of(std::string_view text) {
+  std::string from(text);
+  char separator = ',';
+  if (text.starts_with('@')) {
+    PosixFileSystem files;
+    from = TRY(files.read_file(std::string(text.substr(1))));
+    separator = '\n';
+  }
+  std::vector<std::string> entries(1);
+  int depth = 0;
+  for (const char c : from) {
+    depth += static_cast<int>(c == '[') - static_cast<int>(c == ']');
+    if (c == separator && (depth == 0 || separator == '\n'))
+      entries.emplace_back();
+    else
+      entries.back() += c;
+  }
+  for (auto& entry : entries) entry = trimmed(entry);
+  std::erase_if(entries, [](const auto& entry) { return entry.empty() || entry.starts_with('#'); });
+  return entries;
 }
 
 }  // namespace
 
 Result<std::vector<WantedTopic>> parse_wanted_topics(std::string_view text) {
   std::vector<WantedTopic> topics;
-  std::string lines;
-  char separator = ',';
-  if (text.starts_with('@')) {
-    PosixFileSystem files;
-    lines = TRY(files.read_file(std::string(text.substr(1))));
-    text = lines;
-    separator = '\n';
-  }
-  for (auto entry : split(text, separator)) {
-    entry = trimmed(entry);
-    if (entry.empty() || entry.starts_with('#')) continue;
-    topics.push_back(TRY(parse_wanted_topic(entry)));
-  }
+  for (const auto& entry : TRY(entries_of(text))) topics.push_back(TRY(parse_wanted_topic(entry)));
   return topics;
+}
+
+Result<std::vector<kraft::ScramUserSpec>> parse_wanted_users(std::string_view text) {
+  std::vector<kraft::ScramUserSpec> users;
+  for (const auto& entry : TRY(entries_of(text))) {
+    auto user = kraft::parse_scram_user(entry);
+    if (!user)
+      return fail(ErrorCode::kInvalidConfig, fmt::format("{}: {}", kCreateUsers, user.error().detail));
+    users.push_back(*std::move(user));
+  }
+  return users;
 }
 
 Result<OwnSettings> take_own_settings(kraft::ConfigMap& properties) {

@@ -13,6 +13,7 @@
 
 #include "base/network.hpp"
 #include "base/result.hpp"
+#include "kraft/bootstrap.hpp"
 #include "kraft/metadata_image.hpp"
 
 namespace barnabas::broker {
@@ -35,6 +36,8 @@ struct OwnSettings {
   bool advertised_listeners_wait = false;
   /// barnabas.create.topics
   std::vector<WantedTopic> create_topics;
+  /// barnabas.create.users
+  std::vector<kraft::ScramUserSpec> create_users;
 };
 
 /// Takes every `barnabas.*` out of `properties`.
@@ -43,5 +46,8 @@ Result<OwnSettings> take_own_settings(kraft::ConfigMap& properties);
 /// "NAME[:PARTITIONS[:REPLICAS[:KEY=VALUE]...]],...". A value may have colons. "@FILE" reads the entries of a
 /// file, one a line, whose values may have commas; # begins a comment.
 Result<std::vector<WantedTopic>> parse_wanted_topics(std::string_view text);
+/// "MECHANISM=[name=NAME,password=PASSWORD],...", each as kafka-storage's --add-scram has it. "@FILE" as
+/// above.
+Result<std::vector<kraft::ScramUserSpec>> parse_wanted_users(std::string_view text);
 
 }  // namespace barnabas::broker

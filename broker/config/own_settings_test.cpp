@@ -35,6 +35,19 @@ TEST_CASE("a wrong wanted topic is told with what is allowed") {
   CHECK(refusal_of({{"barnabas.create.topics", "a:99999999999"}}).ends_with("must be at least 1, or -1"));
 }
 
+TEST_CASE("wanted users are written as kafka-storage takes them") {
+  const auto users = parse_wanted_users(
+      "SCRAM-SHA-256=[name=alice,password=secret], SCRAM-SHA-512=[name=bob,password=x,iterations=8192]");
+  REQUIRE(users);
+  REQUIRE(users->size() == 2);
+  CHECK((*users)[0].mechanism == 1);
+  CHECK((*users)[0].name == "alice");
+  CHECK((*users)[0].password == "secret");
+  CHECK((*users)[1].mechanism == 2);
+  CHECK((*users)[1].iterations == 8192);
+  CHECK_FALSE(parse_wanted_users("@/nonexistent"));
+}
+
 TEST_CASE("our own properties are taken out, and nothing else") {
   kraft::ConfigMap properties = {{"barnabas.http.listener", "127.0.0.1:8080"},
                                  {"barnabas.advertised.listeners.wait", "true"},
@@ -53,7 +66,9 @@ TEST_CASE("own properties that make no sense are refused") {
   CHECK(refusal_of({{"barnabas.advertised.listeners.wait", "true"}}).find("nobody could end the waiting") !=
         std::string::npos);
   CHECK(refusal_of({{"barnabas.create.topic", "a"}}).starts_with("barnabas.create.topic is not known."));
-  CHECK(refusal_of({{"barnabas.create.users", "a"}}).find("not served yet") != std::string::npos);
+  CHECK(refusal_of({{"barnabas.create.acls", "a"}}).find("not served yet") != std::string::npos);
+  CHECK(refusal_of({{"barnabas.create.users", "alice:secret"}}) ==
+        "barnabas.create.users: the mechanism must be SCRAM-SHA-256 or SCRAM-SHA-512");
 }
 
 }  // namespace barnabas::broker

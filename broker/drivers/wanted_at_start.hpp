@@ -1,8 +1,9 @@
-// Topics that are to be there when the node serves (barnabas.create.topics).
+// Topics and users that are to be there when the node serves (barnabas.create.topics, barnabas.create.users).
 #pragma once
 
 #include <vector>
 
+#include "base/random.hpp"
 #include "broker/config/own_settings.hpp"
 #include "broker/drivers/metadata_driver.hpp"
 
@@ -11,5 +12,10 @@ namespace barnabas::broker {
 /// Creates those that are not there yet, as CreateTopics does, and returns when they serve. Not on the
 /// driver's thread. The error names the topic and says what the controller said.
 Result<void> create_wanted_topics(MetadataDriver& driver, const std::vector<WantedTopic>& topics);
+
+/// Gives those that have no credential of that mechanism yet theirs, as AlterUserScramCredentials does. Not
+/// on the driver's thread. The error names the user.
+Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
+                                 const std::vector<kraft::ScramUserSpec>& users);
 
 }  // namespace barnabas::broker

@@ -1,0 +1,99 @@
+#include "broker/drivers/wanted_at_start.hpp"
+
+#include <fmt/format.h>
+
+#include <future>
+
+#include "base/logging.hpp"
+#include "kraft/metadata_node.hpp"
+#include "kraft/scram.hpp"
+
+namespace barnabas::broker {
+namespace {
+
+constexpr std::int32_t kTimeoutMs = 30'000;
+
+protocol::CreateTopicsRequest request_for(const std::vector<WantedTopic>& topics) {
+  protocol::CreateTopicsRequest request;
+  request.timeout_ms = kTimeoutMs;
+  for (const auto& wanted : topics) {
+    auto& topic = request.topics.emplace_back();
+    topic.name = wanted.name;
+    topic.num_partitions = wanted.partitions;
+    topic.replication_factor = wanted.replication_factor;
+    for (const auto& [key, value] : wanted.configs) topic.configs.push_back({key, value});
+  }
+  return request;
+}
+
+kraft::ScramAlterations missing_users(const std::vector<kraft::ScramUserSpec>& users,
+                                      const kraft::ScramImage& there) {
+  kraft::ScramAlterations missing;
+  for (const auto& user : users) {
+    kraft::ScramUser key{user.mechanism, user.name};
+    if (there.contains(key)) continue;
+    missing.upsertions.push_back({std::move(key), user.iterations, user.salt, kraft::scram_keys(user)});
+  }
+  return missing;
+}
+
+/// Submits what `make_request` makes of the node, waits for the answer.
+template <class Response, class MakeRequest>
+Result<Response> ask(MetadataDriver& driver, std::string_view key, MakeRequest make_request) {
+  auto promise = std::make_shared<std::promise<Response>>();
+  auto future = promise->get_future();
+  driver.submit([make_request = std::move(make_request), promise = std::move(promise)](
+                    kraft::MetadataNode& node, std::int64_t) mutable {
+    node.submit(make_request(node), [promise = std::move(promise)](Response response) {
+      promise->set_value(std::move(response));
+    });
+  });
+  try {
+    return future.get();
+  } catch (const std::future_error&) {
+    return fail(ErrorCode::kNotController, fmt::format("{}: the node stopped before it could be asked", key));
+  }
+}
+
+std::unexpected<Error> refused(std::string_view key, const auto& name, const auto& result) {
+  return fail(static_cast<ErrorCode>(result.error_code),
+              fmt::format("{}: {}: {}", key, name,
+                          result.error_message.value_or(fmt::format("error {}", result.error_code))));
+}
+
+}  // namespace
+
+Result<void> create_wanted_topics(MetadataDriver& driver, const std::vector<WantedTopic>& topics) {
+  constexpr std::string_view kKey = "barnabas.create.topics";
+  if (topics.empty()) return {};
+  const auto make_request = [&topics](kraft::MetadataNode&) { return request_for(topics); };
+  const auto response = TRY(ask<protocol::CreateTopicsResponse>(driver, kKey, make_request));
+  for (const auto& result : response.topics) {
+    const auto error = static_cast<ErrorCode>(result.error_code);
+    if (error == ErrorCode::kNone)
+      log_info("barnabas", "Created the topic {}", result.name);
+    else if (error != ErrorCode::kTopicAlreadyExists)
+      return refused(kKey, result.name, result);
+  }
+  return {};
+}
+
+Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
+                                 const std::vector<kraft::ScramUserSpec>& users) {
+  constexpr std::string_view kKey = "barnabas.create.users";
+  if (users.empty()) return {};
+  std::vector<kraft::ScramUserSpec> salted = users;
+  for (auto& user : salted) kraft::add_salt(user, random);
+  const auto make_request = [&salted](kraft::MetadataNode& node) {
+    return missing_users(salted, *node.image()->scram);
+  };
+  const auto response = TRY(ask<protocol::AlterUserScramCredentialsResponse>(driver, kKey, make_request));
+  for (const auto& result : response.results) {
+    if (static_cast<ErrorCode>(result.error_code) != ErrorCode::kNone)
+      return refused(kKey, result.user, result);
+    log_info("barnabas", "Created the user {}", result.user);
+  }
+  return {};
+}
+
+}  // namespace barnabas::broker
