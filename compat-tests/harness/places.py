@@ -119,13 +119,18 @@ def node_modules(package_folder):
 
 def java_classes(source, libs):
     """Compiles one Java source against Kafka's jars, again only when the source changed; returns the class path."""
+    return java_program(source.stem, [source], libs, "-Xlint:all,-processing,-classfile,-path", "-Werror")
+
+
+def java_program(name, sources, libs, *options):
+    """Compiles Java sources against the jars of a folder, again only when one changed; returns the class path."""
     javac = command("javac")
-    target = CACHE / "classes" / source.stem
+    target = CACHE / "classes" / name
     stamp = target / ".stamp"
-    text = source.read_text()
+    text = "".join(source.read_text() for source in sources)
     if not stamp.exists() or stamp.read_text() != text:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        call_quietly([javac, "-Xlint:all,-processing,-classfile,-path", "-Werror", "-cp", f"{libs}/*", "-d", target, source])
+        call_quietly([javac, *options, "-cp", f"{libs}/*", "-d", target, *sources])
         stamp.write_text(text)
     return f"{target}:{libs}/*"

@@ -30,6 +30,11 @@ class WireClient:
         check(answer != wire.CLOSED, f"the broker closed the connection on API {key} version {version}")
         return answer
 
+    def advertised(self):
+        """The keys of the APIs that the broker says it has."""
+        answer = self.call(18, 3, {"ClientSoftwareName": "wire", "ClientSoftwareVersion": "1"})
+        return {api["ApiKey"] for api in answer["ApiKeys"]}
+
     def patiently(self, what, ask):
         """Asks until the error code is none of those that pass by themselves; ask() returns (code, result)."""
         end = time.monotonic() + PATIENCE_SECONDS
@@ -41,8 +46,10 @@ class WireClient:
             time.sleep(0.05)
 
     def create_topic(self, name, partitions, configs=None):
+        """Makes a topic that keeps records however old their timestamps are: tests give them fixed ones."""
+        configs = {"retention.ms": "-1", **(configs or {})}
         self.call(19, 4, {"Topics": [{"Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Configs": [
-            {"Name": key, "Value": value} for key, value in (configs or {}).items()]}], "timeoutMs": 10000})
+            {"Name": key, "Value": value} for key, value in configs.items()]}], "timeoutMs": 10000})
         check_equal(self.partitions(name), list(range(partitions)), f"the partitions of {name}")
 
     def partitions(self, name):

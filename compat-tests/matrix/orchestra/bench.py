@@ -85,6 +85,7 @@ def in_background(work):
     def finish():
         stopped.set()
         thread.join(60)
+        check(outcome, "what ran in the background had no end")
         if "error" in outcome:
             raise outcome["error"]
         return outcome["result"]

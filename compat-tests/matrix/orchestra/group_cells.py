@@ -34,15 +34,24 @@ class Stream:
                 time.sleep(0.04)
 
 
-def all_held(members):
+def all_held(members, partitions=PARTITIONS):
     """Every partition has one owner, and no member has two more than another."""
     held = [partition for member in members for partition in member.assigned]
     counts = [len(member.assigned) for member in members]
-    return sorted(held) == list(range(PARTITIONS)) and max(counts) - min(counts) <= 1
+    return sorted(held) == list(range(partitions)) and max(counts) - min(counts) <= 1
 
 
 def places(members):
     return {(record["partition"], record["offset"]) for member in members for record in member.records}
+
+
+def leave_one_by_one(members, partitions=PARTITIONS):
+    """A member commits as it leaves, which it cannot while the others are still sharing what the last one left."""
+    for number, member in enumerate(members):
+        member.leave()
+        rest = members[number + 1:]
+        if rest:
+            wait_for(lambda: all_held(rest, partitions), "those who stay to share the partitions", rest)
 
 
 def group(bench):
@@ -67,8 +76,7 @@ def group(bench):
         finish()
         wanted = {(record["partition"], record["offset"]) for record in stream.sent}
         wait_for(lambda: wanted <= places(members), f"all of {len(wanted)} records", members[1:])
-        for member in members[1:]:
-            member.leave()
+        leave_one_by_one(members[1:])
     finally:
         finish()
         for member in members:

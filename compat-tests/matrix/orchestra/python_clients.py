@@ -17,4 +17,6 @@ CLIENTS = [
     Client("kafka-python", "Python",
            with_packages("kafka_python_client.py", "kafka-python==3.0.12", "lz4==4.4.4", "python-snappy==0.7.3",
                          "zstandard==0.23.0")),
+    Client("aiokafka", "Python", with_packages("aiokafka_client.py", "aiokafka==0.14.0", "cramjam==2.14.0")),
+    Client("confluent-kafka", "Python", with_packages("confluent_client.py", "confluent-kafka==2.16.1")),
 ]

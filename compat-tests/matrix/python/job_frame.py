@@ -75,7 +75,7 @@ def plain(value):
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(plain(key)): plain(item) for key, item in value.items()}
+        return {name_of(key): plain(item) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted((plain(item) for item in value), key=str)
     if isinstance(value, (list, tuple)):
@@ -83,8 +83,14 @@ def plain(value):
     return str(value)
 
 
+def name_of(key):
+    """A key of a dictionary as text; a topic and a partition are joined by a hyphen."""
+    key = plain(key)
+    return "-".join(map(str, key.values())) if isinstance(key, dict) else str(key)
+
+
 def error_name(error):
-    return getattr(error, "name_of_error", None) or type(error).__name__
+    return type(error).__name__
 
 
 def admin_call(name, ask):

@@ -2,28 +2,36 @@
 
 import kafka
 from job_frame import MAX_BYTES, admin_call, main, say, say_record
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import AsyncConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import AlterConfigOp, ConfigResource, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
 
-class Rebalances(ConsumerRebalanceListener):
+class Rebalances(AsyncConsumerRebalanceListener):
     """Commits before partitions go, and says which are held."""
 
     def __init__(self, consumer, processed):
         self.consumer, self.processed, self.changed = consumer, processed, False
 
-    def on_partitions_revoked(self, revoked):
-        commit(self.consumer, self.processed)
+    async def on_partitions_revoked(self, revoked):
+        if self.processed:
+            await self.consumer.commit_async(committable(self.processed))
         self.processed.clear()
 
-    def on_partitions_assigned(self, assigned):
+    async def on_partitions_lost(self, lost):
+        self.processed.clear()
+
+    async def on_partitions_assigned(self, assigned):
         self.changed = True
+
+
+def committable(processed):
+    return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in processed.items()}
 
 
 def commit(consumer, processed):
     if processed:
-        consumer.commit({partition: OffsetAndMetadata(offset, "", -1) for partition, offset in processed.items()})
+        consumer.commit(committable(processed))
 
 
 def consumer_of(bootstrap, **settings):
@@ -42,7 +50,8 @@ class Client:
         return {"client": "kafka-python", "version": kafka.__version__,
                 "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
                 "features": ["create", "produce", "consume", "headers", "timestamps", "group", "seek", "admin",
-                             "idempotence"]}
+                             "idempotence"],
+                "cannot": ["null_key_and_value", "null_header_values"]}
 
     def create(self, bootstrap, topic, partitions):
         admin = KafkaAdminClient(bootstrap_servers=bootstrap)
@@ -116,15 +125,15 @@ class Client:
 
 def topics(admin, topic):
     wanted = {topic: {"num_partitions": 2, "replication_factor": 1, "configs": {"retention.ms": "123456"}}}
-    admin_call("create_topics", lambda: without_ids(admin.create_topics(wanted, wait_for_metadata=True)))
+    admin_call("create_topics", lambda: without(admin.create_topics(wanted, wait_for_metadata=True), "topic_id"))
     admin_call("create_topics again", lambda: admin.create_topics(wanted))
-    admin_call("create_topics, to validate", lambda: without_ids(admin.create_topics(
-        {topic + "-not": {"num_partitions": 1, "replication_factor": 1}}, validate_only=True)))
+    admin_call("create_topics, to validate", lambda: without(admin.create_topics(
+        {topic + "-not": {"num_partitions": 1, "replication_factor": 1}}, validate_only=True), "topic_id"))
     admin_call("create_topics, replicas", lambda: admin.create_topics(
         {topic + "-not": {"num_partitions": 1, "replication_factor": 3}}))
     admin_call("list_topics", lambda: sorted(name for name in admin.list_topics() if name.startswith(topic)))
-    admin_call("describe_topics", lambda: without_ids(admin.describe_topics([topic])))
-    admin_call("describe_topic_partitions", lambda: without_ids(admin.describe_topic_partitions([topic])))
+    admin_call("describe_topics", lambda: without(admin.describe_topics([topic]), "topic_id"))
+    admin_call("describe_topic_partitions", lambda: without(admin.describe_topic_partitions([topic]), "topic_id"))
 
 
 def configs(admin, topic):
@@ -143,7 +152,8 @@ def configs(admin, topic):
 
 def partitions(admin, topic, group):
     place = TopicPartition(group, 0)
-    admin_call("create_partitions", lambda: admin.create_partitions({topic: 4}))
+    admin_call("create_partitions", lambda: [[found.name, found.error_code] for found in
+                                             admin.create_partitions({topic: 4}).results])
     admin_call("create_partitions, fewer", lambda: admin.create_partitions({topic: 3}))
     admin_call("list_partition_offsets", lambda: admin.list_partition_offsets({place: OffsetSpec.LATEST}))
     admin_call("delete_records", lambda: admin.delete_records({place: 0}))
@@ -168,16 +178,21 @@ def groups(admin, group):
 def cluster(admin, topic):
     admin_call("describe_cluster", lambda: {key: value for key, value in admin.describe_cluster().items()
                                             if key in ("controller_id", "error_code")})
-    admin_call("describe_log_dirs", lambda: [found["error_code"] for found in admin.describe_log_dirs()])
-    admin_call("describe_features", lambda: admin.describe_features())
+    admin_call("describe_log_dirs", lambda: directories(admin.describe_log_dirs([topic])))
+    admin_call("describe_features", lambda: without(admin.describe_features(), "finalized_epoch"))
     admin_call("describe_user_scram_credentials", lambda: admin.describe_user_scram_credentials())
 
 
-def without_ids(value):
-    """The value without topic ids, and topics without what only says that one could have asked for more."""
+def directories(found):
+    """What is in the directories of the nodes, without where they are and how much room they have."""
+    return [without(node, "log_dir", "total_bytes", "usable_bytes", "topic_id") for node in found]
+
+
+def without(value, *names):
+    """The value without the fields that are never the same twice."""
     if isinstance(value, dict):
-        return {key: without_ids(item) for key, item in value.items() if key != "topic_id"}
-    return [without_ids(item) for item in value] if isinstance(value, list) else value
+        return {key: without(item, *names) for key, item in value.items() if key not in names}
+    return [without(item, *names) for item in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":
