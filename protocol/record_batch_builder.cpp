@@ -105,8 +105,9 @@ void RecordBatchBuilder::reset() {
 }
 
 std::size_t RecordBatchBuilder::max_record_bytes(const RecordInput& record) {
-  constexpr std::size_t kLongestFixedPart = 5 + 1 + 10 + 5 + 5;
-  return kLongestFixedPart + field_size(record.key) + field_size(record.value) + headers_size(record.headers);
+  constexpr std::size_t kLongestFixedPart = 5 + 1 + 10 + 5;
+  return kLongestFixedPart + field_size(record.key) + field_size(record.value) +
+         varint_size(static_cast<std::int64_t>(record.headers.size())) + headers_size(record.headers);
 }
 
 void RecordBatchBuilder::append(const RecordInput& record) {
