@@ -3,6 +3,7 @@
 
 #include "tools/command.hpp"
 #include "tools/commands/admin_commands.hpp"
+#include "tools/commands/data_commands.hpp"
 
 namespace barnabas::tools {
 namespace {
@@ -15,6 +16,8 @@ constexpr std::string_view kSuffix = ".sh";
 const std::array kCommands = {
     Command{"kafka-cluster", "Ask a cluster for its id and endpoints; unregister brokers.", run_cluster,
             WORDS_OF(cluster_options)},
+    Command{"kafka-console-producer", "Send the lines of standard input to a topic.", run_console_producer,
+            WORDS_OF(console_producer_options)},
 };
 #undef WORDS_OF
 

@@ -17,6 +17,8 @@ using Properties = std::map<std::string, std::string>;
 
 struct ClientConfig {
   std::string client_id = "barnabas-tool";
+  /// "Producer clientId=console-producer": who warns of brokers that cannot be reached. Empty: nobody does.
+  std::string asker;
   /// request.timeout.ms: of one request.
   std::chrono::milliseconds request_timeout{30'000};
   /// default.api.timeout.ms: of a call with its retries.

@@ -8,6 +8,7 @@
 #include "protocol/error_table.hpp"
 #include "protocol/messages/api_describe_cluster.hpp"
 #include "protocol/messages/api_find_coordinator.hpp"
+#include "tools/client/tool_log.hpp"
 
 namespace barnabas::tools {
 namespace {
@@ -57,6 +58,10 @@ Result<Connection*> Cluster::any() {
     Result<Connection*> connection = connection_to(address);
     if (connection) return connection;
     last = std::move(connection).error();
+    if (config_.asker.empty()) continue;
+    tool_warn("org.apache.kafka.clients.NetworkClient",
+              "[{}] Connection to node -1 ({}) could not be established. Node may not be available.",
+              config_.asker, to_string(address));
   }
   for (const Node& node : nodes_) {
     Result<Connection*> connection = connection_to(node.address);

@@ -16,6 +16,7 @@
 #include "protocol/api_keys.hpp"
 #include "protocol/headers.hpp"
 #include "protocol/messages/api_api_versions.hpp"
+#include "tools/client/tool_log.hpp"
 
 namespace barnabas::tools {
 namespace {
@@ -96,6 +97,21 @@ std::string upper_case_name(std::int16_t api_key) {
 }
 
 }  // namespace
+
+Result<std::vector<Address>> resolvable_addresses(std::string_view bootstrap) {
+  std::vector<Address> known;
+  for (Address& address : TRY(parse_bootstrap(bootstrap))) {
+    if (resolve(address)) {
+      known.push_back(std::move(address));
+    } else {
+      tool_warn("org.apache.kafka.clients.ClientUtils",
+                "Couldn't resolve server {} from bootstrap.servers as DNS resolution failed for {}",
+                to_string(address), address.host);
+    }
+  }
+  if (!known.empty()) return known;
+  return fail(ErrorCode::kInvalidConfig, "No resolvable bootstrap urls given in bootstrap.servers");
+}
 
 Result<Connection> Connection::open(const Address& address, const ClientConfig& config, Deadline deadline) {
   Connection connection(address, config.client_id);

@@ -36,6 +36,10 @@ struct VersionRange {
   std::int16_t max = -1;
 };
 
+/// The bootstrap addresses whose names are known; a warning tells of the others. INVALID_CONFIG if there is
+/// none.
+Result<std::vector<Address>> resolvable_addresses(std::string_view bootstrap);
+
 /// An answer with the bytes that its views (records, bytes) point into.
 template <class Response>
 struct Answer {

@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "protocol/error_table.hpp"
+#include "tools/client/interruption.hpp"
 #include "tools/client/producer_state.hpp"
 #include "tools/client/tool_log.hpp"
 
@@ -14,6 +15,7 @@ namespace barnabas::tools {
 namespace {
 
 constexpr std::chrono::milliseconds kMaxPollStep{1000};
+constexpr std::chrono::milliseconds kMaxBackoff{1000};
 
 Deadline now() {
   return std::chrono::steady_clock::now();
@@ -34,8 +36,7 @@ void visit_failed(const Delivery& delivery,
 Producer::Producer(std::vector<Address> bootstrap, ProducerConfig config, OnDelivery on_delivery)
     : config_(std::move(config)),
       cluster_(std::move(bootstrap), config_.client),
-      on_delivery_(std::move(on_delivery)),
-      asker_("Producer clientId=" + config_.client.client_id) {}
+      on_delivery_(std::move(on_delivery)) {}
 
 Producer::~Producer() = default;
 
@@ -90,20 +91,21 @@ Result<Producer::Topic*> Producer::topic_of(std::string_view name) {
 
 Result<void> Producer::await_topic(Topic& topic) {
   const Deadline deadline = deadline_after(config_.max_block);
-  for (;;) {
+  auto backoff = config_.client.retry_backoff;
+  for (;; backoff = std::min(2 * backoff, kMaxBackoff)) {
     const Result<void> asked = refresh(topic);
     if (asked && !topic.partitions.empty()) return ensure_producer_id();
     if (!asked && !protocol::error_info(asked.error().code).retriable) return asked;
-    if (now() + config_.client.retry_backoff >= deadline) {
+    if (now() + backoff >= deadline || interrupted()) {
       return fail(ErrorCode::kRequestTimedOut, fmt::format("Topic {} not present in metadata after {} ms.",
                                                            topic.view.name, config_.max_block.count()));
     }
-    std::this_thread::sleep_for(config_.client.retry_backoff);
+    std::this_thread::sleep_for(backoff);
   }
 }
 
 Result<void> Producer::refresh(Topic& topic) {
-  const TopicQuery query{std::vector{topic.view.name}, true, asker_};
+  const TopicQuery query{std::vector{topic.view.name}, true};
   std::vector<TopicView> views = TRY(ask_topics(cluster_, query));
   if (views.empty()) return fail(ErrorCode::kUnknownTopicOrPartition);
   const ErrorCode error = views.front().error;
@@ -199,7 +201,7 @@ bool Producer::step(Deadline until, int input) {
 }
 
 void Producer::poll(Deadline until, int input) {
-  while (!step(until, input) && now() < until) {
+  while (!step(until, input) && now() < until && !interrupted()) {
   }
 }
 

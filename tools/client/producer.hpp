@@ -119,7 +119,6 @@ class Producer {
   Cluster cluster_;
   OnDelivery on_delivery_;
   SystemRandom random_;
-  std::string asker_;  // in warnings
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   Topic* last_topic_ = nullptr;
   std::vector<Partition*> partitions_;  // of all topics

@@ -55,7 +55,10 @@ Result<void> read_idempotence(const Properties& properties, ProducerConfig& conf
                 "Cannot set a transactional.id without also enabling idempotence.");
   }
   const char* conflict = nullptr;
-  if (config.acks != -1) conflict = "Must set acks to all in order to use the idempotent producer.";
+  if (config.acks != -1)
+    conflict =
+        "Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee "
+        "idempotence.";
   if (config.retries == 0) conflict = "Must set retries to non-zero when using the idempotent producer.";
   if (config.max_in_flight > 5) {
     conflict = "Must set max.in.flight.requests.per.connection to at most 5 to use the idempotent producer.";
@@ -71,6 +74,7 @@ Result<void> read_idempotence(const Properties& properties, ProducerConfig& conf
 Result<ProducerConfig> producer_config_of(const Properties& properties) {
   ProducerConfig config;
   config.client = TRY(client_config_of(properties));
+  config.client.asker = "Producer clientId=" + config.client.client_id;
   const auto number = [&](const char* key, std::int64_t& to, IntegerRange range) -> Result<void> {
     to = TRY(integer_property(properties, key, to, range));
     return {};

@@ -25,7 +25,7 @@ TopicView view_of(const protocol::MetadataResponse::MetadataResponseTopic& topic
   return view;
 }
 
-void warn_of_errors(const TopicQuery& query, const std::vector<TopicView>& topics,
+void warn_of_errors(std::string_view asker, const std::vector<TopicView>& topics,
                     std::int32_t correlation_id) {
   std::vector<std::string> errors;
   for (const TopicView& topic : topics) {
@@ -33,11 +33,11 @@ void warn_of_errors(const TopicQuery& query, const std::vector<TopicView>& topic
       errors.push_back(topic.name + "=" + protocol::error_name(topic.error));
     }
   }
-  if (errors.empty()) return;
+  if (errors.empty() || asker.empty()) return;
   tool_warn("org.apache.kafka.clients.NetworkClient",
             "[{}] The metadata response from the cluster reported a recoverable issue with correlation id {} "
             ": {{{}}}",
-            query.asker, correlation_id, fmt::join(errors, ", "));
+            asker, correlation_id, fmt::join(errors, ", "));
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Result<std::vector<TopicView>> ask_topics(Cluster& cluster, const TopicQuery& qu
   std::vector<TopicView> topics;
   topics.reserve(answer->topics.size());
   for (const auto& topic : answer->topics) topics.push_back(view_of(topic));
-  warn_of_errors(query, topics, protocol::Reader(answer.frame).int32());
+  warn_of_errors(cluster.config().asker, topics, protocol::Reader(answer.frame).int32());
   return topics;
 }
 

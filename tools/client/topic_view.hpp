@@ -28,11 +28,9 @@ struct TopicView {
 struct TopicQuery {
   std::optional<std::vector<std::string>> names;  // nothing: all topics
   bool allow_auto_creation = true;
-  /// "Producer clientId=console-producer", for the warning about topics with errors.
-  std::string_view asker;
 };
 
-/// One try. Topics that have errors are in the answer, and a warning names them as Kafka's clients do.
+/// One try. Topics that have errors are in the answer, and ClientConfig::asker warns of them.
 Result<std::vector<TopicView>> ask_topics(Cluster& cluster, const TopicQuery& query);
 
 }  // namespace barnabas::tools
