@@ -114,9 +114,10 @@ Result<bool> LegacyCursor::next(RecordView& record) {
   return true;
 }
 
-Result<void> LegacyCursor::fill(const LegacyMessageView& message, RecordView& record) const {
+Result<void> LegacyCursor::fill(const LegacyMessageView& message, RecordView& record) {
   auto fields = TRY(message.fields());
   record = RecordView{};
+  crc_ = message.crc();
   record.attributes = message.attributes();
   record.key = fields.key;
   record.value = fields.value;

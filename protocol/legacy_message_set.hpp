@@ -74,13 +74,16 @@ class LegacyCursor {
 
   /// True with `record` filled, headers empty; false after the last.
   Result<bool> next(RecordView& record);
+  /// Of the message that next() gave, as it was stored.
+  [[nodiscard]] std::uint32_t crc() const { return crc_; }
 
  private:
   Result<void> open_wrapper(RecordScratch& scratch, const RecordLimits& limits);
-  Result<void> fill(const LegacyMessageView& message, RecordView& record) const;
+  Result<void> fill(const LegacyMessageView& message, RecordView& record);
 
   LegacyMessageView message_;
   ByteView inner_;
+  std::uint32_t crc_ = 0;
   std::int64_t absolute_base_ = -1;  // added to inner offsets when not negative
   bool done_ = false;
   std::optional<Error> error_;

@@ -18,6 +18,8 @@ const std::array kCommands = {
             WORDS_OF(cluster_options)},
     Command{"kafka-console-producer", "Send the lines of standard input to a topic.", run_console_producer,
             WORDS_OF(console_producer_options)},
+    Command{"kafka-dump-log", "Print what the files of a partition hold.", run_dump_log,
+            WORDS_OF(dump_log_options)},
 };
 #undef WORDS_OF
 

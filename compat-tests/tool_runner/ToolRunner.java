@@ -166,6 +166,8 @@ public final class ToolRunner {
         FutureTask<String> task = new FutureTask<>(() -> call(tool, arguments));
         Thread thread = new Thread(task, "tool");
         thread.setDaemon(true);
+        // Classes that a tool loads by name (decoders, formatters) must be those that it was linked with.
+        thread.setContextClassLoader(tool.getClassLoader());
         thread.start();
         String code;
         try {

@@ -9,5 +9,7 @@ namespace barnabas::tools {
 
 int run_cluster(Arguments arguments);
 ArgparseOptions cluster_options();
+int run_dump_log(Arguments arguments);
+JoptOptions dump_log_options();
 
 }  // namespace barnabas::tools
