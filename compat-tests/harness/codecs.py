@@ -41,7 +41,8 @@ def snappy_block(data):
     need(snappy.snappy_uncompressed_length(data, ctypes.c_size_t(len(data)), ctypes.byref(size)) == 0,
          "snappy: no length in front")
     out = ctypes.create_string_buffer(max(size.value, 1))
-    need(snappy.snappy_uncompress(data, ctypes.c_size_t(len(data)), out, ctypes.byref(size)) == 0, "snappy: not unpacked")
+    need(snappy.snappy_uncompress(data, ctypes.c_size_t(len(data)), out, ctypes.byref(size)) == 0,
+         "snappy: not unpacked")
     return out.raw[:size.value]
 
 

@@ -76,7 +76,8 @@ def decode_one(base, data):
     reader = Reader(codecs.unpack(codec, data[HEAD_BYTES:]))
     records = [decode_record(reader, base, first_time) for _ in range(count)]
     check(reader.position == len(reader.data), f"the batch at {base} has bytes behind its records")
-    check(not records or records[-1].offset == base + last, f"the batch at {base}: its last record is not its last offset")
+    check(not records or records[-1].offset == base + last,
+          f"the batch at {base}: its last record is not its last offset")
     return Batch(base, codec, attributes, producer_id, records)
 
 

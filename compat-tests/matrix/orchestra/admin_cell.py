@@ -51,7 +51,8 @@ def needs(line):
 
 def line_differences(lines, expected):
     """Sentences on each answer that is another than it was recorded."""
-    problems = [f"{line['call']}: {part}" for line, wanted in zip(lines, expected) for part in differences(line, wanted)]
+    problems = [f"{line['call']}: {part}" for line, wanted in zip(lines, expected)
+                for part in differences(line, wanted)]
     if len(lines) != len(expected):
         problems.append(f"{len(lines)} answers instead of {len(expected)}")
     return problems
@@ -63,5 +64,6 @@ def differences(got, wanted, path=""):
         return [part for key in sorted(got.keys() | wanted.keys())
                 for part in differences(got.get(key, "nothing"), wanted.get(key, "nothing"), f"{path}.{key}")]
     if isinstance(got, list) and isinstance(wanted, list) and len(got) == len(wanted):
-        return [part for number, pair in enumerate(zip(got, wanted)) for part in differences(*pair, f"{path}[{number}]")]
+        return [part for number, pair in enumerate(zip(got, wanted))
+                for part in differences(*pair, f"{path}[{number}]")]
     return [] if got == wanted else [f"{path} is {clip(got, 300)!r} instead of {clip(wanted, 300)!r}"]

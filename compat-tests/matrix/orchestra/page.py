@@ -13,8 +13,8 @@ from harness.places import CACHE
 from .client import CELLS
 
 BROKERS = ("barnabas", "kafka", "kafka-3.9.1")
-LEGEND = """`compat-tests/matrix_*.py --full` runs every client through the same cells on Barnabas and on Apache Kafka 4.3.1, and
-compares every record ([what the cells are](../compat-tests/matrix/README.md)).
+LEGEND = """`compat-tests/matrix_*.py --full` runs every client through the same cells on Barnabas and on Apache Kafka
+4.3.1, and compares every record ([what the cells are](../compat-tests/matrix/README.md)).
 
 - **yes**: passed on both. **yes (3.9)**: passed here and on Apache Kafka 3.9.1; 4.3.1 refuses so old a client.
 - **yes (here)**: passed here, failed on Apache Kafka 4.3.1.

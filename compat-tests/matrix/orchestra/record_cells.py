@@ -34,8 +34,9 @@ def produce(bench, codec):
             got = bench.consume(topic, partition, 0, len(wanted))
             bench.compare(wanted, got)
             check_none(records.in_order(got), "of order")
-        wanted = wanted[len(wanted) // 2:]
-        bench.compare(wanted, bench.consume(topic, partition, wanted[0]["offset"], len(wanted)))
+        if bench.full:  # From within a batch, too.
+            wanted = wanted[len(wanted) // 2:]
+            bench.compare(wanted, bench.consume(topic, partition, wanted[0]["offset"], len(wanted)))
 
 
 def send(bench, topic, codec, sent):
@@ -96,8 +97,10 @@ def seek(bench):
         for begin in range(0, count, 5):
             wire.produce(topic, 0, [to_wire(record) for record in sent[begin:begin + 5]])
     first, step = records.START_MS, records.STEP_MS
-    for timestamp, offset in ((first - 5, 0), (first, 0), (first + 7 * step, 7), (first + 7 * step + 1, 8),
-                              (first + (count - 1) * step, count - 1), (first + count * step, None)):
+    wanted = [(first - 5, 0), (first + 7 * step + 1, 8), (first + count * step, None)]
+    if bench.full:
+        wanted += [(first, 0), (first + 7 * step, 7), (first + (count - 1) * step, count - 1)]
+    for timestamp, offset in wanted:
         answer = bench.call("seek", topic, 0, timestamp)
         check_equal(len(answer), 1, f"lines that seek printed for {timestamp}")
         if offset is None:

@@ -14,8 +14,8 @@ FIELDS = ("partition", "offset", "timestamp", "key", "value", "headers")
 
 # What the API of a library may be unable to express: its input does without, and the results say so.
 LIMITS = ("timestamps", "headers", "null_keys", "empty_keys", "null_values", "empty_values", "null_key_and_value",
-          "null_header_values", "empty_header_values", "repeated_headers", "header_order", "partitions", "binary", "keys",
-          "offsets")
+          "null_header_values", "empty_header_values", "repeated_headers", "header_order", "partitions", "binary",
+          "keys", "offsets")
 
 
 def packed(data):

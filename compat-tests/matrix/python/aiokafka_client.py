@@ -140,8 +140,9 @@ class Administrator:
         def resource(configs=None):
             return ConfigResource(ConfigResourceType.TOPIC, self.topic, configs)
         await self.say("describe_configs", self.admin.describe_configs([resource()]), resources)
-        await self.say("alter_configs", self.admin.alter_configs([resource({"max.message.bytes": "2000000"})]), resources)
-        await self.say("alter_configs, wrong", self.admin.alter_configs([resource({"retention.ms": "much"})]), resources)
+        for name, configs in (("alter_configs", {"max.message.bytes": "2000000"}),
+                              ("alter_configs, wrong", {"retention.ms": "much"})):
+            await self.say(name, self.admin.alter_configs([resource(configs)]), resources)
         await self.say("describe_configs after", self.admin.describe_configs([resource()]), resources)
 
     async def records(self):
@@ -175,7 +176,8 @@ def resources(answers):
 
 class Client:
     def about(self):
-        return {"client": "aiokafka", "version": aiokafka.__version__, "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
+        return {"client": "aiokafka", "version": aiokafka.__version__,
+                "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
                 "features": ["create", "produce", "consume", "headers", "timestamps", "group", "seek", "admin",
                              "idempotence"],
                 "cannot": ["null_key_and_value"]}

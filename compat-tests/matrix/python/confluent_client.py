@@ -146,8 +146,8 @@ class Administrator:
             if name.startswith(self.topic)))
         self.say("describe_topics",
                  lambda: self.admin.describe_topics(confluent_kafka.TopicCollection([self.topic])),
-                 lambda found: [found.name, found.is_internal, [[part.id, part.leader.id, [node.id for node in part.isr]]
-                                                                for part in found.partitions]])
+                 lambda found: [found.name, found.is_internal,
+                                [[part.id, part.leader.id, [node.id for node in part.isr]] for part in found.partitions]])
 
     def configs(self):
         def resource(entries=None):
@@ -209,7 +209,8 @@ class Administrator:
         self.say("describe_user_scram_credentials",
                  lambda: self.admin.describe_user_scram_credentials([self.topic]),
                  lambda found: [[one.mechanism, one.iterations] for one in found.scram_credential_infos])
-        self.say("elect_leaders", lambda: self.admin.elect_leaders(confluent_kafka.ElectionType.PREFERRED, [self.place]),
+        preferred = confluent_kafka.ElectionType.PREFERRED
+        self.say("elect_leaders", lambda: self.admin.elect_leaders(preferred, [self.place]),
                  lambda found: [error.name() if error else None for error in found.values()])
 
 
