@@ -21,7 +21,7 @@ class Stream:
         """`count` more records in each partition."""
         for partition in range(PARTITIONS):
             first = sum(self.ends.values())
-            made = [records.record_of(first + number, partition) for number in range(count)]
+            made = [records.record_of(first + number, partition, self.bench.unreadable) for number in range(count)]
             base = wire.produce(self.topic, partition, [to_wire(record) for record in made])
             check_equal(base, self.ends[partition], f"where records went in {self.topic}-{partition}")
             self.sent += [{**record, "offset": base + number} for number, record in enumerate(made)]

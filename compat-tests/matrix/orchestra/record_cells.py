@@ -91,7 +91,7 @@ def seek(bench):
     """A record is found by its time: before all, at one, between two, and behind all there is none."""
     bench.need("seek")
     topic, count = bench.topic("seek"), 20
-    sent = records.placed(records.mixed(count, 1))
+    sent = records.placed(records.mixed(count, 1, bench.unreadable))
     with bench.wire() as wire:
         wire.create_topic(topic, 1)
         for begin in range(0, count, 5):
