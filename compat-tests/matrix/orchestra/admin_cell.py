@@ -17,7 +17,7 @@ from .bench import Cannot, check_none
 # Calls, by a part of their name in small letters, and the key of the API without which they cannot be answered. Where a
 # broker does not advertise it they are left out, and the results say so: that follows from ApiVersions.
 NEEDS = {"acl": 29, "delegationtoken": 41, "electleaders": 43, "reassignment": 46, "transaction": 66,
-         "fenceproducers": 24, "sharegroup": 77, "streamsgroup": 89}
+         "fenceproducers": 24, "sharegroup": 77, "streamsgroup": 89, "consumergroupdescribe": 69}
 
 
 def admin(bench):
