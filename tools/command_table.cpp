@@ -14,6 +14,7 @@ constexpr std::string_view kSuffix = ".sh";
 /// Sorted by name. `OPTIONS` is the function that makes the options of the command.
 #define WORDS_OF(OPTIONS) [] { return OPTIONS().words(); }
 const std::array kCommands = {
+    Command{"kafka-acls", "List, add and remove who may do what.", run_acls, WORDS_OF(acls_options)},
     Command{"kafka-cluster", "Ask a cluster for its id and endpoints; unregister brokers.", run_cluster,
             WORDS_OF(cluster_options)},
     Command{"kafka-console-producer", "Send the lines of standard input to a topic.", run_console_producer,

@@ -7,6 +7,8 @@
 
 namespace barnabas::tools {
 
+int run_acls(Arguments arguments);
+JoptOptions acls_options();
 int run_cluster(Arguments arguments);
 ArgparseOptions cluster_options();
 int run_dump_log(Arguments arguments);
