@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kafka Connect 4.3.1 copies a file through a topic into another file, across kill -9 of the worker and of the broker.
+"""Kafka Connect (4.3.1) copies a file through a topic into another file, across kill -9 of the worker and of the broker.
 
 A distributed worker with the file connectors of its distribution, driven through its REST API. While a feeder appends
 lines to the input all the time, the worker is killed (kill -9), the broker is stopped, and the broker is killed.
@@ -183,9 +183,9 @@ def check_disturbed(broker, worker, source, out):
     # went, and a sink whose commit failed then goes back to the last that did not.
     topic = Kcat(broker.bootstrap)("-C", "-t", "lines", "-e", "-q").splitlines()
     said = check_at_least_once(topic, count, 3, "the topic")
-    step(f"kill -9 of the worker, stop and kill -9 of the broker, {count} lines: in the topic {said}")
+    step(f"the worker killed, the broker stopped and killed, {count} lines: none is missing in the topic, and {said}")
     said = check_at_least_once(out.read_text().splitlines(), count, 6, "the output")
-    step(f"in the output nothing is missing or out of order: {said}")
+    step(f"in the output file nothing is missing or out of order, and {said}")
     return count
 
 
@@ -258,7 +258,7 @@ def check_second_worker(case, broker, worker, libs, source, out):
     end = append_lines(source, count, count + 1000)
     wait_for_line(out, end - 1)
     said = check_at_least_once(out.read_text().splitlines(), end, 4, "the output of two workers")
-    step(f"a second worker took a task, was killed, and the first took over: {said}")
+    step(f"a second worker took a task, was killed, and the first took over: nothing is missing, and {said}")
 
 
 def check_standalone(case, broker, libs):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""MirrorMaker 2 of Kafka 4.3.1 mirrors from an Apache Kafka and back to it, records, topics and groups.
+"""MirrorMaker 2 (4.3.1) mirrors records, topics and groups from an Apache Kafka to the broker under test, and back.
 
 Two clusters: `castle` is an Apache Kafka, `village` the broker under test. One MirrorMaker mirrors both ways. Records
 must have the same partition, offset, key, value, headers and timestamp on the other side; topics the same number of
@@ -89,7 +89,7 @@ def check_mirrored_exactly(here, there):
     for wanted, mirrored in zip(expected, got, strict=True):
         check_equal(mirrored, wanted, f"a record of {here.mirrored}")
     check_equal(topic_configs(there.broker, here.mirrored), CONFIGS, f"the configuration of {here.mirrored}")
-    step(f"{here.name} -> {there.name}: {len(got)} records have the same partition, offset, timestamp, key, value and "
+    step(f"{here.name} to {there.name}: {len(got)} records have the same partition, offset, timestamp, key, value and "
          "headers, the topic the same configuration")
 
 
@@ -113,8 +113,8 @@ def check_groups(here, there):
                       here.mirrored).splitlines()
     wanted = {f"{partition} {offset}" for partition in range(PARTITIONS) for offset in range(COUNT)}
     check_equal(set(read) | set(more), wanted, "what the readers have read in both clusters")
-    step(f"groups of {here.name} go on in {there.name}: one at the end exactly, one from {translated} after {committed}, "
-         f"{len(read) + len(more) - everything} records again, none missing")
+    step(f"groups of {here.name} go on in {there.name}: one exactly at the end; one that had stopped on its way misses "
+         f"nothing and reads {len(read) + len(more) - everything} records again")
 
 
 def check_changes(here, there):
@@ -125,7 +125,7 @@ def check_changes(here, there):
     expected = {"retention.ms": "987654321", "segment.bytes": CONFIGS["segment.bytes"]}
     wait_until(lambda: topic_configs(there.broker, here.mirrored) == expected, f"configs of {here.mirrored} follow")
     wait_until(lambda: there.kcat.topics()[here.mirrored] == PARTITIONS + 1, f"{here.mirrored} gets a partition more")
-    step(f"{here.name} -> {there.name}: changed configuration and a new partition follow")
+    step(f"{here.name} to {there.name}: a changed configuration and a new partition follow")
 
 
 def first_times(rows):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An application of spring-kafka 4.1.2: listener containers, retries, a dead-letter topic, replies, KafkaTemplate.
+"""An application of spring-kafka (4.1.2): listener containers, retries, a dead-letter topic, replies, KafkaTemplate.
 
 spring_kafka/SpringJob.java is a plain Spring context, without Boot. It makes its topics, sends letters and listens. Of
 what stands still, every letter is taken once, those that are refused at first at the third attempt; those refused

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An application of Kafka Streams 4.3.1 tallies what its input says, across kill -9 of an instance and of the broker.
+"""An application of Kafka Streams (4.3.1) tallies what its input says, across kill -9 of an instance and of the broker.
 
 streams/StreamsJob.java runs twice, at-least-once and with the classic group protocol. It has a repartition topic, two
 stores with changelogs, one of them windowed, and a standby of each. While visits come in, one instance is killed (kill

@@ -83,6 +83,9 @@ def main(run):
     arguments = parse_arguments(description)
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-" + pathlib.Path(sys.argv[0]).stem + "-"))
     case = Case(arguments.broker, arguments.full, scratch)
+    print(f"against {arguments.broker}, {scratch}", flush=True)
+    if arguments.full:
+        print("the full tier", flush=True)
     begun, code = time.monotonic(), 1
     try:
         run(case)
