@@ -42,6 +42,8 @@ class Cluster {
   Result<Connection*> controller();
   /// Waits while there is no coordinator yet.
   Result<Connection*> coordinator(CoordinatorType type, const std::string& key);
+  /// One try; does not remember what it finds.
+  Result<Address> find_coordinator(CoordinatorType type, const std::string& key);
   /// So that the next call looks for it again.
   void forget_coordinator(CoordinatorType type, const std::string& key);
 
@@ -68,7 +70,6 @@ class Cluster {
   /// Sleeps before the retry number `retries` (from 0); an error where there shall be none.
   Result<void> wait_for_retry(const Error& error, int retries, Deadline deadline);
   Result<Connection*> connection_to(const Address& address);
-  Result<Address> find_coordinator(CoordinatorType type, const std::string& key);
   Result<void> ask_metadata();
   Result<void> ask_controllers();
 

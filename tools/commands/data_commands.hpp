@@ -10,4 +10,7 @@ namespace barnabas::tools {
 int run_console_producer(Arguments arguments);
 JoptOptions console_producer_options();
 
+int run_console_consumer(Arguments arguments);
+JoptOptions console_consumer_options();
+
 }  // namespace barnabas::tools
