@@ -105,6 +105,8 @@ def run_matrix(case, clients):
     for client in clients:
         if not (case.full or client.quick) or not re.search(ONLY_CLIENTS, client.name):
             continue
+        if case.kind == "kafka-3.9.1" and client.oracle != case.kind:
+            continue  # It is there for the clients that Apache Kafka 4 refuses.
         try:
             found = run_client(case, broker, client)
         except NotRun as reason:
@@ -121,4 +123,4 @@ def run_matrix(case, clients):
     if missing:
         raise NotRun("; ".join(missing))
     if ran == 0:
-        raise NotRun("none of these clients is in the quick tier")
+        raise NotRun("none of these clients is run in this tier against this broker")
