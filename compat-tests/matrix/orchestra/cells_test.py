@@ -59,7 +59,8 @@ class Holding(unittest.TestCase):
 
 class CodecsOfBatches(unittest.TestCase):
     def batches(self, *codecs_and_counts):
-        return [types.SimpleNamespace(codec=codec, records=[Record(0, 0)] * count) for codec, count in codecs_and_counts]
+        record = Record(0, 0, value=b"value")
+        return [types.SimpleNamespace(codec=codec, records=[record] * count) for codec, count in codecs_and_counts]
 
     def test_most_records_must_be_packed(self):
         record_cells.check_codecs(self.batches(("gzip", 9), ("none", 1)), "gzip")

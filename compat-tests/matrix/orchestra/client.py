@@ -15,13 +15,17 @@ class Client:
 
     `oracle` is the newest Apache Kafka that speaks to it: clients older than Kafka 2.1 need 3.9.1, and Kafka 4
     refuses at least a part of what they do. `known` are cells that fail against Apache Kafka too, by the library's
-    fault: {cell: why}; they are run all the same, and one that passes has to be taken off."""
+    fault: {cell: why}; they are run all the same, and one that passes has to be taken off. `left_out` are cells whose
+    outcome would be chance, by the library's fault: {cell: why}. `produce` is the code of its cells of producing, for
+    what is no library and cannot be handed records."""
     name: str
     language: str
     prepare: Callable
     quick: bool = True
     oracle: str = "kafka"
     known: dict = dataclasses.field(default_factory=dict)
+    left_out: dict = dataclasses.field(default_factory=dict)
+    produce: Callable = None
 
     @property
     def slug(self):

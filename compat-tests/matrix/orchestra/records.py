@@ -15,7 +15,7 @@ FIELDS = ("partition", "offset", "timestamp", "key", "value", "headers")
 # What the API of a library may be unable to express: its input does without, and the results say so.
 LIMITS = ("timestamps", "headers", "null_keys", "empty_keys", "null_values", "empty_values", "null_key_and_value",
           "null_header_values", "empty_header_values", "repeated_headers", "header_order", "partitions", "binary",
-          "keys", "offsets")
+          "binary_headers", "null_beside_empty", "keys", "offsets")
 
 
 def packed(data):
@@ -66,6 +66,8 @@ def record_of(number, partition, cannot=frozenset()):
     record = {"partition": partition, "key": key_of(number, chance, cannot), "value": value_of(number, chance, cannot)}
     if "null_key_and_value" in cannot and record["key"] is None and record["value"] is None:
         record["key"] = b"tombstone"
+    if "null_beside_empty" in cannot and {record["key"], record["value"]} == {None, b""}:
+        record["key"] = b"instead"
     if "timestamps" not in cannot:
         record["timestamp"] = START_MS + number * STEP_MS
     if "headers" not in cannot:
@@ -100,7 +102,8 @@ def headers_of(number, chance, cannot):
     if "repeated_headers" not in cannot:
         kinds.append([("twice", b"first"), ("between", b"x"), ("twice", b"second")])
     if "empty_header_values" not in cannot:
-        kinds.append([("empty", b""), ("zebra", b"1"), ("ape", chance.randbytes(20))])
+        text_only = {"binary", "binary_headers"} & cannot
+        kinds.append([("empty", b""), ("zebra", b"1"), ("ape", b"text" if text_only else chance.randbytes(20))])
     if "null_header_values" not in cannot:
         kinds.append([("nothing", None), ("something", b"2")])
     headers = kinds[number % len(kinds)]
