@@ -13,7 +13,7 @@ FEATURES = ("create", "produce", "consume", "headers", "timestamps", "group", "s
 class Client:
     """`prepare` fetches and builds, and returns the Program; it raises NotRun where the machine lacks something.
 
-    `oracle` is the newest Apache Kafka that speaks to it: clients older than Kafka 2.1 need 3.9.1, and Kafka 4
+    `oracle` is the newest Apache Kafka that speaks to it: clients older than Kafka 0.11 need 3.9.1, and Kafka 4
     refuses at least a part of what they do. `known` are cells that fail against Apache Kafka too, by the library's
     fault: {cell: why}; they are run all the same, and one that passes has to be taken off. `left_out` are cells whose
     outcome would be chance, by the library's fault: {cell: why}. `produce` is the code of its cells of producing, for
