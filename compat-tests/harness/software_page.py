@@ -53,7 +53,7 @@ def main():
     tests = sorted(COMPAT_TESTS.glob("software_*.py"))
     check(tests, "no tests")
     lines = ["## Software built on Kafka", "", "`compat-tests/software_*.py --full` run it unchanged, as it is on Maven "
-             "Central. What each of them has shown on Barnabas:", ""]
+             "Central and PyPI. What each of them has shown on Barnabas:", ""]
     for path in tests:
         lines += part_of(path)
     compatibility_page.write_part("software", "\n".join(lines))
