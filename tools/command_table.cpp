@@ -23,6 +23,8 @@ const std::array kCommands = {
             WORDS_OF(console_producer_options)},
     Command{"kafka-dump-log", "Print what the files of a partition hold.", run_dump_log,
             WORDS_OF(dump_log_options)},
+    Command{"kafka-topics", "Create, list, describe, alter and delete topics.", run_topics,
+            WORDS_OF(topics_options)},
 };
 #undef WORDS_OF
 

@@ -17,6 +17,15 @@ namespace barnabas::tools {
 /// An error code of an answer as a Result; the detail is never empty.
 Result<void> refusal(std::int16_t code, const std::optional<std::string>& message = {});
 
+/// The first error among the results of an answer, each with a code and a sentence.
+template <class Results>
+Result<void> first_refusal(const Results& results) {
+  for (const auto& result : results) {
+    if (auto refused = refusal(result.error_code, result.error_message); !refused) return refused;
+  }
+  return {};
+}
+
 /// Whom a call is for.
 struct Target {
   enum class Kind { kAny, kController, kNode, kCoordinator };

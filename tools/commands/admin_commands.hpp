@@ -13,5 +13,7 @@ int run_cluster(Arguments arguments);
 ArgparseOptions cluster_options();
 int run_dump_log(Arguments arguments);
 JoptOptions dump_log_options();
+int run_topics(Arguments arguments);
+JoptOptions topics_options();
 
 }  // namespace barnabas::tools

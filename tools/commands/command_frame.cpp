@@ -3,14 +3,14 @@
 #include <cstdio>
 
 #include "tools/client/client_config.hpp"
-#include "tools/client/java_exceptions.hpp"
+#include "tools/client/tool_log.hpp"
 #include "tools/version_text.hpp"
 
 namespace barnabas::tools {
 
 std::string failure_text(const Error& error) {
   const bool is_misuse = error.code == ErrorCode::kInvalidRequest || error.code == ErrorCode::kInvalidConfig;
-  return is_misuse ? error.detail : exception_text(error);
+  return is_misuse ? error.detail : exception_line(error);
 }
 
 int tell_failure(const Error& error) {
@@ -57,6 +57,19 @@ Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& co
   if (!addresses)
     return fail(addresses.error().code, "Failed to create new KafkaAdminClient: " + addresses.error().detail);
   return Cluster(*std::move(addresses), TRY(client_config_of(properties)), kind);
+}
+
+Result<Uuid> parse_uuid(std::string_view text) {
+  constexpr std::size_t kMaxLength = 24;  // with padding
+  if (text.size() > kMaxLength)
+    return misuse(fmt::format("Input string with prefix `{}` is too long to be decoded as a base64 UUID",
+                              text.substr(0, kMaxLength)));
+  const auto uuid = Uuid::parse(text);
+  if (uuid) return *uuid;
+  return misuse(
+      fmt::format("Input string `{}` decoded as {} bytes, which is not equal to the expected 16 bytes of a "
+                  "base64-encoded UUID",
+                  text, text.size() * 3 / 4));
 }
 
 void warn_deprecated(std::string_view old_name, std::string_view new_name) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/uuid.hpp"
 #include "tools/client/admin.hpp"
 #include "tools/command.hpp"
 #include "tools/options/argparse_options.hpp"
@@ -45,6 +46,9 @@ Result<Admin> open_admin(const Options& options) {
                        options.text("command-config"),
                        is_controller ? Cluster::Bootstrap::kControllers : Cluster::Bootstrap::kBrokers)));
 }
+
+/// A uuid as Kafka writes it. INVALID_REQUEST with the sentence of Kafka's tools.
+Result<Uuid> parse_uuid(std::string_view text);
 
 /// The warning about an option that got another name.
 void warn_deprecated(std::string_view old_name, std::string_view new_name);
