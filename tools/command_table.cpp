@@ -17,6 +17,8 @@ const std::array kCommands = {
     Command{"kafka-acls", "List, add and remove who may do what.", run_acls, WORDS_OF(acls_options)},
     Command{"kafka-cluster", "Ask a cluster for its id and endpoints; unregister brokers.", run_cluster,
             WORDS_OF(cluster_options)},
+    Command{"kafka-configs", "Show and change configuration of topics, brokers, users ...", run_configs,
+            WORDS_OF(configs_options)},
     Command{"kafka-console-consumer", "Print the records of topics.", run_console_consumer,
             WORDS_OF(console_consumer_options)},
     Command{"kafka-console-producer", "Send the lines of standard input to a topic.", run_console_producer,

@@ -41,6 +41,10 @@ Error Admin::unanswered(Error error, std::string_view name) {
 Result<Answer<protocol::MetadataResponse>> Admin::metadata(
     const std::optional<std::vector<std::string>>& topics, std::string_view name) {
   using Done = Answer<protocol::MetadataResponse>;
+  if (cluster_.kind() == Cluster::Bootstrap::kControllers)
+    return fail(
+        ErrorCode::kUnsupportedEndpointType,
+        "This Admin API is not yet supported when communicating directly with the controller quorum.");
   return with_name(cluster_.retrying<Done>([&] { return cluster_.metadata(topics); }), name);
 }
 

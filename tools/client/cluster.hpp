@@ -34,6 +34,7 @@ class Cluster {
   Cluster(std::vector<Address> bootstrap, ClientConfig config, Bootstrap kind = Bootstrap::kBrokers);
 
   [[nodiscard]] const ClientConfig& config() const { return config_; }
+  [[nodiscard]] Bootstrap kind() const { return kind_; }
 
   /// Any node that answers: the bootstrap addresses in turn until one can be reached.
   Result<Connection*> any();

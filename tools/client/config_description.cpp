@@ -1,7 +1,9 @@
 #include "tools/client/config_description.hpp"
 
+#include <algorithm>
 #include <array>
 
+#include "protocol/messages/api_list_config_resources.hpp"
 #include "tools/options/number_text.hpp"
 
 namespace barnabas::tools {
@@ -20,14 +22,13 @@ constexpr std::array<std::string_view, 9> kSourceNames{"UNKNOWN",
                                                        "DYNAMIC_CLIENT_METRICS_CONFIG",
                                                        "DYNAMIC_GROUP_CONFIG"};
 
-/// Only a broker itself knows its configuration and its loggers.
-Target target_of(ConfigResource type, const std::string& name) {
+}  // namespace
+
+Target config_target(ConfigResource type, const std::string& name) {
   const bool is_node = type == ConfigResource::kBroker || type == ConfigResource::kBrokerLogger;
   const auto id = parse_number<std::int32_t>(name);
   return is_node && id ? Target::broker(BrokerId(*id)) : Target::any();
 }
-
-}  // namespace
 
 std::string_view config_source_name(std::int8_t source) {
   const auto index = static_cast<std::size_t>(source);
@@ -45,8 +46,8 @@ Result<std::vector<ConfigDescription>> describe_configs(Admin& admin, ConfigReso
                                  .configuration_keys = std::nullopt});
   std::vector<ConfigDescription> described;
   if (names.empty()) return described;
-  const auto answer =
-      TRY(admin.call<DescribeConfigsResponse>(target_of(type, names.front()), request, "describeConfigs"));
+  const auto answer = TRY(
+      admin.call<DescribeConfigsResponse>(config_target(type, names.front()), request, "describeConfigs"));
   for (const auto& name : names) {
     for (const auto& result : answer->results) {
       if (result.resource_name != name) continue;
@@ -55,6 +56,20 @@ Result<std::vector<ConfigDescription>> describe_configs(Admin& admin, ConfigReso
     }
   }
   return described;
+}
+
+Result<std::vector<std::string>> list_config_resources(Admin& admin, ConfigResource type) {
+  constexpr std::int16_t kFirstWithTypes = 1;
+  protocol::ListConfigResourcesRequest request;
+  request.resource_types = {static_cast<std::int8_t>(type)};
+  const auto answer =
+      TRY(admin.call<protocol::ListConfigResourcesResponse>(Target::any(), request, "listConfigResources"));
+  std::vector<std::string> names;
+  for (const auto& resource : answer->config_resources)
+    if (answer.version >= kFirstWithTypes || type == ConfigResource::kClientMetrics)
+      names.push_back(resource.resource_name);
+  std::ranges::sort(names);
+  return names;
 }
 
 }  // namespace barnabas::tools

@@ -47,4 +47,10 @@ Result<std::vector<ConfigDescription>> describe_configs(Admin& admin, ConfigReso
                                                         const std::vector<std::string>& names,
                                                         bool with_synonyms = false);
 
+/// Whom a request about the configuration of `name` is for: only a broker itself knows its own.
+[[nodiscard]] Target config_target(ConfigResource type, const std::string& name);
+
+/// Names of the resources of a type that have a configuration, sorted; of brokers and topics there are all.
+Result<std::vector<std::string>> list_config_resources(Admin& admin, ConfigResource type);
+
 }  // namespace barnabas::tools

@@ -13,6 +13,8 @@ int run_cluster(Arguments arguments);
 ArgparseOptions cluster_options();
 int run_dump_log(Arguments arguments);
 JoptOptions dump_log_options();
+int run_configs(Arguments arguments);
+JoptOptions configs_options();
 int run_topics(Arguments arguments);
 JoptOptions topics_options();
 

@@ -9,8 +9,7 @@
 namespace barnabas::tools {
 
 std::string failure_text(const Error& error) {
-  const bool is_misuse = error.code == ErrorCode::kInvalidRequest || error.code == ErrorCode::kInvalidConfig;
-  return is_misuse ? error.detail : exception_line(error);
+  return error.code == kMisuse ? error.detail : exception_line(error);
 }
 
 int tell_failure(const Error& error) {
@@ -52,11 +51,16 @@ std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments,
 Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
                              Cluster::Bootstrap kind) {
   Properties properties;
-  if (!command_config.empty()) properties = TRY(read_properties(command_config));
+  if (!command_config.empty()) {
+    auto read = read_properties(command_config);
+    if (!read) return misuse(read.error().detail);
+    properties = *std::move(read);
+  }
   auto addresses = parse_bootstrap(bootstrap);
-  if (!addresses)
-    return fail(addresses.error().code, "Failed to create new KafkaAdminClient: " + addresses.error().detail);
-  return Cluster(*std::move(addresses), TRY(client_config_of(properties)), kind);
+  if (!addresses) return misuse("Failed to create new KafkaAdminClient: " + addresses.error().detail);
+  auto config = client_config_of(properties);
+  if (!config) return misuse(config.error().detail);
+  return Cluster(*std::move(addresses), *std::move(config), kind);
 }
 
 Result<Uuid> parse_uuid(std::string_view text) {

@@ -13,13 +13,10 @@
 #include "tools/command.hpp"
 #include "tools/options/argparse_options.hpp"
 #include "tools/options/jopt_options.hpp"
+#include "tools/options/misuse.hpp"
 
 namespace barnabas::tools {
 
-/// A mistake in what the user gave: told without the name of an exception.
-[[nodiscard]] inline std::unexpected<Error> misuse(std::string sentence) {
-  return fail(ErrorCode::kInvalidRequest, std::move(sentence));
-}
 /// As the tools print what ended them: the sentence of a misuse, the exception of anything else.
 [[nodiscard]] std::string failure_text(const Error& error);
 /// Prints it to standard error: exit code 1.
@@ -47,7 +44,7 @@ Result<Admin> open_admin(const Options& options) {
                        is_controller ? Cluster::Bootstrap::kControllers : Cluster::Bootstrap::kBrokers)));
 }
 
-/// A uuid as Kafka writes it. INVALID_REQUEST with the sentence of Kafka's tools.
+/// A uuid as Kafka writes it. kMisuse with the sentence of Kafka's tools.
 Result<Uuid> parse_uuid(std::string_view text);
 
 /// The warning about an option that got another name.

@@ -9,7 +9,7 @@
 
 namespace barnabas::tools {
 
-/// INVALID_REQUEST with Kafka's sentence.
+/// kMisuse with Kafka's sentence.
 Result<std::vector<std::vector<std::int32_t>>> parse_replica_assignment(const std::string& text);
 
 }  // namespace barnabas::tools

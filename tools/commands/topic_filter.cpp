@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tools/options/misuse.hpp"
+
 namespace barnabas::tools {
 
 Result<TopicFilter> TopicFilter::of(std::string_view expression) {
@@ -15,7 +17,7 @@ Result<TopicFilter> TopicFilter::of(std::string_view expression) {
   RE2::Options options;
   options.set_log_errors(false);
   auto compiled = std::make_shared<const RE2>(text, options);
-  if (!compiled->ok()) return fail(ErrorCode::kInvalidRequest, fmt::format("{} is an invalid regex.", text));
+  if (!compiled->ok()) return misuse(fmt::format("{} is an invalid regex.", text));
   return TopicFilter(std::move(compiled));
 }
 

@@ -17,7 +17,7 @@ namespace barnabas::tools {
 
 class TopicFilter {
  public:
-  /// INVALID_REQUEST with Kafka's sentence when it is no regular expression.
+  /// kMisuse with Kafka's sentence when it is no regular expression.
   static Result<TopicFilter> of(std::string_view expression);
 
   [[nodiscard]] bool allows(std::string_view name) const;

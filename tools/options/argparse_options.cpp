@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "tools/options/misuse.hpp"
 #include "tools/options/number_text.hpp"
 #include "tools/options/usage_text.hpp"
 
@@ -34,10 +35,6 @@ class ArgparseOptions::Tokens {
 
 namespace {
 
-std::unexpected<Error> refuse(std::string sentence) {
-  return fail(ErrorCode::kInvalidRequest, std::move(sentence));
-}
-
 std::string_view without_hyphens(std::string_view name) {
   return name.substr(std::min(name.find_first_not_of('-'), name.size()));
 }
@@ -52,7 +49,7 @@ Result<void> check_value(const ArgparseOptions::Option& option, const std::strin
   const bool is_integer = option.kind == Kind::kInteger && parse_number<std::int32_t>(text);
   const bool is_long = option.kind == Kind::kLong && parse_number<std::int64_t>(text);
   if ((option.kind != Kind::kInteger && option.kind != Kind::kLong) || is_integer || is_long) return {};
-  return refuse(fmt::format("argument {}: could not convert '{}' to {} (For input string: \"{}\")",
+  return misuse(fmt::format("argument {}: could not convert '{}' to {} (For input string: \"{}\")",
                             all_names(option), text, option.kind == Kind::kLong ? "Long" : "Integer", text));
 }
 
@@ -99,12 +96,12 @@ Result<void> ArgparseOptions::parse(std::span<const char* const> arguments) {
       if (has("help")) return {};
       continue;
     }
-    if (subcommands_.empty()) return refuse(fmt::format("unrecognized arguments: '{}'", token));
+    if (subcommands_.empty()) return misuse(fmt::format("unrecognized arguments: '{}'", token));
     active_ = TRY(find_subcommand(token));
     TRY(active_->parse(tokens.rest()));
     if (active_->help_wanted()) return {};
   }
-  if (!subcommands_.empty() && active_ == nullptr) return refuse("too few arguments");
+  if (!subcommands_.empty() && active_ == nullptr) return misuse("too few arguments");
   return check_required();
 }
 
@@ -122,7 +119,7 @@ Result<void> ArgparseOptions::take_option(std::string_view token, Tokens& tokens
     if (glued->starts_with('=')) glued->erase(0, 1);
   }
   const Option* option = TRY(find(name));
-  if (option == nullptr) return refuse(fmt::format("unrecognized arguments: '{}'", token));
+  if (option == nullptr) return misuse(fmt::format("unrecognized arguments: '{}'", token));
   return take(*option, std::move(glued), tokens);
 }
 
@@ -139,7 +136,7 @@ Result<const ArgparseOptions::Option*> ArgparseOptions::find(std::string_view na
   }
   if (fitting.size() < 2) return found;
   std::ranges::sort(fitting);
-  return refuse(fmt::format("ambiguous option: {} could match {}", name, fmt::join(fitting, ", ")));
+  return misuse(fmt::format("ambiguous option: {} could match {}", name, fmt::join(fitting, ", ")));
 }
 
 Result<void> ArgparseOptions::take(const Option& option, std::optional<std::string> glued, Tokens& tokens) {
@@ -147,11 +144,11 @@ Result<void> ArgparseOptions::take(const Option& option, std::optional<std::stri
   auto& values = given_[option.names.front()];
   if (option.kind == Kind::kFlag) {
     if (glued)
-      return refuse(fmt::format("argument {}: ignore implicit argument '{}'", all_names(option), *glued));
+      return misuse(fmt::format("argument {}: ignore implicit argument '{}'", all_names(option), *glued));
     return {};
   }
   if (!glued && !tokens.has_argument())
-    return refuse(fmt::format("argument {}: expected {} argument", all_names(option),
+    return misuse(fmt::format("argument {}: expected {} argument", all_names(option),
                               option.kind == Kind::kList ? "at least one" : "one"));
   if (option.kind != Kind::kValues && option.kind != Kind::kList) values.clear();
   values.push_back(glued ? *std::move(glued) : std::string(tokens.take()));
@@ -165,7 +162,7 @@ Result<void> ArgparseOptions::check_exclusive(const Option& option) const {
     for (const auto& other : options_)
       if (other.names.front() != option.names.front() && given_.contains(other.names.front()) &&
           group.has(other))
-        return refuse(
+        return misuse(
             fmt::format("argument {}: not allowed with argument {}", all_names(option), all_names(other)));
   }
   return {};
@@ -174,7 +171,7 @@ Result<void> ArgparseOptions::check_exclusive(const Option& option) const {
 Result<void> ArgparseOptions::check_required() const {
   for (const auto& option : options_)
     if (option.required && !given_.contains(option.names.front()))
-      return refuse(fmt::format("argument {} is required", all_names(option)));
+      return misuse(fmt::format("argument {} is required", all_names(option)));
   for (const auto& group : groups_) {
     if (!group.required) continue;
     std::string names;
@@ -184,7 +181,7 @@ Result<void> ArgparseOptions::check_required() const {
       there = there || given_.contains(option.names.front());
       names += all_names(option) + " ";
     }
-    if (!there) return refuse(fmt::format("one of the arguments {}is required", names));
+    if (!there) return misuse(fmt::format("one of the arguments {}is required", names));
   }
   return {};
 }
@@ -201,10 +198,10 @@ Result<ArgparseOptions*> ArgparseOptions::find_subcommand(std::string_view name)
   }
   if (fitting.size() == 1) return found;
   if (!fitting.empty())
-    return refuse(fmt::format("ambiguous command: {} could match {}", name, fmt::join(fitting, ", ")));
+    return misuse(fmt::format("ambiguous command: {} could match {}", name, fmt::join(fitting, ", ")));
   std::vector<std::string> choices;
   for (const auto& [candidate, options] : subcommands_) choices.push_back("'" + candidate + "'");
-  return refuse(fmt::format("invalid choice: '{}' (choose from {})", name, fmt::join(choices, ", ")));
+  return misuse(fmt::format("invalid choice: '{}' (choose from {})", name, fmt::join(choices, ", ")));
 }
 
 bool ArgparseOptions::help_wanted() const {

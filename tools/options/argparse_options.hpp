@@ -3,7 +3,7 @@
 //
 // An ArgparseOptions belongs to a command: it is told its options first, then parses once. Options of the
 // tool stand before its subcommand, those of the subcommand after it. Thread safety: none. Errors:
-// INVALID_REQUEST with the sentence that the tool prints. Source: measured on Kafka 4.3.1.
+// kMisuse with the sentence that the tool prints. Source: measured on Kafka 4.3.1.
 #pragma once
 
 #include <algorithm>

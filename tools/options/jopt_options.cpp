@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tools/options/misuse.hpp"
 #include "tools/options/number_text.hpp"
 #include "tools/options/usage_text.hpp"
 
@@ -36,7 +37,7 @@ NameAndValue split_at_equals(std::string_view token) {
 }
 
 std::unexpected<Error> unrecognized(std::string_view name) {
-  return fail(ErrorCode::kInvalidRequest, fmt::format("{} is not a recognized option", name));
+  return misuse(fmt::format("{} is not a recognized option", name));
 }
 
 }  // namespace
@@ -109,19 +110,19 @@ Result<void> JoptOptions::parse(std::span<const char* const> arguments) {
 
 Result<void> JoptOptions::take(const Option& option, std::optional<std::string> glued, Tokens& tokens) {
   auto& values = given_[option.name];
+  sequence_.emplace_back(option.name, "");
   if (option.argument == Argument::kNone) return {};
   if (!glued && option.argument == Argument::kOptional) {
     if (tokens.empty() || tokens.peek().starts_with("-")) return {};
   }
   if (!glued) {
-    if (tokens.empty())
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Option {} requires an argument", option.name));
+    if (tokens.empty()) return misuse(fmt::format("Option {} requires an argument", option.name));
     glued = std::string(tokens.take());
   }
   if (!values.empty() && !option.repeatable)
-    return fail(
-        ErrorCode::kInvalidRequest,
+    return misuse(
         fmt::format("Found multiple arguments for option {}, but you asked for only one", option.name));
+  sequence_.back().second = *glued;
   values.push_back(*std::move(glued));
   return {};
 }
@@ -161,9 +162,7 @@ Result<std::optional<std::int64_t>> JoptOptions::number(std::string_view name) c
   const auto text = get(name);
   if (!text) return std::nullopt;
   const auto number = parse_number<std::int64_t>(*text);
-  if (!number)
-    return fail(ErrorCode::kInvalidRequest,
-                fmt::format("Cannot parse argument '{}' of option {}", *text, name));
+  if (!number) return misuse(fmt::format("Cannot parse argument '{}' of option {}", *text, name));
   return number;
 }
 
@@ -171,16 +170,13 @@ Result<std::optional<std::int32_t>> JoptOptions::integer(std::string_view name) 
   const auto text = get(name);
   if (!text) return std::nullopt;
   const auto number = parse_number<std::int32_t>(*text);
-  if (!number)
-    return fail(ErrorCode::kInvalidRequest,
-                fmt::format("Cannot parse argument '{}' of option {}", *text, name));
+  if (!number) return misuse(fmt::format("Cannot parse argument '{}' of option {}", *text, name));
   return number;
 }
 
 Result<void> JoptOptions::require(std::initializer_list<std::string_view> names) const {
   for (const auto name : names)
-    if (!has(name))
-      return fail(ErrorCode::kInvalidRequest, fmt::format("Missing required argument \"[{}]\"", name));
+    if (!has(name)) return misuse(fmt::format("Missing required argument \"[{}]\"", name));
   return {};
 }
 
@@ -189,8 +185,7 @@ Result<void> JoptOptions::exclude(std::string_view name,
   if (!has(name)) return {};
   for (const auto other : others)
     if (has(other))
-      return fail(ErrorCode::kInvalidRequest,
-                  fmt::format("Option \"[{}]\" can't be used with option \"[{}]\"", name, other));
+      return misuse(fmt::format("Option \"[{}]\" can't be used with option \"[{}]\"", name, other));
   return {};
 }
 

@@ -2,7 +2,7 @@
 // value`. Names are never abbreviated.
 //
 // A JoptOptions belongs to a command: it is told its options first, then parses once. Thread safety: none.
-// Errors: INVALID_REQUEST with the sentence that the tool prints. Source: measured on Kafka 4.3.1.
+// Errors: kMisuse with the sentence that the tool prints. Source: measured on Kafka 4.3.1.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,8 @@ class JoptOptions {
   [[nodiscard]] Result<std::optional<std::int64_t>> number(std::string_view name) const;
   /// The same for numbers of 32 bits.
   [[nodiscard]] Result<std::optional<std::int32_t>> integer(std::string_view name) const;
+  /// Options in the order in which they were given, each with its argument ("" for none).
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& sequence() const { return sequence_; }
   /// Arguments that belong to no option.
   [[nodiscard]] const std::vector<std::string>& positional() const { return positional_; }
 
@@ -79,6 +81,7 @@ class JoptOptions {
   std::string summary_;
   std::vector<Option> options_;
   std::map<std::string, std::vector<std::string>, std::less<>> given_;
+  std::vector<std::pair<std::string, std::string>> sequence_;
   std::vector<std::string> positional_;
 };
 
