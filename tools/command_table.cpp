@@ -23,10 +23,20 @@ const std::array kCommands = {
             WORDS_OF(console_consumer_options)},
     Command{"kafka-console-producer", "Send the lines of standard input to a topic.", run_console_producer,
             WORDS_OF(console_producer_options)},
+    Command{"kafka-consumer-perf-test", "Measure how fast records are read.", run_consumer_perf_test,
+            WORDS_OF(consumer_perf_test_options)},
     Command{"kafka-dump-log", "Print what the files of a partition hold.", run_dump_log,
             WORDS_OF(dump_log_options)},
+    Command{"kafka-e2e-latency", "Measure how long a record takes to a consumer.", run_e2e_latency,
+            WORDS_OF(e2e_latency_options)},
+    Command{"kafka-producer-perf-test", "Measure how fast records are written.", run_producer_perf_test,
+            WORDS_OF(producer_perf_test_options)},
     Command{"kafka-topics", "Create, list, describe, alter and delete topics.", run_topics,
             WORDS_OF(topics_options)},
+    Command{"kafka-verifiable-consumer", "Read a topic and print what happens.", run_verifiable_consumer,
+            WORDS_OF(verifiable_consumer_options)},
+    Command{"kafka-verifiable-producer", "Write numbers and print what becomes of each.",
+            run_verifiable_producer, WORDS_OF(verifiable_producer_options)},
 };
 #undef WORDS_OF
 
