@@ -5,16 +5,6 @@
 #include "protocol/messages/api_describe_acls.hpp"
 
 namespace barnabas::tools {
-namespace {
-
-template <class Results>
-Result<void> first_refusal(const Results& results) {
-  for (const auto& result : results) TRY(refusal(result.error_code, result.error_message));
-  return {};
-}
-
-}  // namespace
-
 Result<Acls> describe_acls(Admin& admin, const ResourcePattern& filter) {
   protocol::DescribeAclsRequest request;
   request.resource_type_filter = static_cast<std::int8_t>(filter.type);
