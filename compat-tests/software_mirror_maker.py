@@ -23,8 +23,8 @@ CONFIGS = {"retention.ms": "123456789", "max.message.bytes": "2000000", "segment
 class Side:
     """A cluster, and what is mirrored from it."""
 
-    def __init__(self, case, name, broker):
-        self.name, self.broker = name, broker
+    def __init__(self, case, name, title, broker):
+        self.name, self.title, self.broker = name, title, broker
         self.kcat = Kcat(broker.bootstrap)
         self.tools = case.kafka_tools(broker.bootstrap)
         self.topic = f"letters-{name}"       # here
@@ -89,8 +89,8 @@ def check_mirrored_exactly(here, there):
     for wanted, mirrored in zip(expected, got, strict=True):
         check_equal(mirrored, wanted, f"a record of {here.mirrored}")
     check_equal(topic_configs(there.broker, here.mirrored), CONFIGS, f"the configuration of {here.mirrored}")
-    step(f"{here.name} to {there.name}: {len(got)} records have the same partition, offset, timestamp, key, value and "
-         "headers, the topic the same configuration")
+    step(f"{here.title} to {there.title}: {len(got)} records have the same partition, offset, timestamp, key, value "
+         "and headers, the topic the same configuration")
 
 
 def check_groups(here, there):
@@ -108,24 +108,23 @@ def check_groups(here, there):
     for (topic, partition), offset in committed.items():
         moved = translated.get((here.mirrored, partition), 0)
         check(moved <= offset, f"{topic} {partition}: offset {offset} was translated into {moved}, which skips records")
-    left = sum(COUNT - translated.get((here.mirrored, partition), 0) for partition in range(PARTITIONS))
-    more = there.kcat("-G", readers, "-X", "auto.offset.reset=earliest", "-c", left, "-f", "%p %o\n",
+    more = there.kcat("-G", readers, "-X", "auto.offset.reset=earliest", "-e", "-q", "-f", "%p %o\n",
                       here.mirrored).splitlines()
     wanted = {f"{partition} {offset}" for partition in range(PARTITIONS) for offset in range(COUNT)}
     check_equal(set(read) | set(more), wanted, "what the readers have read in both clusters")
-    step(f"groups of {here.name} go on in {there.name}: one exactly at the end; one that had stopped on its way misses "
-         f"nothing and reads {len(read) + len(more) - everything} records again")
+    step(f"groups of {here.title} go on in {there.title}: one exactly at the end; one that had stopped on its way "
+         f"misses nothing and reads {len(read) + len(more) - everything} records again")
 
 
 def check_changes(here, there):
-    """The configuration and the number of partitions follow, and a topic that is new."""
+    """The configuration and the number of partitions follow."""
     here.tools.call("kafka-configs", "--alter", "--topic", here.topic, "--add-config", "retention.ms=987654321",
                     "--delete-config", "max.message.bytes")
     here.tools.call("kafka-topics", "--alter", "--topic", here.topic, "--partitions", PARTITIONS + 1)
     expected = {"retention.ms": "987654321", "segment.bytes": CONFIGS["segment.bytes"]}
     wait_until(lambda: topic_configs(there.broker, here.mirrored) == expected, f"configs of {here.mirrored} follow")
     wait_until(lambda: there.kcat.topics()[here.mirrored] == PARTITIONS + 1, f"{here.mirrored} gets a partition more")
-    step(f"{here.name} to {there.name}: a changed configuration and a new partition follow")
+    step(f"{here.title} to {there.title}: a changed configuration and a new partition follow")
 
 
 def first_times(rows):
@@ -163,14 +162,14 @@ def check_disturbed(sides, village, mirror):
         wait_until(lambda: first_times(rows_of(there, here.mirrored))[0] == expected,
                    f"{here.mirrored} has everything, in order", 90)
         again += first_times(rows_of(there, here.mirrored))[1]
-    step(f"kill -9 of the broker, stop and kill -9 of MirrorMaker while both were fed: nothing is missing or out of "
+    step(f"the broker killed, MirrorMaker stopped and killed while both were fed: nothing is missing or out of "
          f"order, {again} records came again")
 
 
 def run(case):
     places.command("kcat")
-    castle = Side(case, "castle", case.broker(name="castle", kind="kafka").start())
-    village = Side(case, "village", case.broker(name="village").start())
+    castle = Side(case, "castle", "Apache Kafka", case.broker(name="castle", kind="kafka").start())
+    village = Side(case, "village", "the broker under test", case.broker(name="village").start())
     sides = (castle, village)
     for side in sides:
         configs = [word for key, value in CONFIGS.items() for word in ("--config", f"{key}={value}")]
