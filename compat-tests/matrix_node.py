@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The clients of Node.js do the jobs of the client matrix, and every record and answer is compared.
 
-matrix/README.md says what the jobs are; kafkajs is run in the quick tier, @platformatic/kafka, which
-brings a newer Node.js, in the full one.
+matrix/README.md says what the jobs are; kafkajs is run in the quick tier, @platformatic/kafka and node-rdkafka, which is
+compiled as it is installed, in the full one.
 """
 
 from harness import case

@@ -104,15 +104,17 @@ def python_with(*requirements):
     return fetched(name, fetch, " ".join(requirements)) / "bin/python"
 
 
-def node_modules(package_folder):
-    """Installs the package.json (and its lock) of a folder; returns the folder in which node finds them."""
+def node_modules(package_folder, **environment):
+    """Installs the package.json (and its lock) of a folder; returns the folder in which node finds them. `environment`
+    is added to npm's, as for packages that are compiled."""
     npm = command("npm")
     command("node")
 
     def fetch(path):
         for name in ("package.json", "package-lock.json"):
             shutil.copy(package_folder / name, path)
-        call_quietly([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=path)
+        call_quietly([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=path,
+                     env={**os.environ, **environment})
 
     return fetched(f"node-{package_folder.name}", fetch, f"the packages of {package_folder.name}")
 
