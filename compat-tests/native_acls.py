@@ -7,11 +7,9 @@ no authorizer yet: there both tools must say so in the same words. Sets that Kaf
 compared as sets.
 """
 
-import subprocess
-
-from harness import case, places
+from harness import case
+from harness.native_tools import NativeTools, lines_of
 from harness.outcome import check_equal, step
-from harness.tool_runner import ToolRunner
 
 AUTHORIZER = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
               "super.users": "User:ANONYMOUS", "early.start.listeners": "CONTROLLER"}
@@ -68,40 +66,25 @@ MISTAKES = """
 """.strip().splitlines()
 
 
-class Pair:
-    """Kafka's tool and ours."""
-
-    def __init__(self, directory, bootstrap):
-        self.directory, self.bootstrap = directory, bootstrap
-        self.program = places.built_program("barnabas-tools")
-        self.runner = ToolRunner(directory)
-
-    def theirs(self, arguments):
-        done = self.runner.call("kafka-acls", arguments)
-        return done.code, done.out, done.err
-
-    def ours(self, arguments):
-        done = subprocess.run([self.program, "kafka-acls", *arguments], cwd=self.directory, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=60)
-        return done.returncode, done.stdout, done.stderr
+class Pair(NativeTools):
+    """kafka-acls, Kafka's and ours, each with names of its own."""
 
     def results(self, line):
         def with_name(tool, name):
-            code, out, err = tool(["--bootstrap-server", self.bootstrap, *line.replace("NAME", name).split()])
+            arguments = ["--bootstrap-server", self.bootstrap, *line.replace("NAME", name).split()]
+            code, out, err = tool("kafka-acls", arguments)
             return code, out.replace(name, "NAME"), err.replace(name, "NAME")
 
         theirs = with_name(self.theirs, "theirs")
         if "--idempotent" in line:
             # The cluster is one for both: what was added to it goes before the other tool comes.
-            self.theirs(["--bootstrap-server", self.bootstrap, *REMOVE_FROM_CLUSTER.split()])
+            self.theirs("kafka-acls", ["--bootstrap-server", self.bootstrap, *REMOVE_FROM_CLUSTER.split()])
         return theirs, with_name(self.ours, "ours")
 
 
 def comparable(text):
-    """Without stack traces; the lines of a set in order, its first one freed of what stands before it."""
-    lines = [text.strip() for text in text.splitlines()
-             if not text.startswith(("\tat ", "java.", "joptsimple.", "Caused by", "\t..."))]
-    return sorted(line for line in lines if line)
+    """The lines of a set in order, its first one freed of what stands before it."""
+    return sorted(line.strip() for line in lines_of(text))
 
 
 def first_line(text):
@@ -130,8 +113,7 @@ def compare_mistakes(pair):
 
 def run(case):
     broker = case.broker(None if case.is_barnabas else AUTHORIZER).start()
-    pair = Pair(case.scratch, broker.bootstrap)
-    with pair.runner:
+    with Pair(case.scratch, broker.bootstrap) as pair:
         if case.is_barnabas:
             for line in ("--list", "--add --allow-principal User:a --topic NAME", "--remove --force --topic NAME"):
                 theirs, ours = pair.results(line)

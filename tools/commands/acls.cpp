@@ -15,8 +15,10 @@ using WantedAcls = std::map<ResourcePattern, std::set<AccessEntry>>;
 constexpr const char* kWildcard = "*";
 
 /// A value that makes no sense: Kafka's tool finds it while it works, and tells it as it tells any failure.
+constexpr ErrorCode kNotUnderstood = ErrorCode::kInvalidConfig;
+
 std::unexpected<Error> not_understood(std::string sentence) {
-  return fail(ErrorCode::kInvalidConfig, std::move(sentence));
+  return fail(kNotUnderstood, std::move(sentence));
 }
 
 Result<PatternType> pattern_of(const JoptOptions& options) {
@@ -82,8 +84,8 @@ Result<void> check_operations(const WantedAcls& wanted) {
       if (std::ranges::find(supported, entry.operation) != supported.end()) continue;
       std::vector<std::string_view> names;
       for (const auto operation : supported) names.push_back(name_of(operation));
-      return fail(ErrorCode::kInvalidRequest, fmt::format("ResourceType {} only supports operations [{}]",
-                                                          name_of(resource.type), fmt::join(names, ", ")));
+      return misuse(fmt::format("ResourceType {} only supports operations [{}]", name_of(resource.type),
+                                fmt::join(names, ", ")));
     }
   }
   return {};
@@ -281,8 +283,9 @@ int run_acls(Arguments arguments) {
   if (const auto code = end_of_parsing(options, arguments)) return *code;
   const auto done = execute(options);
   if (done) return 0;
-  if (done.error().code == ErrorCode::kInvalidRequest) return refuse_usage(options, done.error());
-  fmt::print("Error while executing ACL command: {}\n", failure_text(done.error()));
+  if (done.error().code == kMisuse) return refuse_usage(options, done.error());
+  fmt::print("Error while executing ACL command: {}\n",
+             done.error().code == kNotUnderstood ? done.error().detail : failure_text(done.error()));
   return 1;
 }
 

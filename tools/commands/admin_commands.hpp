@@ -9,13 +9,21 @@ namespace barnabas::tools {
 
 int run_acls(Arguments arguments);
 JoptOptions acls_options();
+int run_broker_api_versions(Arguments arguments);
+JoptOptions broker_api_versions_options();
 int run_cluster(Arguments arguments);
 ArgparseOptions cluster_options();
+int run_delete_records(Arguments arguments);
+JoptOptions delete_records_options();
 int run_dump_log(Arguments arguments);
 JoptOptions dump_log_options();
 int run_configs(Arguments arguments);
 JoptOptions configs_options();
 int run_topics(Arguments arguments);
 JoptOptions topics_options();
+int run_log_dirs(Arguments arguments);
+JoptOptions log_dirs_options();
+int run_metadata_quorum(Arguments arguments);
+ArgparseOptions metadata_quorum_options();
 
 }  // namespace barnabas::tools

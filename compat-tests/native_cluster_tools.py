@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Tools that look at a cluster as a whole, ours beside Apache Kafka's, on the same broker of either kind.
+
+kafka-broker-api-versions, kafka-log-dirs, kafka-delete-records, kafka-metadata-quorum, kafka-cluster: for each command
+line the exit code and the output are equal, numbers that move from one call to the next apart. What a JVM tool says on
+standard error is compared up to its stack trace.
+"""
+
+import json
+import re
+
+from harness import case
+from harness.native_tools import NativeTools, lines_of
+from harness.outcome import check_contains, check_equal, step
+
+# BS is the bootstrap address, CTRL the controller's, FILE:name a file that is written below.
+LINES = """
+kafka-broker-api-versions --bootstrap-server BS
+kafka-broker-api-versions --bootstrap-server BS --bogus
+kafka-broker-api-versions
+kafka-broker-api-versions --bootstrap-server x
+kafka-broker-api-versions --bootstrap-server BS --command-config nowhere.properties
+kafka-log-dirs --bootstrap-server BS --describe --topic-list held
+kafka-log-dirs --bootstrap-server BS --describe --topic-list nosuch
+kafka-log-dirs --bootstrap-server BS --describe --broker-list 1 --topic-list held,nosuch
+kafka-log-dirs --bootstrap-server BS --describe --broker-list 7
+kafka-log-dirs --bootstrap-server BS --describe --broker-list 1,9,8
+kafka-log-dirs --bootstrap-server BS --describe --broker-list x
+kafka-log-dirs --bootstrap-server BS
+kafka-log-dirs --describe
+kafka-delete-records --bootstrap-server BS --offset-json-file two.json
+kafka-delete-records --bootstrap-server BS --offset-json-file end.json
+kafka-delete-records --bootstrap-server BS --offset-json-file beyond.json
+kafka-delete-records --bootstrap-server BS --offset-json-file none.json
+kafka-delete-records --bootstrap-server BS --offset-json-file cut.json
+kafka-delete-records --bootstrap-server BS --offset-json-file empty.json
+kafka-delete-records --bootstrap-server BS --offset-json-file twice.json
+kafka-delete-records --bootstrap-server BS --offset-json-file half.json
+kafka-delete-records --bootstrap-server BS --offset-json-file version.json
+kafka-delete-records --bootstrap-server BS --offset-json-file nowhere.json
+kafka-delete-records --bootstrap-server BS
+kafka-metadata-quorum --bootstrap-server BS describe --status
+kafka-metadata-quorum --bootstrap-server BS describe --replication
+kafka-metadata-quorum --bootstrap-server BS describe --replication --human-readable
+kafka-metadata-quorum --bootstrap-controller CTRL describe --status
+kafka-metadata-quorum --bootstrap-controller CTRL describe --replication
+kafka-metadata-quorum --bootstrap-server BS describe
+kafka-metadata-quorum --bootstrap-server BS describe --status --replication
+kafka-metadata-quorum --bootstrap-server BS describe --status --human-readable
+kafka-cluster cluster-id --bootstrap-server BS
+kafka-cluster list-endpoints --bootstrap-server BS
+kafka-cluster list-endpoints --bootstrap-server BS --include-fenced-brokers
+kafka-cluster list-endpoints --bootstrap-controller CTRL
+kafka-cluster unregister --bootstrap-server BS --id 77
+""".strip().splitlines()
+
+FILES = {
+    "two.json": '{"partitions": [{"topic": "held", "partition": 0, "offset": 1},'
+                ' {"topic": "held", "partition": 1, "offset": 0}], "version": 1}',
+    "end.json": '{"partitions": [{"topic": "held", "partition": 0, "offset": -1}]}',
+    "beyond.json": '{"partitions": [{"topic": "held", "partition": 0, "offset": 100000}], "version": 1}',
+    "none.json": '{"partitions": []}',
+    "cut.json": '{"partitions": [',
+    "empty.json": "{}",
+    "twice.json": '{"partitions": [{"topic": "held", "partition": 0, "offset": 0},'
+                  ' {"topic": "held", "partition": 0, "offset": 0}]}',
+    "half.json": '{"partitions": [{"topic": "held", "partition": 0}]}',
+    "version.json": '{"partitions": [], "version": 2}',
+}
+
+# What differs from one call to the next: the metadata log grows, time passes.
+MOVING = [(re.compile(r"^(HighWatermark: +)\d+"), r"\1N"), (re.compile(r"\b\d{13}\b"), "TIME"),
+          (re.compile(r"\b\d+ ms ago"), "N ms ago"), (re.compile(r"(\t)\d+( *\t0 )"), r"\1N\2"), (re.compile(r" +"), " "),
+          (re.compile(r"^Exception in thread \"main\" [\w.]+: "), "")]
+
+
+def with_sorted_lists(json_text):
+    """kafka-log-dirs lists partitions in the order of a hash map."""
+    def sort(value):
+        if isinstance(value, dict):
+            return {key: sort(inner) for key, inner in value.items()}
+        return sorted(map(sort, value), key=json.dumps) if isinstance(value, list) else value
+
+    return json.dumps(sort(json.loads(json_text)))
+
+
+def steady_lines(text):
+    lines = [with_sorted_lists(line) if line.startswith("{") else line for line in lines_of(text)]
+    for pattern, replacement in MOVING:
+        lines = [pattern.sub(replacement, line) for line in lines]
+    return [line.strip() for line in lines]
+
+
+def log_lines(text):
+    """A JVM client's own log lines are not the tool's."""
+    return "\n".join(line for line in text.splitlines() if not re.match(r"\[\d{4}-\d\d-\d\d ", line))
+
+
+def compare(tools, line, places_of_names):
+    words = [places_of_names.get(word, word) for word in line.split()]
+    theirs, ours = tools.theirs(words[0], words[1:]), tools.ours(words[0], words[1:])
+    check_equal(ours[0], theirs[0], f"{line}: the exit code ({ours[2][-300:]})")
+    check_equal(sorted(steady_lines(ours[1])), sorted(steady_lines(theirs[1])), f"{line}: the output")
+    said, expected = steady_lines(log_lines(ours[2])), steady_lines(log_lines(theirs[2]))
+    # Without any arguments a tool explains itself: in words of its own.
+    if theirs[0] != 0 and expected and len(words) > 1:
+        check_contains(said[0], expected[0], f"{line}: what it says of the mistake")
+
+
+def run(case):
+    broker = case.broker().start()
+    tools = case.kafka_tools(broker.bootstrap)
+    tools.call("kafka-topics", "--create", "--topic", "held", "--partitions", "2")
+    (case.scratch / "letters").write_text("a\nb\nc\nd\n")
+    tools.call("kafka-console-producer", "--topic", "held", input_file=case.scratch / "letters")
+    for name, content in FILES.items():
+        (case.scratch / name).write_text(content)
+    names = {"BS": broker.bootstrap, "CTRL": f"127.0.0.1:{broker.controller_port}"}
+    with NativeTools(case.scratch, broker.bootstrap) as both:
+        for line in LINES:
+            compare(both, line, names)
+    step(f"{len(LINES)} command lines")
+
+
+if __name__ == "__main__":
+    case.main(run)
