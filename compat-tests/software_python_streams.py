@@ -102,34 +102,49 @@ def compare(broker, count):
     step(f"{total} words in {count} lines were counted once each ({twice} counts were written again after the kill)")
 
 
+def written(broker):
+    """How many counts the output has."""
+    with WireClient(broker.port) as wire:
+        return sum(wire.fetch(OUTPUT, partition, 0)[1]["HighWatermark"] for partition in range(PARTITIONS))
+
+
 def committed(broker):
     """How many lines the group has committed; a negative number if none."""
     with WireClient(broker.port) as wire:
         return sum(wire.committed("word-count", INPUT, list(range(PARTITIONS))).values())
 
 
+def killed_in_the_middle(case, broker, first, second):
+    """A processor that has committed the lines of one range, and is killed when it has begun with the next."""
+    processor = Processor(case, broker, "first")
+    try:
+        send(broker, first)
+        processor.wait_for(lambda: committed(broker) == len(first), "a commit of the first lines")
+        done = written(broker)
+        check_equal(done, sum(len(text(number)[1].split()) for number in first), "the counts of the first lines")
+        send(broker, second)
+        processor.wait_for(lambda: written(broker) > done, "the first count of the next lines")
+    finally:
+        processor.kill()
+    check(committed(broker) < len(first) + len(second), "the processor was done before it was killed")
+    step("the processor was killed in the middle of its work, and its state lost")
+
+
 def run(case):
-    count = 30_000 if case.full else 3_000
+    count = 30_000 if case.full else 6_000
     broker = case.broker().start()
     with WireClient(broker.port) as wire:
         wire.create_topic(INPUT, PARTITIONS)
-    send(broker, range(count // 2))
-    first = Processor(case, broker, "first")
-    try:
-        first.wait_for(lambda: committed(broker) > 0, "the first commit")
-    finally:
-        first.kill()
-    check(committed(broker) < count // 2, "the processor was done before it was killed")
-    step("the processor was killed after its first commits, and its state lost")
+    killed_in_the_middle(case, broker, range(count // 10), range(count // 10, count // 2))
     broker.stop()
     broker.start()
     send(broker, range(count // 2, count))
-    second = Processor(case, broker, "second")
+    processor = Processor(case, broker, "second")
     try:
-        second.wait_for(lambda: committed(broker) == count, "the end of the input")
-        second.stop()
+        processor.wait_for(lambda: committed(broker) == count, "the end of the input")
+        processor.stop()
     finally:
-        second.process.kill()
+        processor.process.kill()
     compare(broker, count)
 
 
