@@ -29,7 +29,8 @@ Result<std::int64_t> integer_property(const Properties& properties, const std::s
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return invalid(key, text, "Not a number of type INT");
+    return invalid(key, text,
+                   range.max > INT32_MAX ? "Not a number of type LONG" : "Not a number of type INT");
   }
   if (value < range.min) return invalid(key, text, fmt::format("Value must be at least {}", range.min));
   if (value > range.max) return invalid(key, text, fmt::format("Value must be no more than {}", range.max));
@@ -55,15 +56,16 @@ Result<ClientConfig> client_config_of(const Properties& properties) {
     return invalid("security.protocol", protocol, "these tools speak PLAINTEXT only");
   }
   ClientConfig config;
-  const auto milliseconds = [&](const char* key, std::chrono::milliseconds& to) -> Result<void> {
-    to = std::chrono::milliseconds(TRY(integer_property(properties, key, to.count(), {0, INT32_MAX})));
+  const auto milliseconds = [&](const char* key, std::chrono::milliseconds& to,
+                                std::int64_t most = INT32_MAX) -> Result<void> {
+    to = std::chrono::milliseconds(TRY(integer_property(properties, key, to.count(), {0, most})));
     return {};
   };
   config.client_id = text_property(properties, "client.id", config.client_id);
   TRY(milliseconds("request.timeout.ms", config.request_timeout));
   TRY(milliseconds("default.api.timeout.ms", config.default_api_timeout));
-  TRY(milliseconds("retry.backoff.ms", config.retry_backoff));
-  TRY(milliseconds("socket.connection.setup.timeout.ms", config.connection_setup_timeout));
+  TRY(milliseconds("retry.backoff.ms", config.retry_backoff, INT64_MAX));
+  TRY(milliseconds("socket.connection.setup.timeout.ms", config.connection_setup_timeout, INT64_MAX));
   return config;
 }
 

@@ -79,8 +79,9 @@ Result<ProducerConfig> producer_config_of(const Properties& properties) {
     to = TRY(integer_property(properties, key, to, range));
     return {};
   };
-  const auto time = [&](const char* key, std::chrono::milliseconds& to) -> Result<void> {
-    to = std::chrono::milliseconds(TRY(integer_property(properties, key, to.count(), {0, INT64_MAX})));
+  const auto time = [&](const char* key, std::chrono::milliseconds& to,
+                        std::int64_t most = INT64_MAX) -> Result<void> {
+    to = std::chrono::milliseconds(TRY(integer_property(properties, key, to.count(), {0, most})));
     return {};
   };
   TRY(read_acks(properties, config));
@@ -91,10 +92,10 @@ Result<ProducerConfig> producer_config_of(const Properties& properties) {
   TRY(number("retries", config.retries, {0, INT32_MAX}));
   TRY(number("max.in.flight.requests.per.connection", config.max_in_flight, {1, INT32_MAX}));
   TRY(time("linger.ms", config.linger));
-  TRY(time("delivery.timeout.ms", config.delivery_timeout));
+  TRY(time("delivery.timeout.ms", config.delivery_timeout, INT32_MAX));
   TRY(time("max.block.ms", config.max_block));
   TRY(time("metadata.max.age.ms", config.metadata_max_age));
-  TRY(time("transaction.timeout.ms", config.transaction_timeout));
+  TRY(time("transaction.timeout.ms", config.transaction_timeout, INT32_MAX));
   TRY(read_idempotence(properties, config));
   if (config.delivery_timeout >= config.linger + config.client.request_timeout) return config;
   if (properties.contains("delivery.timeout.ms")) {

@@ -180,6 +180,8 @@ void warn_of_old_names(const JoptOptions& options) {
     fmt::print("Option --{} is deprecated and will be removed in a future version. Use --{} instead.\n",
                old_name, name);
   }
+  // Records are written past this stream.
+  std::fflush(stdout);
 }
 
 /// The group ids of the command line and of the files must be one.
@@ -348,7 +350,10 @@ int run_console_consumer(Arguments arguments) {
   if (!file) return tell_failure(file.error());
   if (const auto set = set_group(options, *file, *properties); !set)
     return refuse_usage(options, set.error());
-  if (const auto set = set_reset(options, *properties); !set) return tell_failure(set.error());
+  if (const auto set = set_reset(options, *properties); !set) {
+    fmt::print(stderr, "{}\n", set.error().detail);
+    return 1;
+  }
   properties->try_emplace("client.id", "console-consumer");
   merge_option(options, "isolation-level", "isolation.level", *properties);
   const auto of_formatter = formatter_properties(options);

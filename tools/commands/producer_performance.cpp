@@ -103,10 +103,8 @@ class PerfTest {
   }
 
   void begin_steady_state() {
-    fmt::print("In steady state.\n");
-    std::fflush(stdout);
-    steady_from_ms_ = now_ms();
-    steady_.emplace(load_.records - load_.warmup, 0, steady_from_ms_, " steady state");
+    statistics_.stop_reporting();
+    steady_.emplace(load_.records - load_.warmup, load_.reporting_ms, now_ms(), " steady state");
   }
 
   void delivered(const Delivery& done) {
@@ -135,7 +133,6 @@ class PerfTest {
   Producer producer_;
   ProducerStatistics statistics_;
   std::optional<ProducerStatistics> steady_;
-  std::int64_t steady_from_ms_ = 0;
   std::int64_t delivered_ = 0;
   protocol::RecordScratch scratch_;
 };

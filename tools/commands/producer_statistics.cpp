@@ -32,6 +32,8 @@ void ProducerStatistics::record(std::int64_t latency_ms, std::int64_t bytes, std
   total_.add(latency_ms, bytes);
   window_.add(latency_ms, bytes);
   if (reporting_ms_ == 0 || now_ms - window_.begun_ms < reporting_ms_) return;
+  const bool is_first = total_.count == window_.count;
+  if (is_first && !kind_.empty()) fmt::print("In{}.\n", kind_);
   print_window(now_ms);
   window_ = {};
   window_.begun_ms = now_ms;

@@ -12,12 +12,15 @@ namespace barnabas::tools {
 
 class ProducerStatistics {
  public:
-  /// `kind` stands in the last line: "", or " steady state". `reporting_ms` 0: no lines in between.
+  /// `kind` stands in the last line: "", or " steady state", which the first line in between tells too.
+  /// `reporting_ms` 0: no lines in between.
   ProducerStatistics(std::int64_t records, std::int64_t reporting_ms, std::int64_t now_ms, std::string kind);
 
   /// A record of `bytes` was acknowledged. Prints the window when it is over.
   void record(std::int64_t latency_ms, std::int64_t bytes, std::int64_t now_ms);
   void print_total(std::int64_t now_ms);
+  /// From now on no lines in between.
+  void stop_reporting() { reporting_ms_ = 0; }
 
  private:
   struct Window {
