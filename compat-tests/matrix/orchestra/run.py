@@ -1,7 +1,8 @@
 """Runs clients through the cells of the matrix, and keeps what became of each.
 
 A run leaves one JSON file a client in build/compat/matrix/<broker>/ (page.py writes docs/compatibility.md from them).
-BARNABAS_MATRIX_CLIENTS and BARNABAS_MATRIX_CELLS, regular expressions, run only some; nothing is kept then.
+BARNABAS_MATRIX_CLIENTS and BARNABAS_MATRIX_CELLS, regular expressions, run only some; of a client whose cells
+were not all run nothing is kept.
 """
 
 import json
@@ -74,7 +75,7 @@ def run_client(case, broker, client):
 
 
 def keep(case, client, bench, found):
-    if ONLY_CLIENTS or ONLY_CELLS:
+    if ONLY_CELLS:
         return
     folder = CACHE / "matrix" / case.kind
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.AdminClient;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
@@ -59,6 +60,18 @@ final class AdminCalls {
       failed.printStackTrace();
       Client.say("call", call, "error", failed.getClass().getSimpleName());
     }
+  }
+
+  /** A call that reads what the one before has written: a node of Apache Kafka answers a write before it has it. */
+  void sayOnce(String call, Predicate<Object> isThere, Callable<Object> ask) {
+    say(call, () -> {
+      Object answer = ask.call();
+      for (int tries = 0; tries < 200 && !isThere.test(answer); ++tries) {
+        Thread.sleep(50);
+        answer = ask.call();
+      }
+      return answer;
+    });
   }
 
   void topics() {
@@ -117,6 +130,10 @@ final class AdminCalls {
         .lowWatermarks().get(place).get().lowWatermark());
     say("deleteRecords, too many", () -> client.deleteRecords(
         Collections.singletonMap(place, RecordsToDelete.beforeOffset(10))).all().get());
+  }
+
+  static boolean mentions(Object answer, String text) {
+    return answer.toString().contains(text);
   }
 
   void cluster() {

@@ -9,7 +9,7 @@ final class OldConfigs {
     calls.say("describeConfigs", () -> calls.configs(true));
     calls.say("alterConfigs", () -> set(calls, "max.message.bytes", "2000000"));
     calls.say("alterConfigs, wrong", () -> set(calls, "retention.ms", "much"));
-    calls.say("describeConfigs, set", () -> calls.configs(false));
+    calls.sayOnce("describeConfigs, set", answer -> AdminCalls.mentions(answer, "2000000"), () -> calls.configs(false));
   }
 
   private static Object set(AdminCalls calls, String name, String value) throws Exception {
