@@ -122,7 +122,8 @@ int wait_for_end(const sigset_t& signals, const Formatted& formatted, Node& node
 
 void print_bootstrap_address(const ConfigMap& properties, const Node& node) {
   const auto config = BrokerConfig::make(properties);
-  for (const auto& listener : (*config)->settings()->listeners) {
+  const auto settings = (*config)->settings();
+  for (const auto& listener : settings->listeners) {
     if (listener.controller) continue;
     Endpoint told = listener.advertised.value_or(listener.bind);
     if (told.host.empty()) told.host = "localhost";

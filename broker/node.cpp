@@ -210,7 +210,8 @@ void Node::Impl::build_services() {
 }
 
 Result<void> Node::Impl::bind_listeners() {
-  for (const auto& listener : config_->settings()->listeners) {
+  const auto settings = config_->settings();
+  for (const auto& listener : settings->listeners) {
     const ListenerOptions options{listener.name, listener.bind, listener.controller || listener.inter_broker,
                                   listener.controller};
     bound_[listener.name] = TRY(server_->listen(*reactors_.front(), options));

@@ -65,6 +65,10 @@ class StructureTest(unittest.TestCase):
     def test_a_long_line_fails(self):
         self.assert_caught("a.cpp:1 has 111 columns", {"log/a.cpp": "/" * 111 + "\n"})
 
+    def test_a_loop_over_a_member_of_a_temporary_fails(self):
+        self.assert_caught("loops over temporaries: log/a.cpp:1", {"log/a.cpp": "for (int x : a(b)->c) {}\n"})
+        self.assertEqual(self.run_on({"log/a.cpp": "for (int x : (*a)->b) for (int y : c()) {}\n"}).failures, [])
+
     def test_the_coroutine_trap_is_caught_in_each_form(self):
         for line in ("co_await f({.x = p});", "co_await f(Agg{p});", "co_await run([p] { g(); });",
                      "co_await f(a,\n  {1, 2});", "auto [a, b] = co_await f();"):

@@ -20,6 +20,8 @@ SKIPPED_FOLDERS = {"build", ".git", "node_modules", "target", "data", "__pycache
 
 # g++ 12 destroys an aggregate or a capturing lambda twice that is made within an awaited expression.
 COROUTINE_TRAP = re.compile(r"co_await\b[^;]*?(?:[(,]\s*[A-Za-z_:<>]*\s*\{|\[[^\]]+\]\s*[({])")
+# A pointer that a call returns dies before the loop's first round (until P2718, which g++ 12 does not have).
+LOOP_OVER_TEMPORARY = re.compile(r"\bfor \([^;\n]* : [^;\n]*\w\([^()\n]*\)->\w+\)")
 COROUTINE_BINDING = re.compile(r"auto\s*&{0,2}\s*\[[^\]]*\]\s*=\s*co_await\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 NOT_A_FUNCTION = re.compile(r"^\s*(namespace\b|extern\b|(?:typedef\s+)?(?:enum|struct|class|union)\b|template\s*<[^{}]*>\s*(?:struct|class)\b)")
@@ -173,6 +175,15 @@ def check_coroutines(root, files, report):
     report.check("coroutine trap", violations)
 
 
+def check_loops(root, files, report):
+    violations = []
+    for relative in files:
+        clean = blank((root / relative).read_text())
+        violations += [f"{relative}:{clean.count(chr(10), 0, match.start()) + 1}: a loop over a member of a temporary"
+                       for match in LOOP_OVER_TEMPORARY.finditer(clean)]
+    report.check("loops over temporaries", violations)
+
+
 def check_names(files, report):
     violations = [f"{relative}: say what it is for instead of '{part}'" for relative in files
                   for piece in relative.parts for part in re.split(r"[._-]", piece) if part in FORBIDDEN_NAME_PARTS]
@@ -228,6 +239,7 @@ def run(root):
     check_layers(root, files, layers, report)
     check_sizes(root, files, layers, report)
     check_coroutines(root, files, report)
+    check_loops(root, files, report)
     check_names(files, report)
     check_walks(root, report)
     return report

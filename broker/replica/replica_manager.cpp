@@ -134,7 +134,9 @@ std::shared_ptr<Partition> ReplicaManager::find(TopicId id, PartitionIndex index
 
 std::vector<std::shared_ptr<Partition>> ReplicaManager::all() const {
   std::vector<std::shared_ptr<Partition>> partitions;
-  for (const auto& [name, topic] : table()->by_name) {
+  // By name: within the loop's head the pointer would be gone before the first round.
+  const auto current = table();
+  for (const auto& [name, topic] : current->by_name) {
     std::ranges::copy_if(topic->partitions, std::back_inserter(partitions),
                          [](const auto& p) { return p != nullptr; });
   }
