@@ -225,6 +225,24 @@ def measuring(tools):
                   "--record-size", "20")
 
 
+def new_group_protocol(tools):
+    """Not there: ends as Kafka's tool does with a broker that does not have the protocol."""
+    code, _, err = tools.ours("kafka-console-consumer", ["--bootstrap-server", tools.bootstrap, "--topic", "ours-topic",
+                                                         "--command-property", "group.protocol=consumer"])
+    check_equal(code, 0, "the exit code with the new group protocol")
+    check_equal([line.split(":")[0] for line in err.splitlines() if "Exception" in line],
+                ["org.apache.kafka.common.errors.UnsupportedVersionException"], "what it ends with")
+
+
+def transactions(tools):
+    """In transactions, which Barnabas does not have yet: what was committed is what is read."""
+    tools.compare("kafka-producer-perf-test", "--topic", "{t}-transactions", "--num-records", "50", "--record-size", "20",
+                  "--throughput", "100", "--transactional-id", "{t}", "--transaction-duration-ms", "100")
+    tools.compare("kafka-console-consumer", "--topic", "{t}-transactions", "--from-beginning", "--max-messages", "50",
+                  "--isolation-level", "read_committed", "--formatter",
+                  "org.apache.kafka.tools.consumer.NoOpMessageFormatter")
+
+
 def shared_group(tools, kafka):
     """A Java consumer and ours divide the partitions of a topic; each record goes to one of them."""
     kafka.call("kafka-topics", "--create", "--topic", "shared", "--partitions", "6")
@@ -277,6 +295,9 @@ def run(test):
         for part in (producing, refusals_of_the_producer, consuming, refusals_of_the_consumer, measuring):
             part(tools)
             step(f"{part.__name__.replace('_', ' ')}: {tools.count} command lines so far")
+        new_group_protocol(tools)
+        if not test.is_barnabas:
+            transactions(tools)
         shared_group(tools, test.kafka_tools(broker.bootstrap))
         interrupted(tools)
         step("Ctrl-C ends a consumer as it ends Kafka's")

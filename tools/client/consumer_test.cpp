@@ -242,6 +242,7 @@ TEST_CASE("what ends a consumer is returned, what a retry mends is not") {
   CHECK(lost.poll(deadline_after(5s), [](const auto&) { return true; }).error().detail ==
         "Undefined offset with no reset policy for partitions: [t-0]");
   CHECK(!lost.subscribe_pattern("[").has_value());
+  CHECK(!lost.subscribe_pattern("a(?!b)").has_value());  // of Java's, not of RE2
 }
 
 TEST_CASE("records of aborted transactions, control records and damaged batches are told apart") {
