@@ -65,6 +65,12 @@ Result<void> write_bootstrap_files(FileSystem& files, const Clock& clock, Random
 
 /// The newest production metadata.version and the feature levels a release starts with.
 [[nodiscard]] std::map<std::string, std::int16_t> default_features(std::int16_t metadata_version);
+/// "3.3-IV3, ..., 4.3-IV0"
+[[nodiscard]] std::string supported_metadata_versions();
+/// Feature levels that the level of a feature needs others to have: {} for most. Nothing when there is no
+/// such level.
+[[nodiscard]] std::optional<std::map<std::string, std::int16_t>> feature_dependencies(
+    std::string_view feature, std::int16_t level);
 /// metadata.version of "4.3" or "4.3-IV0"; nothing when it is unknown.
 [[nodiscard]] std::optional<std::int16_t> metadata_version_of(std::string_view release);
 /// "4.3-IV0"; empty when it is unknown.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kraft/bootstrap.hpp"
+#include "kraft/controller/control.hpp"
 #include "kraft/metadata_image.hpp"
 
 namespace barnabas::kraft {
@@ -46,6 +47,31 @@ std::optional<std::int16_t> metadata_version_of(std::string_view release) {
         (level.name.starts_with(release) && level.name.substr(release.size()).starts_with("-IV")))
       newest = level.level;
   return newest;
+}
+
+std::string supported_metadata_versions() {
+  std::string names;
+  for (const Level& level : kMetadataVersions) {
+    if (!names.empty()) names += ", ";
+    names += level.name;
+  }
+  return names;
+}
+
+std::optional<std::map<std::string, std::int16_t>> feature_dependencies(std::string_view feature,
+                                                                        std::int16_t level) {
+  constexpr std::int16_t kElrNeeds = 23;  // records of eligible leader replicas (KIP-966)
+  if (feature == kMetadataVersionFeature) {
+    if (metadata_version_name(level).empty()) return std::nullopt;
+    return std::map<std::string, std::int16_t>{};
+  }
+  const auto supported = supported_features().find(std::string(feature));
+  if (supported == supported_features().end() || level < supported->second.min ||
+      level > supported->second.max)
+    return std::nullopt;
+  if (feature == "eligible.leader.replicas.version" && level > 0)
+    return std::map<std::string, std::int16_t>{{kMetadataVersionFeature, kElrNeeds}};
+  return std::map<std::string, std::int16_t>{};
 }
 
 std::string_view metadata_version_name(std::int16_t metadata_version) {

@@ -34,6 +34,16 @@ Result<void> check_nodes(const MetadataImage& image, const std::string& feature,
   return {};
 }
 
+/// Between any two of the levels that are served something in the metadata changed.
+Result<void> refuse_metadata_downgrade(std::int16_t now, std::int16_t level, std::int8_t type) {
+  return fail(ErrorCode::kInvalidUpdateVersion,
+              fmt::format("Unsupported metadata.version downgrade from {} to {}. {}", now, level,
+                          type == kUnsafeDowngrade
+                              ? "Unsafe metadata downgrade is not supported in this version."
+                              : "Refusing to perform the requested downgrade because it might delete "
+                                "metadata information."));
+}
+
 /// The checks in Kafka's order (measured on Kafka 4.3.1).
 Result<void> check_update(const ControlContext& context, const std::string& feature, std::int16_t level,
                           std::int8_t type) {
@@ -60,10 +70,7 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
           "Can't downgrade the version of this feature without setting the upgrade type to either "
           "safe or unsafe downgrade.");
     if (of_quorum) return refuse("Can't downgrade the version of this feature.");
-    if (feature == kMetadataVersionFeature)
-      return refuse(
-          "Refusing to perform the requested downgrade because it might delete metadata "
-          "information.");
+    if (feature == kMetadataVersionFeature) return refuse_metadata_downgrade(now, level, type);
   } else if (level > now && type != kUpgrade) {
     return refuse("Can't downgrade to a newer version.");
   }
