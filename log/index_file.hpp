@@ -32,6 +32,7 @@ class IndexFile {
   [[nodiscard]] bool is_open() const { return file_ != nullptr; }
 
   [[nodiscard]] std::int64_t count() const { return count_; }
+  [[nodiscard]] std::uint64_t size_bytes() const { return static_cast<std::uint64_t>(count_) * entry_size_; }
   [[nodiscard]] std::int64_t max_count() const { return max_count_; }
   void set_max_bytes(std::int64_t max_bytes) {
     max_count_ = max_bytes / static_cast<std::int64_t>(entry_size_);

@@ -19,6 +19,7 @@ constexpr std::string_view kMetadataDirectory = "__cluster_metadata-0";
 constexpr std::string_view kRecoveryPoints = "/recovery-point-offset-checkpoint";
 constexpr std::string_view kHighWatermarks = "/replication-offset-checkpoint";
 constexpr std::string_view kLogStarts = "/log-start-offset-checkpoint";
+constexpr std::string_view kCleanedOffsets = "/cleaner-offset-checkpoint";
 constexpr std::string_view kCleanShutdown = "/.kafka_cleanshutdown";
 
 /// The number behind "brokerEpoch" in {"version":0,"brokerEpoch":N}; -1 without one, as in older markers.
@@ -33,9 +34,9 @@ std::int64_t broker_epoch_of(std::string_view marker) {
   return epoch;
 }
 
-Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp) {
+Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp, Offset absent = Offset(0)) {
   auto found = checkpoint.find(tp);
-  return found == checkpoint.end() ? Offset(0) : found->second;
+  return found == checkpoint.end() ? absent : found->second;
 }
 
 /// A checkpoint that cannot be read only costs what it would have spared.
@@ -67,6 +68,7 @@ class DirectoryLogManager final : public LogManager {
   Result<void> checkpoint_recovery_points() override;
   Result<void> checkpoint_log_start_offsets() override;
   Result<void> checkpoint_high_watermarks() override;
+  Result<void> checkpoint_cleaned_offsets() override;
   Result<void> shutdown(std::int64_t broker_epoch) override;
 
  private:
@@ -152,6 +154,7 @@ Result<void> DirectoryLogManager::load_directory(std::size_t index) {
   }
   auto recovery_points = read_or_empty(files_, directory + std::string(kRecoveryPoints));
   auto log_starts = read_or_empty(files_, directory + std::string(kLogStarts));
+  auto cleaned = read_or_empty(files_, directory + std::string(kCleanedOffsets));
   high_watermarks_.merge(read_or_empty(files_, directory + std::string(kHighWatermarks)));
   for (const DirectoryEntry& entry : TRY(files_.list(directory))) {
     if (!entry.is_directory || entry.name == kMetadataDirectory) continue;
@@ -164,9 +167,14 @@ Result<void> DirectoryLogManager::load_directory(std::size_t index) {
                   fmt::format("{} and {} hold the same partition: remove the stale one", path,
                               logs_[*tp].log->directory()));
     }
-    OpenLogOptions options{
-        path, *tp, TopicId{}, config_for(*tp), offset_in(recovery_points, *tp), offset_in(log_starts, *tp),
-        clean};
+    OpenLogOptions options{path,
+                           *tp,
+                           TopicId{},
+                           config_for(*tp),
+                           offset_in(recovery_points, *tp),
+                           offset_in(log_starts, *tp),
+                           offset_in(cleaned, *tp, kNoOffset),
+                           clean};
     auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
     TRY(log->open(options));
     logs_[*tp] = {std::move(log), index};
@@ -218,7 +226,8 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
   }
   std::size_t index = emptiest_directory();
   const std::string& parent = options_.directories[index];
-  OpenLogOptions options{parent + "/" + to_string(tp), tp, topic_id, config, Offset(0), Offset(0), true};
+  OpenLogOptions options{
+      parent + "/" + to_string(tp), tp, topic_id, config, Offset(0), Offset(0), kNoOffset, true};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   logs_[tp] = {log, index};
@@ -297,6 +306,12 @@ Result<void> DirectoryLogManager::checkpoint_high_watermarks() {
                     [](const PartitionLogImpl& log) { return std::optional(log.high_watermark()); });
 }
 
+Result<void> DirectoryLogManager::checkpoint_cleaned_offsets() {
+  return checkpoint(kCleanedOffsets, [](const PartitionLogImpl& log) {
+    return log.cleaned_to() == kNoOffset ? std::nullopt : std::optional(log.cleaned_to());
+  });
+}
+
 Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
   TRY(checkpoint_log_start_offsets());
   std::vector<bool> is_whole(options_.directories.size(), true);
@@ -313,6 +328,7 @@ Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
   }
   TRY(checkpoint_recovery_points());
   TRY(checkpoint_high_watermarks());
+  TRY(checkpoint_cleaned_offsets());
   for (std::size_t i = 0; i < is_whole.size(); ++i) {
     if (!is_whole[i]) continue;  // the next start recovers
     TRY(files_.write_file_atomically(options_.directories[i] + std::string(kCleanShutdown),

@@ -46,8 +46,9 @@ struct OpenLogOptions {
   TopicId topic_id;
   LogConfig config;
   Offset recovery_point;
-  Offset log_start_offset;  // as checkpointed; a new log begins here
-  bool clean = false;       // the last stop was clean
+  Offset log_start_offset;        // as checkpointed; a new log begins here
+  Offset cleaned_to = kNoOffset;  // as checkpointed by the cleaner
+  bool clean = false;             // the last stop was clean
   /// No open is ever `clean` and all start at recovery point 0, so that whatever stands beside the segments
   /// is found again in the batches: sync() leaves it to close().
   bool is_always_recovered = false;
@@ -85,6 +86,8 @@ class LogManager {
   virtual Result<void> checkpoint_recovery_points() = 0;
   virtual Result<void> checkpoint_log_start_offsets() = 0;
   virtual Result<void> checkpoint_high_watermarks() = 0;
+  /// CleanableLog::cleaned_to() of every log that was cleaned once.
+  virtual Result<void> checkpoint_cleaned_offsets() = 0;
 
   /// Closes every log, writes checkpoints and the clean-shutdown marker, releases the locks.
   virtual Result<void> shutdown(std::int64_t broker_epoch) = 0;

@@ -15,6 +15,7 @@
 // epochs.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@
 #include "base/file_system.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "log/cleanable_log.hpp"
 
 namespace barnabas::log {
 
@@ -56,6 +58,15 @@ struct LogConfig {
   std::int32_t lz4_level = 9;
   std::int32_t zstd_level = 3;
   std::int64_t producer_id_expiration_ms = 86400000;
+  std::int64_t delete_retention_ms = 86400000;
+  std::int64_t min_compaction_lag_ms = 0;
+  std::int64_t max_compaction_lag_ms = INT64_MAX;
+  double min_cleanable_dirty_ratio = 0.5;
+
+  /// When the active segment is closed at the latest: what is active is not compacted.
+  [[nodiscard]] std::int64_t max_segment_ms() const {
+    return cleanup_compact ? std::min(segment_ms, max_compaction_lag_ms) : segment_ms;
+  }
 };
 
 enum class AppendOrigin {
@@ -125,13 +136,6 @@ struct SegmentTime {
   std::int64_t modified_ms = -1;  // last append; of a segment found at the opening, its largest timestamp
 };
 
-struct AbortedTransaction {
-  ProducerId producer_id;
-  Offset first_offset;
-  Offset last_offset;
-  Offset last_stable_offset;
-};
-
 struct TimestampOffset {
   std::int64_t timestamp_ms = -1;
   Offset offset = kNoOffset;
@@ -152,10 +156,8 @@ struct ActiveProducer {
   Offset current_transaction_start = kNoOffset;
 };
 
-class PartitionLog {
+class PartitionLog : public CleanableLog {
  public:
-  virtual ~PartitionLog() = default;
-
   [[nodiscard]] virtual const TopicPartition& topic_partition() const = 0;
   [[nodiscard]] virtual TopicId topic_id() const = 0;
   [[nodiscard]] virtual const std::string& directory() const = 0;

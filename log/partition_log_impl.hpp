@@ -31,7 +31,11 @@ class PartitionLogImpl final : public PartitionLog {
   /// Writes partition.metadata for a log that has none.
   Result<void> adopt_topic_id(TopicId topic_id);
   /// The directory was renamed away: every later call fails.
-  void mark_removed() { state_ = State::kRemoved; }
+  void mark_removed() {
+    std::lock_guard not_in_a_swap(removal_mutex_);
+    state_ = State::kRemoved;
+    if (cleaning_) *cleaning_ = true;
+  }
   /// From any thread.
   [[nodiscard]] Offset first_segment_offset() const {
     std::lock_guard lock(segments_mutex_);
@@ -82,6 +86,15 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] std::size_t segment_count() const override { return segments_.size(); }
   Result<void> close() override;
 
+  [[nodiscard]] Offset cleaned_to() const override { return cleaned_to_.load(); }
+  Result<CleaningOutlook> cleaning_outlook(std::int64_t now_ms) override;
+  Result<std::optional<CleaningPlan>> begin_cleaning(std::int64_t now_ms) override;
+  Result<std::optional<CleaningGroup>> begin_group(std::span<const SourceSegment> sources) override;
+  Result<bool> swap_in(std::span<const SourceSegment> sources,
+                       const std::shared_ptr<Segment>& target) override;
+  void drop_target(Segment& target) override;
+  void end_cleaning(Offset cleaned_to) override;
+
  private:
   using Segments = std::map<Offset, std::shared_ptr<Segment>>;
   enum class State { kOpen, kOffline, kRemoved, kClosed };
@@ -117,6 +130,7 @@ class PartitionLogImpl final : public PartitionLog {
   // read
   Result<std::uint64_t> read_segment(Segment& segment, const ReadOptions& options, std::uint64_t budget,
                                      ReadResult& result);
+  Result<std::vector<AbortedTransaction>> collect_aborted(Offset from, Offset up_to) const;
   Result<std::optional<TimestampOffset>> find_in_segment(Segment& segment, std::int64_t timestamp_ms,
                                                          Offset up_to) const;
 
@@ -127,7 +141,7 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] std::string parent_directory() const { return directory_.substr(0, directory_.rfind('/')); }
   Result<void> roll_at(Offset base);
   Result<void> add_segment(Offset base);
-  Result<void> delete_segment(Segments::iterator segment, std::int64_t now_ms);
+  Result<void> delete_segment(Segments::iterator segment, std::int64_t now_ms, bool with_snapshot = true);
   Result<int> delete_oldest(std::int64_t now_ms, const std::function<bool(Segment&, Offset next)>& is_due);
   Result<void> remove_due(std::int64_t now_ms);
   Result<void> move_log_start(Offset offset);
@@ -136,7 +150,17 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> start_anew(Offset offset);
   Result<void> reload_producers();
 
+  // cleaning
+  void abort_cleaning();
+  std::shared_ptr<const std::atomic<bool>> begin_flag();
+  [[nodiscard]] bool may_clean_on() const { return state_ == State::kOpen && cleaning_ && !*cleaning_; }
+  [[nodiscard]] Offset first_dirty_offset();
+  Result<Offset> first_uncleanable_offset(Offset first_dirty, std::int64_t now_ms);
+  Result<void> replace_segments(std::span<const SourceSegment> sources,
+                                const std::shared_ptr<Segment>& target);
+
   // recovery
+  Result<void> complete_swaps();
   Result<void> load_files();
   [[nodiscard]] Result<bool> has_epochs() const;
   Result<void> load_epochs();
@@ -157,6 +181,7 @@ class PartitionLogImpl final : public PartitionLog {
   std::atomic<Offset> log_end_{};
   std::atomic<Offset> high_watermark_{};
   std::atomic<Offset> recovery_point_{};
+  std::atomic<Offset> cleaned_to_{kNoOffset};
 
   mutable std::mutex segments_mutex_;  // of changes to segments_, and of reading it in sync()
   Segments segments_;
@@ -165,6 +190,12 @@ class PartitionLogImpl final : public PartitionLog {
   bool parent_changed_ = false;              // by segments_mutex_: the directory was made since then
   bool side_files_wait_;                     // by sync_mutex_: they last from close() on
   std::mutex sync_mutex_;                    // one sync() at a time
+
+  /// Held while compaction makes or renames files, so that the directory is not renamed away and its name
+  /// given to another log meanwhile; and for changes of cleaning_.
+  std::mutex removal_mutex_;
+  /// Of the cleaning under way, null without one: set to true it ends.
+  std::shared_ptr<std::atomic<bool>> cleaning_;
 
   LeaderEpochCache epochs_;
   ProducerState producers_;

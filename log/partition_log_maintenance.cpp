@@ -39,6 +39,7 @@ Error PartitionLogImpl::note(Error error) {
 }
 
 void PartitionLogImpl::set_config(const LogConfig& config) {
+  if (!config.cleanup_compact) abort_cleaning();
   config_ = config;
   producers_.set_expiration(config.producer_id_expiration_ms);
   for (auto& [base, segment] : segments_) segment->set_config(config);
@@ -158,6 +159,7 @@ Result<void> PartitionLogImpl::truncate_to(Offset offset) {
 }
 
 Result<void> PartitionLogImpl::truncate_locked(Offset offset) {
+  abort_cleaning();
   std::int64_t now_ms = clock_.wall_ms();
   while (segments_.size() > 1 && segments_.rbegin()->first > offset)
     TRY(delete_segment(std::prev(segments_.end()), now_ms));
@@ -167,6 +169,7 @@ Result<void> PartitionLogImpl::truncate_locked(Offset offset) {
   log_end_ = offset;
   log_start_ = std::min(log_start_offset(), offset);
   recovery_point_ = std::min(recovery_point(), offset);
+  cleaned_to_ = std::min(cleaned_to(), offset);
   high_watermark_ = std::min(high_watermark(), offset);
   TRY(epochs_.truncate_from_end(offset));
   return reload_producers();
@@ -178,11 +181,13 @@ Result<void> PartitionLogImpl::truncate_fully_and_start_at(Offset offset) {
 }
 
 Result<void> PartitionLogImpl::start_anew(Offset offset) {
+  abort_cleaning();
   std::int64_t now_ms = clock_.wall_ms();
   while (!segments_.empty()) TRY(delete_segment(segments_.begin(), now_ms));
   TRY(remove_snapshots_above(kNoOffset));
   TRY(add_segment(offset));
   log_start_ = log_end_ = high_watermark_ = recovery_point_ = offset;
+  cleaned_to_ = std::min(cleaned_to(), offset);
   TRY(epochs_.clear());
   producers_.clear();
   snapshot_offset_ = kNoOffset;
@@ -207,25 +212,27 @@ Result<Offset> PartitionLogImpl::delete_records_before(Offset offset) {
 }
 
 /// Takes a segment out of the log; its files keep their bytes for readers until they are due.
-Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::int64_t now_ms) {
+Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::int64_t now_ms,
+                                              bool with_snapshot) {
   std::shared_ptr<Segment> gone = segment->second;
   {
     std::lock_guard lock(segments_mutex_);
     segments_.erase(segment);
   }
-  TRY(gone->mark_deleted());
+  TRY(gone->stand_as(Segment::Standing::kDeleted));
   std::string snapshot = path(offset_file_name(gone->base_offset(), kSnapshotSuffix));
   std::string renamed = snapshot + std::string(kDeletedSuffix);
-  if (TRY(files_.exists(snapshot))) TRY(files_.rename(snapshot, renamed));
+  if (with_snapshot && TRY(files_.exists(snapshot))) TRY(files_.rename(snapshot, renamed));
   deleted_.push_back({now_ms + config_.file_delete_delay_ms, std::move(gone), renamed});
   return {};
 }
 
 /// Deletes from the oldest on while `is_due`, never above the high watermark; the active segment is rolled
-/// before.
+/// before. What is being cleaned is left for the next time.
 Result<int> PartitionLogImpl::delete_oldest(std::int64_t now_ms,
                                             const std::function<bool(Segment&, Offset next)>& is_due) {
   int count = 0;
+  if (cleaning_) return count;
   while (true) {
     auto oldest = segments_.begin();
     Offset next = end_of(oldest);
@@ -243,7 +250,7 @@ Result<int> PartitionLogImpl::delete_oldest(std::int64_t now_ms,
 
 Result<void> PartitionLogImpl::remove_due(std::int64_t now_ms) {
   while (!deleted_.empty() && deleted_.front().due_ms <= now_ms) {
-    TRY(deleted_.front().segment->remove_deleted());
+    TRY(deleted_.front().segment->remove_files());
     TRY(files_.remove(deleted_.front().snapshot));
     deleted_.pop_front();
   }
@@ -277,6 +284,7 @@ Result<int> PartitionLogImpl::apply_retention(std::int64_t now_ms) {
 }
 
 Result<void> PartitionLogImpl::close() {
+  abort_cleaning();
   if (state_ != State::kOpen) {
     state_ = State::kClosed;
     return {};

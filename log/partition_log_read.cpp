@@ -34,6 +34,16 @@ Result<std::optional<TimestampOffset>> find_in_entry(const File& file, const Ent
   return std::nullopt;
 }
 
+/// Adds those that meet the range; true when every transaction that began below `up_to` has ended by here.
+bool add_aborted(const std::vector<AbortedTransaction>& entries, Offset from, Offset up_to,
+                 std::vector<AbortedTransaction>& found) {
+  for (const AbortedTransaction& transaction : entries) {
+    if (transaction.last_offset >= from && transaction.first_offset < up_to) found.push_back(transaction);
+    if (transaction.last_stable_offset >= up_to) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<ReadResult> PartitionLogImpl::read(const ReadOptions& options) {
@@ -94,11 +104,17 @@ std::vector<AbortedTransaction> PartitionLogImpl::aborted_transactions(Offset fr
     if (index.empty()) continue;
     auto entries = index.entries();
     if (!entries) continue;
-    for (const AbortedTransaction& transaction : *entries) {
-      if (transaction.last_offset >= from && transaction.first_offset < up_to) found.push_back(transaction);
-      // Every transaction that began below `up_to` has ended by here.
-      if (transaction.last_stable_offset >= up_to) return found;
-    }
+    if (add_aborted(*entries, from, up_to, found)) break;
+  }
+  return found;
+}
+
+/// As aborted_transactions(), but an index that cannot be read is an error.
+Result<std::vector<AbortedTransaction>> PartitionLogImpl::collect_aborted(Offset from, Offset up_to) const {
+  std::vector<AbortedTransaction> found;
+  for (auto at = segment_of(from); at != segments_.end(); ++at) {
+    const TransactionIndex& index = at->second->transactions();
+    if (!index.empty() && add_aborted(TRY(index.entries()), from, up_to, found)) break;
   }
   return found;
 }

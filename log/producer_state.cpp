@@ -243,6 +243,15 @@ Result<void> ProducerState::decode(ByteView bytes, std::int64_t now_ms) {
   return {};
 }
 
+LastRecords ProducerState::last_records() const {
+  LastRecords records;
+  for (const auto& [id, entry] : producers_) {
+    const ProducedBatch* last = entry.last_batch();
+    records[id] = {last == nullptr ? std::nullopt : std::optional(last->last_offset), entry.epoch};
+  }
+  return records;
+}
+
 std::vector<ActiveProducer> ProducerState::active() const {
   std::vector<ActiveProducer> all;
   all.reserve(producers_.size());

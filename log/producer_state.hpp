@@ -87,6 +87,8 @@ class ProducerState {
   Result<void> decode(ByteView bytes, std::int64_t now_ms);
 
   [[nodiscard]] std::vector<ActiveProducer> active() const;
+  /// What compaction must keep for each producer.
+  [[nodiscard]] LastRecords last_records() const;
 
  private:
   struct Entry {

@@ -38,6 +38,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
 
   TRY(load_files());
   recovery_point_ = options.recovery_point;
+  cleaned_to_ = options.cleaned_to;
   if (segments_.empty()) {
     TRY(add_segment(options.log_start_offset));
     log_end_ = options.log_start_offset;
@@ -78,19 +79,9 @@ Result<void> PartitionLogImpl::adopt_topic_id(TopicId topic_id) {
 
 /// Removes what an interrupted deletion or cleaning left, and opens the segments.
 Result<void> PartitionLogImpl::load_files() {
-  std::vector<DirectoryEntry> entries = TRY(files_.list(directory_));
-  for (const DirectoryEntry& entry : entries) {
-    // A swapped-in segment stands for the one it replaces: the old file goes, or went already.
-    if (!entry.name.ends_with(kSwapSuffix)) continue;
-    std::string final_name = entry.name.substr(0, entry.name.size() - kSwapSuffix.size());
-    TRY(files_.rename(path(entry.name), path(final_name)));
-  }
-  for (const DirectoryEntry& entry : entries) {
-    bool is_left_over = entry.name.ends_with(kDeletedSuffix) || entry.name.ends_with(kCleanedSuffix);
-    if (is_left_over) TRY(files_.remove(path(entry.name)));
-  }
+  TRY(complete_swaps());
   std::vector<Offset> snapshots;
-  entries = TRY(files_.list(directory_));
+  std::vector<DirectoryEntry> entries = TRY(files_.list(directory_));
   for (const DirectoryEntry& entry : entries) {
     if (auto base = parse_offset_file_name(entry.name, kLogSuffix))
       segments_[*base] = TRY(Segment::open(files_, directory_, *base, config_, clock_.wall_ms()));
@@ -149,9 +140,10 @@ Result<void> PartitionLogImpl::recover_segments() {
     log_end_ = at->first;
     std::uint64_t cut = TRY(segment.recover(take));
     // Batches that were never synced may be missing between segments that are there. Compaction leaves holes
-    // too.
+    // too, which a topic may have from a time when it was compacted.
     auto next = std::next(at);
-    bool hole = next != segments_.end() && next->first != log_end_offset() && !config_.cleanup_compact;
+    bool hole = next != segments_.end() && next->first != log_end_offset() && !config_.cleanup_compact &&
+                next->first > cleaned_to();
     if (cut == 0 && !hole) continue;
     log_warn("log.Recovery",
              "{}: the segment at {} was cut by {} bytes that are no whole batch; the log now ends at {}",

@@ -5,7 +5,6 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
-#include "log/partition_files.hpp"
 
 namespace barnabas::log {
 namespace {
@@ -46,14 +45,16 @@ Segment::Segment(FileSystem& files, const std::string& directory, Offset base, c
   set_config(config);
 }
 
-std::string Segment::path(std::string_view suffix) const {
-  return directory_ + "/" + offset_file_name(base_, suffix);
+std::string Segment::path(std::string_view suffix, Standing standing) const {
+  constexpr std::string_view kEnds[] = {"", kCleanedSuffix, kSwapSuffix, kDeletedSuffix};
+  return directory_ + "/" + offset_file_name(base_, suffix) +
+         std::string(kEnds[static_cast<std::size_t>(standing)]);
 }
 
 void Segment::set_config(const LogConfig& config) {
   config_ = config;
   // Spread by the segment's own name, so that partitions made together do not all roll together.
-  std::int64_t bound = std::min(config.segment_jitter_ms, config.segment_ms);
+  std::int64_t bound = std::min(config.segment_jitter_ms, config.max_segment_ms());
   std::size_t hash = std::hash<std::string>()(path(kLogSuffix));
   roll_jitter_ms_ = bound <= 0 ? 0 : static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(bound));
 }
@@ -61,15 +62,30 @@ void Segment::set_config(const LogConfig& config) {
 Result<std::shared_ptr<Segment>> Segment::create(FileSystem& files, const std::string& directory, Offset base,
                                                  const LogConfig& config, std::int64_t now_ms) {
   std::shared_ptr<Segment> segment(new Segment(files, directory, base, config, now_ms));
-  segment->file_ = TRY(files.open(segment->path(kLogSuffix), OpenMode::kReadWriteCreate));
-  TRY(segment->file_->truncate(0));
+  TRY(segment->begin_empty());
   if (config.preallocate) TRY(segment->file_->truncate(static_cast<std::uint64_t>(config.segment_bytes)));
-  segment->max_timestamp_known_ = true;
-  TRY(segment->transactions_.reset());
-  TRY(segment->create_indexes());
-  segment->recent_ = std::make_shared<RecentEntries>();
-  segment->active_ = true;
   return segment;
+}
+
+Result<std::shared_ptr<Segment>> Segment::create_cleaned(FileSystem& files, const std::string& directory,
+                                                         Offset base, const LogConfig& config,
+                                                         std::int64_t now_ms) {
+  std::shared_ptr<Segment> segment(new Segment(files, directory, base, config, now_ms));
+  segment->standing_ = Standing::kCleaned;
+  segment->transactions_.set_path(segment->path(kTransactionIndexSuffix));
+  TRY(segment->begin_empty());
+  return segment;
+}
+
+Result<void> Segment::begin_empty() {
+  file_ = TRY(files_.open(path(kLogSuffix), OpenMode::kReadWriteCreate));
+  TRY(file_->truncate(0));
+  max_timestamp_known_ = true;
+  TRY(transactions_.reset());
+  TRY(create_indexes());
+  recent_ = std::make_shared<RecentEntries>();
+  active_ = true;
+  return {};
 }
 
 Result<std::shared_ptr<Segment>> Segment::open(FileSystem& files, const std::string& directory, Offset base,
@@ -145,7 +161,7 @@ bool Segment::should_roll(std::uint64_t bytes, Offset last_offset, std::int64_t 
                           std::int64_t now_ms) const {
   if (size_ + bytes > static_cast<std::uint64_t>(config_.segment_bytes)) return true;
   std::int64_t waited = first_timestamp_ms_ >= 0 ? max_timestamp_ms - first_timestamp_ms_ : now_ms - made_ms_;
-  if (size_ > 0 && waited > config_.segment_ms - roll_jitter_ms_) return true;
+  if (size_ > 0 && waited > config_.max_segment_ms() - roll_jitter_ms_) return true;
   return offsets_.is_full() || times_.is_full() || last_offset - base_ > INT32_MAX;
 }
 
@@ -219,10 +235,7 @@ Result<void> Segment::activate() {
   TRY(ensure_indexes());
   TRY(max_timestamp());
   unindexed_bytes_ = size_ - (offsets_.last() ? offsets_.last()->position : 0);
-  if (size_ > 0 && first_timestamp_ms_ < 0) {
-    HeaderScanner scanner(*file_, 0, size_, 64);
-    if (auto entry = TRY(scanner.next())) first_timestamp_ms_ = entry->max_timestamp_ms;
-  }
+  TRY(first_timestamp());
   if (config_.preallocate && size_ < static_cast<std::uint64_t>(config_.segment_bytes))
     TRY(file_->truncate(static_cast<std::uint64_t>(config_.segment_bytes)));
   return {};
@@ -287,19 +300,39 @@ Result<void> Segment::truncate(std::uint64_t size, Offset offset) {
   return {};
 }
 
-Result<void> Segment::mark_deleted() {
+Result<void> Segment::stand_as(Standing standing) {
   for (std::string_view suffix :
        {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
     std::string from = path(suffix);
-    if (TRY(files_.exists(from))) TRY(files_.rename(from, from + std::string(kDeletedSuffix)));
+    if (TRY(files_.exists(from))) TRY(files_.rename(from, path(suffix, standing)));
+  }
+  standing_ = standing;
+  transactions_.set_path(path(kTransactionIndexSuffix));
+  return {};
+}
+
+Result<void> Segment::remove_files() {
+  for (std::string_view suffix :
+       {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
+    TRY(files_.remove(path(suffix)));
+    if (standing_ == Standing::kCleaned) TRY(files_.remove(path(suffix, Standing::kSwap)));
   }
   return {};
 }
 
-Result<void> Segment::remove_deleted() {
-  for (std::string_view suffix : {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix})
-    TRY(files_.remove(path(suffix) + std::string(kDeletedSuffix)));
-  return {};
+Result<std::uint64_t> Segment::index_bytes(const IndexFile& index, std::string_view suffix) const {
+  if (index.is_open()) return index.size_bytes();
+  // What is not there is made anew when it is asked for.
+  auto file = files_.open(path(suffix), OpenMode::kReadOnly);
+  return file ? (*file)->size() : Result<std::uint64_t>(0);
+}
+
+Result<std::int64_t> Segment::first_timestamp() {
+  if (first_timestamp_ms_ < 0 && size_ > 0) {
+    HeaderScanner scanner(*file_, 0, size_, 64);
+    if (auto entry = TRY(scanner.next())) first_timestamp_ms_ = entry->max_timestamp_ms;
+  }
+  return first_timestamp_ms_;
 }
 
 Result<void> Segment::sync_files(bool sealed) {
@@ -309,7 +342,10 @@ Result<void> Segment::sync_files(bool sealed) {
     // By its own descriptor: the indexes' owner may open and close them meanwhile.
     if (!TRY(files_.exists(path(suffix)))) continue;
     auto file = files_.open(path(suffix), OpenMode::kReadOnly);
-    if (file) TRY((*file)->sync());
+    if (file)
+      TRY((*file)->sync());
+    else if (!is_not_found(file.error()))
+      return std::unexpected(std::move(file).error());
   }
   return {};
 }

@@ -6,15 +6,19 @@
 //  2. A failed append leaves size() as it was: what it wrote is overwritten by the next or cut by recovery.
 //  3. Indexes of a sealed segment are opened when first used, and rebuilt from the file when missing or
 //  broken.
+//  4. What its files' names end in says how it stands: nothing in a log's segment, .cleaned and .swap in one
+//     that compaction makes, .deleted in one that waits for its removal.
 // Units: bytes, milliseconds. Errors: kKafkaStorageError. Source: measured on Kafka 4.3.1.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "log/offset_index.hpp"
+#include "log/partition_files.hpp"
 #include "log/partition_log.hpp"
 #include "log/segment_scan.hpp"
 #include "log/transaction_index.hpp"
@@ -29,6 +33,11 @@ class Segment {
   /// An existing one, sealed until activate(); its size is the file's.
   static Result<std::shared_ptr<Segment>> open(FileSystem& files, const std::string& directory, Offset base,
                                                const LogConfig& config, std::int64_t now_ms);
+
+  /// What compaction writes into: active, its files end in .cleaned.
+  static Result<std::shared_ptr<Segment>> create_cleaned(FileSystem& files, const std::string& directory,
+                                                         Offset base, const LogConfig& config,
+                                                         std::int64_t now_ms);
 
   [[nodiscard]] Offset base_offset() const { return base_; }
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -73,10 +82,22 @@ class Segment {
   /// Cuts the file to `size`, which is where an entry begins, and the indexes with it.
   Result<void> truncate(std::uint64_t size, Offset offset);
 
-  /// Renames the files to `.deleted`.
-  Result<void> mark_deleted();
-  /// Removes what mark_deleted() renamed.
-  Result<void> remove_deleted();
+  enum class Standing : std::uint8_t { kLive, kCleaned, kSwap, kDeleted };
+  [[nodiscard]] Standing standing() const { return standing_; }
+  /// Renames the files, the indexes before the log itself. Those that are not there are passed over.
+  Result<void> stand_as(Standing standing);
+  /// Removes the files by the names that they have now; of one that compaction did not finish also those that
+  /// were renamed to .swap already.
+  Result<void> remove_files();
+  /// Of %020d.log.
+  [[nodiscard]] std::string log_path() const { return path(kLogSuffix); }
+  /// The bytes of an index in use.
+  Result<std::uint64_t> offset_index_bytes() const {
+    return index_bytes(offsets_.file(), kOffsetIndexSuffix);
+  }
+  Result<std::uint64_t> time_index_bytes() const { return index_bytes(times_.file(), kTimeIndexSuffix); }
+  /// Largest timestamp of the first batch; -1 in an empty segment.
+  Result<std::int64_t> first_timestamp();
   /// Makes data durable, and the indexes too when the segment is sealed (an active one's are rebuilt anyway).
   Result<void> sync_files(bool sealed);
 
@@ -85,7 +106,10 @@ class Segment {
 
   Segment(FileSystem& files, const std::string& directory, Offset base, const LogConfig& config,
           std::int64_t now_ms);
-  [[nodiscard]] std::string path(std::string_view suffix) const;
+  [[nodiscard]] std::string path(std::string_view suffix) const { return path(suffix, standing_); }
+  [[nodiscard]] std::string path(std::string_view suffix, Standing standing) const;
+  Result<void> begin_empty();
+  Result<std::uint64_t> index_bytes(const IndexFile& index, std::string_view suffix) const;
   Result<void> ensure_indexes();
   Result<void> create_indexes();
   Result<void> rebuild_indexes();
@@ -101,6 +125,7 @@ class Segment {
   LogConfig config_;
   std::int64_t roll_jitter_ms_ = 0;
   std::shared_ptr<File> file_;
+  std::atomic<Standing> standing_ = Standing::kLive;  // sync_files() may read it meanwhile
   std::uint64_t size_ = 0;
   bool active_ = false;
   OffsetIndex offsets_;

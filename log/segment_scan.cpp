@@ -11,7 +11,6 @@ namespace {
 using protocol::load_big_endian;
 
 constexpr std::size_t kLegacyHeaderBytes = 26;
-constexpr std::size_t kScanChunk = std::size_t{256} << 10;
 
 }  // namespace
 
@@ -76,7 +75,7 @@ Result<bool> EntryScanner::fill(std::size_t size) {
   filled_ -= at_;
   at_ = 0;
   std::uint64_t left = end_ - position_ - filled_;
-  if (buffer_.size() < std::max(size, kScanChunk)) buffer_.resize(std::max(size, kScanChunk));
+  if (buffer_.size() < std::max(size, chunk_)) buffer_.resize(std::max(size, chunk_));
   auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size() - filled_, left));
   filled_ += TRY(file_.read_at(position_ + filled_, MutableByteView(buffer_).subspan(filled_, wanted)));
   return filled_ >= size;

@@ -52,8 +52,11 @@ class HeaderScanner {
 
 class EntryScanner {
  public:
-  EntryScanner(const File& file, std::uint64_t position, std::uint64_t end)
-      : file_(file), position_(position), end_(end) {}
+  static constexpr std::size_t kChunk = std::size_t{256} << 10;
+
+  /// Reads `chunk` bytes at a time, and more where an entry is longer.
+  EntryScanner(const File& file, std::uint64_t position, std::uint64_t end, std::size_t chunk = kChunk)
+      : file_(file), position_(position), end_(end), chunk_(chunk) {}
 
   /// The whole entry. Valid until the next call.
   Result<std::optional<protocol::LogEntry>> next();
@@ -69,6 +72,7 @@ class EntryScanner {
   const File& file_;
   std::uint64_t position_;
   std::uint64_t end_;
+  std::size_t chunk_;
   std::uint64_t entry_position_ = 0;
   Bytes buffer_;
   std::size_t at_ = 0;      // of `position_` in the buffer

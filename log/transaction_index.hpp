@@ -18,6 +18,8 @@ class TransactionIndex {
  public:
   TransactionIndex(FileSystem& files, std::string path) : files_(&files), path_(std::move(path)) {}
 
+  /// The file was renamed, or has yet to be made.
+  void set_path(std::string path) { path_ = std::move(path); }
   /// Looks whether the file is there.
   Result<void> open();
   [[nodiscard]] bool empty() const { return size_ == 0; }

@@ -262,13 +262,22 @@ TEST_CASE("compaction and compression of a topic reach its log") {
                                   {{"cleanup.policy", "compact"},
                                    {"compression.type", "zstd"},
                                    {"message.timestamp.type", "LogAppendTime"},
-                                   {"max.message.bytes", "99"}}}});
+                                   {"max.message.bytes", "99"},
+                                   {"delete.retention.ms", "5"},
+                                   {"min.compaction.lag.ms", "6"},
+                                   {"max.compaction.lag.ms", "7"},
+                                   {"min.cleanable.dirty.ratio", "0.25"}}}});
   const auto log = config->log_config_for(image, "t");
   CHECK(log.cleanup_compact);
   CHECK_FALSE(log.cleanup_delete);
   CHECK(log.compression == log::CompressionSetting::kZstd);
   CHECK(log.message_timestamp_type == log::TimestampType::kLogAppendTime);
   CHECK(log.max_message_bytes == 99);
+  CHECK(log.delete_retention_ms == 5);
+  CHECK(log.min_compaction_lag_ms == 6);
+  CHECK(log.max_compaction_lag_ms == 7);
+  CHECK(log.min_cleanable_dirty_ratio == 0.25);
+  CHECK(log.max_segment_ms() == 7);
 }
 
 TEST_CASE("the controller is told which changes are allowed") {

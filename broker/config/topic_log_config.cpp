@@ -90,6 +90,10 @@ log::LogConfig make_log_config(const ConfigLayers& layers, const ConfigMap& topi
   read.number("compression.gzip.level", config.gzip_level);
   read.number("compression.lz4.level", config.lz4_level);
   read.number("compression.zstd.level", config.zstd_level);
+  read.number("delete.retention.ms", config.delete_retention_ms);
+  read.number("min.compaction.lag.ms", config.min_compaction_lag_ms);
+  read.number("max.compaction.lag.ms", config.max_compaction_lag_ms);
+  read.number("min.cleanable.dirty.ratio", config.min_cleanable_dirty_ratio);
   const auto expiration = layers.value("producer.id.expiration.ms").value_or("86400000");
   std::from_chars(expiration.data(), expiration.data() + expiration.size(), config.producer_id_expiration_ms);
   return config;
