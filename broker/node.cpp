@@ -16,6 +16,7 @@
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
 #include "broker/drivers/group_driver.hpp"
+#include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_maintenance.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
@@ -139,6 +140,7 @@ class Node::Impl {
   std::unique_ptr<Services> services_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
+  std::unique_ptr<LogCleaner> cleaner_;
   std::vector<std::thread> threads_;
   OwnSettings own_;
   std::unique_ptr<LateListeners> advertised_;
@@ -207,6 +209,7 @@ void Node::Impl::build_services() {
   server.max_connections_per_ip = settings->max_connections_per_ip;
   server_ = std::make_unique<Server>(*services_, server);
   maintenance_ = std::make_unique<LogMaintenance>(clock_, *config_, *replicas_);
+  cleaner_ = std::make_unique<LogCleaner>(files_, clock_, random_, *config_, *replicas_);
 }
 
 Result<void> Node::Impl::bind_listeners() {
@@ -372,6 +375,7 @@ Result<void> Node::Impl::start() {
     });
   }
   maintenance_->start();
+  cleaner_->start();
   serving_ = true;
   log_info(
       "org.apache.kafka.server.BrokerLifecycleManager",
@@ -407,6 +411,7 @@ Result<void> Node::Impl::stop() {
   for (const auto& reactor : reactors_) reactor->stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();
   auto closed = logs_->shutdown(epoch);

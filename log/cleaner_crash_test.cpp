@@ -185,7 +185,11 @@ TEST_CASE_METHOD(Compacted, "the replaced files wait for file.delete.delay.ms") 
   Bytes bytes(held.slices[0].size);
   CHECK(must(held.slices[0].file->read_at(held.slices[0].position, bytes)) == bytes.size());
   CHECK(protocol::RecordBatchView(ByteView(bytes)).crc_matches());
-  must(log->apply_retention(clock.now_ms + config.file_delete_delay_ms));
+  must(log->remove_deleted_files(clock.now_ms + config.file_delete_delay_ms - 1));
+  CHECK(files_ending(".log.deleted") == 2);
+  CHECK(log->has_deleted_files());
+  must(log->remove_deleted_files(clock.now_ms + config.file_delete_delay_ms));
+  CHECK(!log->has_deleted_files());
   CHECK(files_ending(".deleted") == 0);
   CHECK(offsets() == Offsets{1});
 }

@@ -123,7 +123,7 @@ TEST_CASE_METHOD(Compacted, "a producer's last batch stays as an empty header un
   REQUIRE(log->active_producers().size() == 1);
   CHECK(log->active_producers()[0].last_sequence == 1);
   clock.now_ms += config.producer_id_expiration_ms + 1;
-  must(log->apply_retention(clock.now_ms));
+  log->expire_producers(clock.now_ms);
   put_segment(keyed_batch({{"b", "1"}}));
   clean();
   CHECK(entries().size() == 2);
@@ -140,7 +140,7 @@ TEST_CASE_METHOD(Compacted, "the last batch of a round stays, if need be empty, 
   put_segment(make_marker(ProducerId(1), 0, false), AppendOrigin::kCoordinator);
   put_segment(keyed_batch({{"b", std::nullopt}}));
   clock.now_ms += config.producer_id_expiration_ms + 1;
-  must(log->apply_retention(clock.now_ms));
+  log->expire_producers(clock.now_ms);
   clean();
   CHECK(offsets() == Offsets{0, 3});
   clock.now_ms += config.delete_retention_ms;

@@ -44,7 +44,7 @@ struct Transactions : Compacted {
   }
   void expire_producers() {
     clock.now_ms += config.producer_id_expiration_ms + 1;
-    must(log->apply_retention(clock.now_ms));
+    log->expire_producers(clock.now_ms);
   }
 };
 

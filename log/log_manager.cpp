@@ -64,6 +64,11 @@ class DirectoryLogManager final : public LogManager {
   Result<void> remove(const TopicPartition& tp) override { return take_away(tp, DirectoryState::kDelete); }
   Result<void> mark_stray(const TopicPartition& tp) override { return take_away(tp, DirectoryState::kStray); }
   void delete_expired(std::int64_t now_ms) override;
+  Result<std::shared_ptr<PartitionLog>> create_future(const TopicPartition& tp,
+                                                      const std::string& directory) override;
+  [[nodiscard]] std::shared_ptr<PartitionLog> find_future(const TopicPartition& tp) const override;
+  Result<std::shared_ptr<PartitionLog>> replace_with_future(const TopicPartition& tp) override;
+  Result<void> remove_future(const TopicPartition& tp) override;
   [[nodiscard]] Offset checkpointed_high_watermark(const TopicPartition& tp) const override;
   Result<void> checkpoint_recovery_points() override;
   Result<void> checkpoint_log_start_offsets() override;
@@ -80,9 +85,18 @@ class DirectoryLogManager final : public LogManager {
     std::string path;
     std::int64_t due_ms = 0;
   };
+  /// A -future directory found at the opening.
+  struct FoundFuture {
+    TopicPartition tp;
+    std::string name;
+    OpenLogOptions options;
+    std::size_t directory = 0;
+  };
 
   Result<void> lock_and_check(const std::string& directory);
   Result<void> load_directory(std::size_t index);
+  Result<void> load_future(FoundFuture found);
+  Result<void> give_up(const TopicPartition& tp, const Hosted& hosted, DirectoryState state);
   Result<void> take_away(const TopicPartition& tp, DirectoryState state);
   [[nodiscard]] std::size_t emptiest_directory() const;
   template <class OffsetOf>
@@ -103,6 +117,8 @@ class DirectoryLogManager final : public LogManager {
   std::mutex checkpoint_mutex_;  // one writer of checkpoint files
   mutable std::mutex mutex_;     // of what follows
   std::map<TopicPartition, Hosted> logs_;
+  std::map<TopicPartition, Hosted> futures_;
+  std::vector<FoundFuture> found_futures_;  // until load() is done
   std::vector<Doomed> doomed_;
 };
 
@@ -139,6 +155,7 @@ Result<void> DirectoryLogManager::lock_and_check(const std::string& directory) {
 Result<void> DirectoryLogManager::load() {
   for (const std::string& directory : options_.directories) TRY(lock_and_check(directory));
   for (std::size_t i = 0; i < options_.directories.size(); ++i) TRY(load_directory(i));
+  for (FoundFuture& found : std::exchange(found_futures_, {})) TRY(load_future(std::move(found)));
   return {};
 }
 
@@ -160,9 +177,10 @@ Result<void> DirectoryLogManager::load_directory(std::size_t index) {
     if (!entry.is_directory || entry.name == kMetadataDirectory) continue;
     std::string path = directory + "/" + entry.name;
     if (directory_state(entry.name) == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms()});
-    auto tp = parse_partition_directory(entry.name);
+    auto future = parse_future_directory(entry.name);
+    auto tp = future ? future : parse_partition_directory(entry.name);
     if (!tp) continue;
-    if (logs_.contains(*tp)) {
+    if (!future && logs_.contains(*tp)) {
       return fail(ErrorCode::kKafkaStorageError,
                   fmt::format("{} and {} hold the same partition: remove the stale one", path,
                               logs_[*tp].log->directory()));
@@ -175,10 +193,39 @@ Result<void> DirectoryLogManager::load_directory(std::size_t index) {
                            offset_in(log_starts, *tp),
                            offset_in(cleaned, *tp, kNoOffset),
                            clean};
+    if (future) {
+      found_futures_.push_back({*tp, entry.name, std::move(options), index});
+      continue;
+    }
     auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
     TRY(log->open(options));
     logs_[*tp] = {std::move(log), index};
   }
+  return {};
+}
+
+/// A move goes on where its partition is in another directory. Without any current log the swap had begun:
+/// the future one was whole.
+Result<void> DirectoryLogManager::load_future(FoundFuture found) {
+  const std::string& parent = options_.directories[found.directory];
+  auto current = logs_.find(found.tp);
+  bool is_second = futures_.contains(found.tp);
+  if (is_second || (current != logs_.end() && current->second.directory == found.directory)) {
+    log_warn("log.LogManager", "{} moves nothing any more and is removed", found.options.directory);
+    doomed_.push_back({found.options.directory, clock_.wall_ms()});
+    return {};
+  }
+  if (current == logs_.end()) {
+    std::string path = parent + "/" + to_string(found.tp);
+    log_warn("log.LogManager", "{} takes the place of a log whose move to it was interrupted at its end",
+             found.options.directory);
+    TRY(files_.rename(found.options.directory, path));
+    TRY(files_.sync_directory(parent));
+    found.options.directory = path;
+  }
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, found.options);
+  TRY(log->open(found.options));
+  (current == logs_.end() ? logs_ : futures_)[found.tp] = {std::move(log), found.directory};
   return {};
 }
 
@@ -234,20 +281,102 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
   return log;
 }
 
+/// Renames a log's directory away. Requires mutex_.
+Result<void> DirectoryLogManager::give_up(const TopicPartition& tp, const Hosted& hosted,
+                                          DirectoryState state) {
+  const std::string& parent = options_.directories[hosted.directory];
+  std::string path = parent + "/" + renamed_directory(tp, Uuid::random(random_), state);
+  std::int64_t delay_ms = hosted.log->config().file_delete_delay_ms;
+  hosted.log->mark_removed();
+  TRY(files_.rename(hosted.log->directory(), path));
+  TRY(files_.sync_directory(parent));
+  if (state == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms() + delay_ms});
+  return {};
+}
+
 Result<void> DirectoryLogManager::take_away(const TopicPartition& tp, DirectoryState state) {
+  TRY(remove_future(tp));
   std::lock_guard lock(mutex_);
   auto found = logs_.find(tp);
   if (found == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
-  PartitionLogImpl& log = *found->second.log;
-  const std::string& parent = options_.directories[found->second.directory];
-  std::string path = parent + "/" + renamed_directory(tp, Uuid::random(random_), state);
-  std::int64_t delay_ms = log.config().file_delete_delay_ms;
-  log.mark_removed();
-  TRY(files_.rename(log.directory(), path));
-  TRY(files_.sync_directory(parent));
-  if (state == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms() + delay_ms});
+  TRY(give_up(tp, found->second, state));
   logs_.erase(found);
   high_watermarks_.erase(tp);
+  return {};
+}
+
+Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const TopicPartition& tp,
+                                                                         const std::string& directory) {
+  std::lock_guard lock(mutex_);
+  auto current = logs_.find(tp);
+  if (current == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
+  auto found = std::ranges::find(options_.directories, directory);
+  if (found == options_.directories.end())
+    return fail(ErrorCode::kLogDirNotFound, directory + " is not one of log.dirs");
+  auto index = static_cast<std::size_t>(found - options_.directories.begin());
+  if (index == current->second.directory)
+    return fail(ErrorCode::kInvalidRequest, to_string(tp) + " is in " + directory + " already");
+  if (auto known = futures_.find(tp); known != futures_.end()) {
+    if (known->second.directory == index) return known->second.log;
+    TRY(give_up(tp, known->second, DirectoryState::kDelete));
+    futures_.erase(known);
+  }
+  const PartitionLogImpl& source = *current->second.log;
+  std::string name = renamed_directory(tp, Uuid::random(random_), DirectoryState::kFuture);
+  Offset start = source.log_start_offset();
+  OpenLogOptions options{
+      directory + "/" + name, tp, source.topic_id(), source.config(), start, start, kNoOffset, true};
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+  TRY(log->open(options));
+  futures_[tp] = {log, index};
+  return log;
+}
+
+std::shared_ptr<PartitionLog> DirectoryLogManager::find_future(const TopicPartition& tp) const {
+  std::lock_guard lock(mutex_);
+  auto found = futures_.find(tp);
+  return found == futures_.end() ? nullptr : found->second.log;
+}
+
+/// The current log goes before the future one has its name: a crash between leaves only the future one, which
+/// load_future() takes for what it is.
+Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::replace_with_future(const TopicPartition& tp) {
+  std::lock_guard lock(mutex_);
+  auto current = logs_.find(tp);
+  auto future = futures_.find(tp);
+  if (current == logs_.end() || future == futures_.end())
+    return fail(ErrorCode::kUnknownTopicOrPartition, "no future log of " + to_string(tp));
+  PartitionLogImpl& old = *current->second.log;
+  PartitionLogImpl& copy = *future->second.log;
+  if (copy.log_end_offset() != old.log_end_offset())
+    return fail(ErrorCode::kInvalidRequest, "the future log of " + to_string(tp) + " has not caught up");
+  const std::string& parent = options_.directories[future->second.directory];
+  OpenLogOptions options{parent + "/" + to_string(tp),
+                         tp,
+                         old.topic_id(),
+                         old.config(),
+                         copy.log_end_offset(),
+                         std::max(old.log_start_offset(), copy.log_start_offset()),
+                         old.cleaned_to(),
+                         true};
+  TRY(copy.close());
+  TRY(give_up(tp, current->second, DirectoryState::kDelete));
+  TRY(files_.rename(copy.directory(), options.directory));
+  TRY(files_.sync_directory(parent));
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+  TRY(log->open(options));
+  log->set_high_watermark(old.high_watermark());
+  current->second = {log, future->second.directory};
+  futures_.erase(future);
+  return log;
+}
+
+Result<void> DirectoryLogManager::remove_future(const TopicPartition& tp) {
+  std::lock_guard lock(mutex_);
+  auto found = futures_.find(tp);
+  if (found == futures_.end()) return {};
+  TRY(give_up(tp, found->second, DirectoryState::kDelete));
+  futures_.erase(found);
   return {};
 }
 
@@ -279,9 +408,11 @@ Result<void> DirectoryLogManager::checkpoint(std::string_view file, OffsetOf off
   std::vector<OffsetCheckpoint> checkpoints(options_.directories.size());
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [tp, hosted] : logs_) {
-      std::optional<Offset> offset = offset_of(*hosted.log);
-      if (offset) checkpoints[hosted.directory].emplace(tp, *offset);
+    for (const auto* hosts : {&logs_, &futures_}) {
+      for (const auto& [tp, hosted] : *hosts) {
+        std::optional<Offset> offset = offset_of(*hosted.log);
+        if (offset) checkpoints[hosted.directory].emplace(tp, *offset);
+      }
     }
   }
   for (std::size_t i = 0; i < checkpoints.size(); ++i)
@@ -318,12 +449,14 @@ Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
   std::optional<Error> first_error;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& [tp, hosted] : logs_) {
-      bool was_online = !hosted.log->is_offline();
-      auto closed = hosted.log->close();
-      if (was_online && closed) continue;
-      is_whole[hosted.directory] = false;
-      if (!closed && !first_error) first_error = closed.error();
+    for (const auto* hosts : {&logs_, &futures_}) {
+      for (const auto& [tp, hosted] : *hosts) {
+        bool was_online = !hosted.log->is_offline();
+        auto closed = hosted.log->close();
+        if (was_online && closed) continue;
+        is_whole[hosted.directory] = false;
+        if (!closed && !first_error) first_error = closed.error();
+      }
     }
   }
   TRY(checkpoint_recovery_points());

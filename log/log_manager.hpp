@@ -80,6 +80,20 @@ class LogManager {
   virtual Result<void> mark_stray(const TopicPartition& tp) = 0;
   virtual void delete_expired(std::int64_t now_ms) = 0;
 
+  // Future replicas: a partition's log moves to another directory (KIP-113). The future one is filled by
+  // append_as_follower() and takes the place of the current one once it ends where that does.
+  /// A new one in `directory` that begins at the current log's start, or the one that is there.
+  /// LOG_DIR_NOT_FOUND for an unknown directory, UNKNOWN_TOPIC_OR_PARTITION without a current log.
+  virtual Result<std::shared_ptr<PartitionLog>> create_future(const TopicPartition& tp,
+                                                              const std::string& directory) = 0;
+  /// Null without one.
+  [[nodiscard]] virtual std::shared_ptr<PartitionLog> find_future(const TopicPartition& tp) const = 0;
+  /// The future log as the current one; the old one's directory is renamed to `...-delete` and its holders'
+  /// calls fail. INVALID_REQUEST when it has not caught up. Requires the current log's partition mutex.
+  virtual Result<std::shared_ptr<PartitionLog>> replace_with_future(const TopicPartition& tp) = 0;
+  /// Gives the move up. Fine without one.
+  virtual Result<void> remove_future(const TopicPartition& tp) = 0;
+
   /// High watermark found in replication-offset-checkpoint at open; 0 when absent.
   [[nodiscard]] virtual Offset checkpointed_high_watermark(const TopicPartition& tp) const = 0;
   // Checkpoints: written whole, atomically, one file a directory.

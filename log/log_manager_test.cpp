@@ -127,6 +127,114 @@ TEST_CASE_METHOD(ManagerFixture, "a directory in use is refused until its user i
   must(other.try_open());
 }
 
+/// What a replica fetcher does within one node.
+void copy_to_future(PartitionLog& from, PartitionLog& to, std::uint64_t max_bytes) {
+  while (to.log_end_offset() < from.log_end_offset())
+    must(to.append_as_follower(read_bytes(from, to.log_end_offset().value(), max_bytes)));
+}
+
+TEST_CASE_METHOD(ManagerFixture, "a partition moves to another directory by its future log") {
+  must(try_open());
+  const TopicPartition tp{"t", PartitionIndex(0)};
+  auto log = must(manager->create(tp, TopicId(Uuid::of_low(700)), {}));
+  std::size_t from = log->directory().starts_with(directories[0]) ? 0 : 1;
+  for (int i = 0; i < 5; ++i) must(append(*log, make_produced(ProducerId(4), 0, i), i));
+  log->set_high_watermark(Offset(5));
+  must(log->delete_records_before(Offset(2)));
+  CHECK(manager->create_future(tp, "/elsewhere").error().code == ErrorCode::kLogDirNotFound);
+  CHECK(manager->create_future(tp, directories[from]).error().code == ErrorCode::kInvalidRequest);
+  auto future = must(manager->create_future(tp, directories[1 - from]));
+  CHECK(must(manager->create_future(tp, directories[1 - from])) == future);
+  CHECK(manager->find_future(tp) == future);
+  CHECK(manager->find(tp) == log);
+  CHECK(future->log_start_offset() == Offset(2));
+  CHECK(directory_state(future->directory().substr(directories[0].size() + 1)) == DirectoryState::kFuture);
+  CHECK(manager->replace_with_future(tp).error().code == ErrorCode::kInvalidRequest);
+
+  SECTION("it is found again after a restart, stopped well or not, and goes on") {
+    copy_to_future(*log, *future, 1);
+    if (GENERATE(true, false)) must(manager->shutdown(1));
+    log.reset();
+    future.reset();
+    manager.reset();
+    must(try_open());
+    log = manager->find(tp);
+    future = manager->find_future(tp);
+    REQUIRE(future != nullptr);
+    log->set_high_watermark(Offset(5));
+  }
+  copy_to_future(*log, *future, 1);
+  auto moved = must(manager->replace_with_future(tp));
+  CHECK(manager->find(tp) == moved);
+  CHECK(manager->find_future(tp) == nullptr);
+  CHECK(moved->directory() == directories[1 - from] + "/t-0");
+  CHECK(moved->topic_id() == TopicId(Uuid::of_low(700)));
+  CHECK(moved->log_start_offset() == Offset(2));
+  CHECK(moved->high_watermark() == Offset(5));
+  CHECK(base_offsets(*moved, 2) == std::vector<std::int64_t>{2, 3, 4});
+  CHECK(moved->latest_epoch() == LeaderEpoch(4));
+  CHECK(moved->epoch_of(Offset(3)) == LeaderEpoch(3));
+  REQUIRE(moved->active_producers().size() == 1);
+  CHECK(moved->active_producers()[0].last_sequence == 4);
+  CHECK(append(*log, make_batch()).error().error.code == ErrorCode::kKafkaStorageError);
+  CHECK(must(append(*moved, make_produced(ProducerId(4), 0, 5), 4)).base_offset == Offset(5));
+  CHECK(!must(files.exists(directories[from] + "/t-0")));
+  manager->delete_expired(clock.now_ms + moved->config().file_delete_delay_ms);
+  must(manager->shutdown(2));
+  must(try_open());
+  CHECK(manager->find(tp)->log_end_offset() == Offset(6));
+}
+
+TEST_CASE_METHOD(ManagerFixture, "a move that is given up, or whose topic is deleted, leaves nothing") {
+  must(try_open());
+  const TopicPartition tp{"t", PartitionIndex(0)};
+  auto log = must(manager->create(tp, TopicId(Uuid::of_low(700)), {}));
+  std::size_t from = log->directory().starts_with(directories[0]) ? 0 : 1;
+  auto future = must(manager->create_future(tp, directories[1 - from]));
+  must(manager->remove_future(tp));
+  must(manager->remove_future(tp));
+  CHECK(manager->find_future(tp) == nullptr);
+  future = must(manager->create_future(tp, directories[1 - from]));
+  must(manager->remove(tp));
+  CHECK(manager->find_future(tp) == nullptr);
+  CHECK(future->append_as_follower(make_batch()).error().code == ErrorCode::kKafkaStorageError);
+  manager->delete_expired(clock.now_ms + log->config().file_delete_delay_ms);
+  for (const std::string& directory : directories)
+    for (const auto& entry : must(files.list(directory))) CHECK(!entry.is_directory);
+}
+
+TEST_CASE_METHOD(ManagerFixture, "a crash at the end of a move leaves the partition in one directory") {
+  must(try_open());
+  const TopicPartition tp{"t", PartitionIndex(0)};
+  auto log = must(manager->create(tp, TopicId(Uuid::of_low(700)), {}));
+  std::size_t from = log->directory().starts_with(directories[0]) ? 0 : 1;
+  for (int i = 0; i < 3; ++i) must(append(*log, make_batch()));
+  auto future = must(manager->create_future(tp, directories[1 - from]));
+  copy_to_future(*log, *future, 1000);
+  std::string old_path = log->directory();
+  must(manager->shutdown(1));
+  log.reset();
+  future.reset();
+  manager.reset();
+  SECTION("the old log was renamed away and the new one has not its name yet") {
+    Uuid id = Uuid::of_low(12345);
+    must(
+        files.rename(old_path, directories[from] + "/" + renamed_directory(tp, id, DirectoryState::kDelete)));
+    must(try_open());
+    CHECK(manager->find(tp)->directory() == directories[1 - from] + "/t-0");
+  }
+  SECTION("a future log beside its own current one moves nothing") {
+    std::string name = renamed_directory(tp, Uuid::of_low(12345), DirectoryState::kFuture);
+    must(files.create_directories(directories[from] + "/" + name));
+    must(try_open());
+    CHECK(manager->find(tp)->directory() == old_path);
+    CHECK(manager->find_future(tp) != nullptr);
+    manager->delete_expired(clock.now_ms);
+    CHECK(!must(files.exists(directories[from] + "/" + name)));
+  }
+  CHECK(manager->find(tp)->log_end_offset() == Offset(3));
+}
+
 TEST_CASE_METHOD(ManagerFixture, "meta.properties is read as Java writes it") {
   std::string path = directories[0] + "/meta.properties";
   must(files.write_file_atomically(

@@ -161,7 +161,7 @@ TEST_CASE_METHOD(Maintenance,
   CHECK(files_ending(".log.deleted") == 2);
   config.retention_ms = -1;
   log->set_config(config);
-  must(log->apply_retention(clock.now_ms + config.file_delete_delay_ms));
+  must(log->remove_deleted_files(clock.now_ms + config.file_delete_delay_ms));
   CHECK(files_ending(".deleted") == 0);
   open(true, 7);
   CHECK(log->log_start_offset() == Offset(7));

@@ -65,6 +65,11 @@ std::optional<TopicPartition> parse_partition_directory(std::string_view name) {
   return TopicPartition{std::string(name.substr(0, dash)), PartitionIndex(*partition)};
 }
 
+std::optional<TopicPartition> parse_future_directory(std::string_view name) {
+  if (directory_state(name) != DirectoryState::kFuture) return std::nullopt;
+  return parse_partition_directory(name.substr(0, name.size() - kFutureEnd.size() - 33));
+}
+
 DirectoryState directory_state(std::string_view name) {
   // A topic may itself end in "-delete": the renamed forms also carry a dot and 32 hex digits.
   auto renamed = [&](std::string_view end) {
@@ -80,8 +85,11 @@ DirectoryState directory_state(std::string_view name) {
 }
 
 std::string renamed_directory(const TopicPartition& tp, const Uuid& id, DirectoryState state) {
-  std::string end = fmt::format("-{}.{}{}", tp.partition.value(), hex(id),
-                                state == DirectoryState::kDelete ? kDeleteEnd : kStrayEnd);
+  std::string_view kind = state == DirectoryState::kDelete   ? kDeleteEnd
+                          : state == DirectoryState::kFuture ? kFutureEnd
+                                                             : kStrayEnd;
+  std::string end = fmt::format("-{}.{}{}", tp.partition.value(), hex(id), kind);
+  if (state == DirectoryState::kFuture) return tp.topic + end;
   return tp.topic.substr(0, kLongestName - end.size()) + end;
 }
 

@@ -32,7 +32,9 @@ std::optional<TopicPartition> parse_partition_directory(std::string_view name);
 enum class DirectoryState { kLive, kDelete, kFuture, kStray };
 /// What the end of a directory's name says it is.
 DirectoryState directory_state(std::string_view name);
-/// "topic-3.<hex>-delete", cut in the topic to 255 bytes. Requires kDelete or kStray.
+/// "topic-3" of "topic-3.<hex>-future"; nothing for other names.
+std::optional<TopicPartition> parse_future_directory(std::string_view name);
+/// "topic-3.<hex>-delete", cut in the topic to 255 bytes but for kFuture. Requires another state than kLive.
 std::string renamed_directory(const TopicPartition& tp, const Uuid& id, DirectoryState state);
 
 /// The topic id in `directory`/partition.metadata; nothing when there is no such file, or one that a crash

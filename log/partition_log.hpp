@@ -62,6 +62,8 @@ struct LogConfig {
   std::int64_t min_compaction_lag_ms = 0;
   std::int64_t max_compaction_lag_ms = INT64_MAX;
   double min_cleanable_dirty_ratio = 0.5;
+  /// transaction.partition.verification.enable: a transactional batch that opens a transaction needs a guard.
+  bool verifies_transactions = false;
 
   /// When the active segment is closed at the latest: what is active is not compacted.
   [[nodiscard]] std::int64_t max_segment_ms() const {
@@ -101,11 +103,31 @@ struct AppendResult {
   bool duplicate = false;  // one of the last five batches of its producer, answered with its first offset
 };
 
+/// Stands for one question to a transaction coordinator: whether the partition is part of a producer's
+/// transaction. The append that it was asked for presents it; an end marker that comes between makes it void
+/// (KIP-890). Without an id: nothing is to be asked, since the transaction is open here.
+struct VerificationGuard {
+  std::uint64_t id = 0;
+  [[nodiscard]] bool is_needed() const { return id != 0; }
+  bool operator==(const VerificationGuard&) const = default;
+};
+
+struct VerificationRequest {
+  ProducerId producer_id;
+  ProducerEpoch epoch;
+  std::int32_t base_sequence = -1;
+  bool supports_epoch_bump = false;  // transaction.version 2
+};
+
 struct AppendOptions {
   AppendOrigin origin = AppendOrigin::kClient;
   LeaderEpoch leader_epoch;
   /// Produce request version; below 7 zstd is refused (76).
   std::int16_t produce_version = INT16_MAX;
+  /// What begin_verification() gave, once the coordinator said yes.
+  VerificationGuard guard = {};
+  /// Of an end marker: from 2 on its epoch is above that of the transaction's batches.
+  std::int16_t transaction_version = 0;
 };
 
 /// Where fetched bytes lie. `size` bytes of `file` from `position`, whole batches but perhaps the last one
@@ -208,6 +230,9 @@ class PartitionLog : public CleanableLog {
   virtual Result<void> assign_epoch_start(LeaderEpoch epoch, Offset start) = 0;
 
   [[nodiscard]] virtual std::vector<ActiveProducer> active_producers() const = 0;
+  /// Before a transactional append: a guard to present with it, or none where the producer's transaction is
+  /// open. Retries that come before the append get the same.
+  virtual VerificationGuard begin_verification(const VerificationRequest& request) = 0;
 
   // Maintenance.
   /// Removes records from `offset` on.
@@ -221,9 +246,14 @@ class PartitionLog : public CleanableLog {
   /// Data, then indexes' metadata; moves the recovery point to the log end at the call.
   virtual Result<void> sync() = 0;
   /// Deletes segments past retention (the active one is rolled first when it is past it too) and below the
-  /// log start, removes files that were deleted file.delete.delay.ms ago, expires producers. Returns the
-  /// number of segments deleted.
+  /// log start. Returns the number of segments deleted. While the log is cleaned nothing is.
   virtual Result<int> apply_retention(std::int64_t now_ms) = 0;
+  /// Whether files of deleted segments wait for remove_deleted_files(). From any thread.
+  [[nodiscard]] virtual bool has_deleted_files() const = 0;
+  /// Removes those that were deleted file.delete.delay.ms ago.
+  virtual Result<void> remove_deleted_files(std::int64_t now_ms) = 0;
+  /// Forgets producers that were silent for producer.id.expiration.ms.
+  virtual void expire_producers(std::int64_t now_ms) = 0;
   [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
   [[nodiscard]] virtual std::size_t segment_count() const = 0;
   /// Writes what a clean stop writes: producer snapshot, trimmed indexes, synced data; then closes the files.

@@ -39,7 +39,7 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
     return fail(ErrorCode::kRecordListTooLarge);
   protocol::set_base_offset(validated->bytes, log_end_offset());
   protocol::set_leader_epoch(validated->bytes, options.leader_epoch);
-  TRY(producers_.check(batch, log_end_offset(), options.origin));
+  TRY(producers_.check(batch, log_end_offset(), options));
   AppendResult result = TRY(append_entries(validated->bytes, options.origin));
   if (config_.message_timestamp_type == TimestampType::kLogAppendTime)
     result.log_append_time_ms = context.now_ms;
@@ -59,18 +59,18 @@ Result<AppendResult> PartitionLogImpl::append_trusted(MutableByteView batches, c
     if (stamps) protocol::set_max_timestamp(bytes, protocol::TimestampType::kLogAppendTime, now_ms);
     next = RecordBatchView(bytes).next_offset();
   }
-  TRY(check_entries(batches, options.origin));
+  TRY(check_entries(batches, options));
   AppendResult result = TRY(append_entries(batches, options.origin));
   if (stamps) result.log_append_time_ms = now_ms;
   return result;
 }
 
 /// Producer ids, epochs and coordinator epochs of batches that a coordinator appends.
-Result<void> PartitionLogImpl::check_entries(ByteView bytes, AppendOrigin origin) {
-  if (origin != AppendOrigin::kCoordinator) return {};
+Result<void> PartitionLogImpl::check_entries(ByteView bytes, const AppendOptions& options) {
+  if (options.origin != AppendOrigin::kCoordinator) return {};
   protocol::BatchCursor cursor(bytes);
   while (auto entry = TRY(cursor.next()))
-    TRY(producers_.check(entry->batch(), entry->batch().base_offset(), origin));
+    TRY(producers_.check(entry->batch(), entry->batch().base_offset(), options));
   return {};
 }
 

@@ -75,6 +75,9 @@ class PartitionLogImpl final : public PartitionLog {
   }
   Result<void> assign_epoch_start(LeaderEpoch epoch, Offset start) override;
   [[nodiscard]] std::vector<ActiveProducer> active_producers() const override { return producers_.active(); }
+  VerificationGuard begin_verification(const VerificationRequest& request) override {
+    return producers_.begin_verification(request, clock_.wall_ms());
+  }
 
   Result<void> truncate_to(Offset offset) override;
   Result<void> truncate_fully_and_start_at(Offset offset) override;
@@ -82,6 +85,9 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> roll() override;
   Result<void> sync() override;
   Result<int> apply_retention(std::int64_t now_ms) override;
+  [[nodiscard]] bool has_deleted_files() const override { return has_deleted_; }
+  Result<void> remove_deleted_files(std::int64_t now_ms) override;
+  void expire_producers(std::int64_t now_ms) override { producers_.expire(now_ms); }
   [[nodiscard]] std::uint64_t size_bytes() const override;
   [[nodiscard]] std::size_t segment_count() const override { return segments_.size(); }
   Result<void> close() override;
@@ -120,7 +126,7 @@ class PartitionLogImpl final : public PartitionLog {
 
   // append
   Result<AppendResult> append_entries(ByteView bytes, AppendOrigin origin);
-  Result<void> check_entries(ByteView bytes, AppendOrigin origin);
+  Result<void> check_entries(ByteView bytes, const AppendOptions& options);
   Result<bool> maybe_roll(std::uint64_t bytes);
   Result<void> replay(const protocol::RecordBatchView& batch, Segment& segment);
   std::expected<AppendResult, AppendError> append_produce(MutableByteView batches,
@@ -143,7 +149,6 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> add_segment(Offset base);
   Result<void> delete_segment(Segments::iterator segment, std::int64_t now_ms, bool with_snapshot = true);
   Result<int> delete_oldest(std::int64_t now_ms, const std::function<bool(Segment&, Offset next)>& is_due);
-  Result<void> remove_due(std::int64_t now_ms);
   Result<void> move_log_start(Offset offset);
   Result<void> write_snapshot();
   Result<void> truncate_locked(Offset offset);
@@ -201,6 +206,7 @@ class PartitionLogImpl final : public PartitionLog {
   ProducerState producers_;
   Offset snapshot_offset_ = kNoOffset;  // of the latest snapshot taken or loaded
   std::deque<Deleted> deleted_;
+  std::atomic<bool> has_deleted_ = false;
   std::vector<EntryInfo> entries_;  // of the append under way; kept for its memory
 };
 

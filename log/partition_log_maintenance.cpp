@@ -19,7 +19,9 @@ PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const 
       config_(options.config),
       side_files_wait_(options.is_always_recovered),
       epochs_(files, options.directory + "/leader-epoch-checkpoint"),
-      producers_(to_string(options.topic_partition), options.config.producer_id_expiration_ms) {}
+      producers_(to_string(options.topic_partition), options.config.producer_id_expiration_ms) {
+  producers_.set_verification(options.config.verifies_transactions);
+}
 
 Result<void> PartitionLogImpl::check_open() const {
   if (state_ == State::kOpen) return {};
@@ -42,6 +44,7 @@ void PartitionLogImpl::set_config(const LogConfig& config) {
   if (!config.cleanup_compact) abort_cleaning();
   config_ = config;
   producers_.set_expiration(config.producer_id_expiration_ms);
+  producers_.set_verification(config.verifies_transactions);
   for (auto& [base, segment] : segments_) segment->set_config(config);
 }
 
@@ -224,6 +227,7 @@ Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::i
   std::string renamed = snapshot + std::string(kDeletedSuffix);
   if (with_snapshot && TRY(files_.exists(snapshot))) TRY(files_.rename(snapshot, renamed));
   deleted_.push_back({now_ms + config_.file_delete_delay_ms, std::move(gone), renamed});
+  has_deleted_ = true;
   return {};
 }
 
@@ -248,18 +252,19 @@ Result<int> PartitionLogImpl::delete_oldest(std::int64_t now_ms,
   return count;
 }
 
-Result<void> PartitionLogImpl::remove_due(std::int64_t now_ms) {
+Result<void> PartitionLogImpl::remove_deleted_files(std::int64_t now_ms) {
+  TRY(check_open());
   while (!deleted_.empty() && deleted_.front().due_ms <= now_ms) {
-    TRY(deleted_.front().segment->remove_files());
-    TRY(files_.remove(deleted_.front().snapshot));
+    TRY(noted(deleted_.front().segment->remove_files()));
+    TRY(noted(files_.remove(deleted_.front().snapshot)));
     deleted_.pop_front();
   }
+  has_deleted_ = !deleted_.empty();
   return {};
 }
 
 Result<int> PartitionLogImpl::apply_retention(std::int64_t now_ms) {
   TRY(check_open());
-  producers_.expire(now_ms);
   int count = 0;
   if (config_.cleanup_delete && config_.retention_ms >= 0) {
     auto too_old = [&](Segment& segment, Offset) {
@@ -279,7 +284,6 @@ Result<int> PartitionLogImpl::apply_retention(std::int64_t now_ms) {
   }
   auto below_start = [this](Segment&, Offset next) { return next <= log_start_offset(); };
   count += TRY(noted(delete_oldest(now_ms, below_start)));
-  TRY(noted(remove_due(now_ms)));
   return count;
 }
 

@@ -212,9 +212,9 @@ TEST_CASE_METHOD(Produce,
   open();
   must(append(*log, make_produced(ProducerId(1), 0, 0)));
   must(append(*log, make_produced(ProducerId(2), 0, 0, 1, true)));
-  must(log->apply_retention(clock.now_ms + 999));
+  log->expire_producers(clock.now_ms + 999);
   CHECK(log->active_producers().size() == 2);
-  must(log->apply_retention(clock.now_ms + 1000));
+  log->expire_producers(clock.now_ms + 1000);
   REQUIRE(log->active_producers().size() == 1);
   CHECK(log->active_producers()[0].id == ProducerId(2));
 }

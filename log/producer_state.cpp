@@ -62,6 +62,7 @@ void ProducerState::clear() {
   producers_.clear();
   ongoing_.clear();
   unreplicated_.clear();
+  verifications_.clear();
 }
 
 std::optional<ProducedBatch> ProducerState::find_duplicate(const RecordBatchHeader& batch) const {
@@ -110,21 +111,81 @@ Result<void> ProducerState::check_marker(const Entry& entry, const RecordBatchVi
                   entry.coordinator_epoch));
 }
 
-Result<void> ProducerState::check(const RecordBatchView& batch, Offset offset, AppendOrigin origin) const {
+bool ProducerState::has_open_transaction(ProducerId id, ProducerEpoch epoch) const {
+  auto found = producers_.find(id);
+  return found != producers_.end() && found->second.transaction_start != kNoOffset &&
+         found->second.epoch == epoch;
+}
+
+VerificationGuard ProducerState::begin_verification(const VerificationRequest& request, std::int64_t now_ms) {
+  if (has_open_transaction(request.producer_id, request.epoch)) return {};
+  auto [found, is_new] = verifications_.try_emplace(request.producer_id);
+  Verification& verification = found->second;
+  if (is_new) {
+    verification = {
+        {++last_guard_}, now_ms, request.epoch, request.base_sequence, request.supports_epoch_bump};
+  } else if (request.epoch > verification.epoch) {
+    verification.epoch = request.epoch;
+    verification.lowest_sequence = request.base_sequence;
+  } else if (request.epoch == verification.epoch) {
+    verification.lowest_sequence = std::min(verification.lowest_sequence, request.base_sequence);
+  }
+  return verification.guard;
+}
+
+Result<void> ProducerState::check_verification(const RecordBatchHeader& batch, Offset offset,
+                                               const AppendOptions& options) const {
+  auto found = verifications_.find(batch.producer_id());
+  bool is_open = has_open_transaction(batch.producer_id(), batch.producer_epoch());
+  if (verifies_ && batch.is_transactional() && !batch.is_control() && !is_open) {
+    bool is_verified =
+        options.guard.is_needed() && found != verifications_.end() && found->second.guard == options.guard;
+    if (!is_verified) {
+      return fail(ErrorCode::kInvalidTxnState,
+                  fmt::format("The transaction of producer {} in partition {} was not verified before the "
+                              "write at offset {}",
+                              batch.producer_id().value(), partition_, offset.value()));
+    }
+  }
+  if (found == verifications_.end() || options.origin != AppendOrigin::kClient || batch.is_control())
+    return {};
+  const Verification& verification = found->second;
+  bool is_unknown = !producers_.contains(batch.producer_id());
+  bool must_be_first = verification.supports_epoch_bump && is_unknown && batch.base_sequence() != 0;
+  if (!must_be_first && batch.base_sequence() <= verification.lowest_sequence) return {};
+  return fail(ErrorCode::kOutOfOrderSequenceNumber,
+              fmt::format("Out of order sequence number for producer {} at offset {} in partition {}: {} "
+                          "(incoming seq. number), {} (earliest seen sequence)",
+                          batch.producer_id().value(), offset.value(), partition_, batch.base_sequence(),
+                          must_be_first ? 0 : verification.lowest_sequence));
+}
+
+/// Markers of transaction.version 2 end a transaction with an epoch above its own; a second one with the same
+/// is a retry when there is nothing left to end.
+Result<void> ProducerState::check_epoch(const Entry& entry, const RecordBatchHeader& batch, Offset offset,
+                                        std::int16_t transaction_version) const {
+  ProducerEpoch epoch = batch.producer_epoch();
+  if (epoch > entry.epoch) return {};
+  bool must_be_above = batch.is_control() && transaction_version >= 2;
+  if (epoch == entry.epoch && (!must_be_above || entry.transaction_start == kNoOffset)) return {};
+  return fail(
+      ErrorCode::kInvalidProducerEpoch,
+      fmt::format("Epoch of producer {} at offset {} in {} is {}, which is smaller than the last seen "
+                  "epoch {}",
+                  batch.producer_id().value(), offset.value(), partition_, epoch.value(),
+                  entry.epoch.value() + (must_be_above ? 1 : 0)));
+}
+
+Result<void> ProducerState::check(const RecordBatchView& batch, Offset offset,
+                                  const AppendOptions& options) const {
   if (!batch.has_producer_id()) return {};
+  TRY(check_verification(batch, offset, options));
   auto found = producers_.find(batch.producer_id());
   if (found == producers_.end()) return {};
   const Entry& entry = found->second;
-  if (batch.producer_epoch() < entry.epoch) {
-    return fail(
-        ErrorCode::kInvalidProducerEpoch,
-        fmt::format("Epoch of producer {} at offset {} in {} is {}, which is smaller than the last seen "
-                    "epoch {}",
-                    batch.producer_id().value(), offset.value(), partition_, batch.producer_epoch().value(),
-                    entry.epoch.value()));
-  }
+  TRY(check_epoch(entry, batch, offset, options.transaction_version));
   if (batch.is_control()) return check_marker(entry, batch, offset);
-  if (origin == AppendOrigin::kClient) TRY(check_sequence(entry, batch, offset));
+  if (options.origin == AppendOrigin::kClient) TRY(check_sequence(entry, batch, offset));
   if (entry.transaction_start != kNoOffset && !batch.is_transactional()) {
     return fail(ErrorCode::kInvalidTxnState,
                 fmt::format("Expected transactional write from producer {} at offset {} in partition {}",
@@ -138,6 +199,7 @@ Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBat
   if (batch.is_control()) {
     auto marker = TRY(read_transaction_marker(batch));
     if (!marker) return std::nullopt;
+    verifications_.erase(batch.producer_id());
     Entry& entry = producers_[batch.producer_id()];
     entry.set_epoch(batch.producer_epoch());
     entry.coordinator_epoch = std::max(entry.coordinator_epoch, marker->coordinator_epoch);
@@ -148,6 +210,7 @@ Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBat
     entry.transaction_start = kNoOffset;
     return completed;
   }
+  if (batch.is_transactional()) verifications_.erase(batch.producer_id());
   Entry& entry = producers_[batch.producer_id()];
   entry.set_epoch(batch.producer_epoch());
   entry.add({batch.last_sequence(), batch.last_offset(), batch.last_offset_delta(), batch.max_timestamp()});
@@ -188,6 +251,8 @@ std::optional<Offset> ProducerState::first_unstable_offset() const {
 
 void ProducerState::expire(std::int64_t now_ms) {
   std::erase_if(producers_, [&](const auto& entry) { return is_expired(entry.second, now_ms); });
+  std::erase_if(verifications_,
+                [&](const auto& entry) { return now_ms - entry.second.began_ms >= expiration_ms_; });
 }
 
 Bytes ProducerState::encode() const {

@@ -59,13 +59,18 @@ class ProducerState {
       : partition_(std::move(partition)), expiration_ms_(expiration_ms) {}
 
   void set_expiration(std::int64_t expiration_ms) { expiration_ms_ = expiration_ms; }
+  /// Whether a batch that opens a transaction needs a guard.
+  void set_verification(bool verifies) { verifies_ = verifies; }
   [[nodiscard]] bool empty() const { return producers_.empty(); }
   void clear();
 
   /// The remembered batch with the same sequences and epoch.
   [[nodiscard]] std::optional<ProducedBatch> find_duplicate(const protocol::RecordBatchHeader& batch) const;
+  /// A guard for the append that is asked for, or none where the producer's transaction is open.
+  VerificationGuard begin_verification(const VerificationRequest& request, std::int64_t now_ms);
   /// Whether `batch` may be appended at `offset`; changes nothing. Sequences are checked for a client only.
-  Result<void> check(const protocol::RecordBatchView& batch, Offset offset, AppendOrigin origin) const;
+  Result<void> check(const protocol::RecordBatchView& batch, Offset offset,
+                     const AppendOptions& options) const;
   /// Takes a batch in that was appended (base offset set). A marker completes its producer's transaction: the
   /// caller notes it in the transaction index and then calls complete().
   Result<std::optional<CompletedTransaction>> apply(const protocol::RecordBatchView& batch);
@@ -79,7 +84,8 @@ class ProducerState {
   /// First offset of the earliest transaction that is open or completed above the high watermark.
   [[nodiscard]] std::optional<Offset> first_unstable_offset() const;
 
-  /// Drops producers without an open transaction that were silent for the expiration time.
+  /// Drops producers without an open transaction that were silent for the expiration time, and verifications
+  /// that no append followed.
   void expire(std::int64_t now_ms);
 
   [[nodiscard]] Bytes encode() const;
@@ -106,6 +112,20 @@ class ProducerState {
     void add(const ProducedBatch& batch);
   };
 
+  /// A question to a transaction coordinator that no append followed yet.
+  struct Verification {
+    VerificationGuard guard;
+    std::int64_t began_ms = 0;
+    ProducerEpoch epoch;
+    std::int32_t lowest_sequence = 0;  // of the epoch: a higher one must not overtake it
+    bool supports_epoch_bump = false;
+  };
+
+  [[nodiscard]] bool has_open_transaction(ProducerId id, ProducerEpoch epoch) const;
+  Result<void> check_verification(const protocol::RecordBatchHeader& batch, Offset offset,
+                                  const AppendOptions& options) const;
+  Result<void> check_epoch(const Entry& entry, const protocol::RecordBatchHeader& batch, Offset offset,
+                           std::int16_t transaction_version) const;
   Result<void> check_sequence(const Entry& entry, const protocol::RecordBatchHeader& batch,
                               Offset offset) const;
   Result<void> check_marker(const Entry& entry, const protocol::RecordBatchView& batch, Offset offset) const;
@@ -115,7 +135,10 @@ class ProducerState {
 
   std::string partition_;  // for messages
   std::int64_t expiration_ms_;
+  bool verifies_ = false;
   std::unordered_map<ProducerId, Entry> producers_;
+  std::unordered_map<ProducerId, Verification> verifications_;
+  std::uint64_t last_guard_ = 0;
   std::map<Offset, ProducerId> ongoing_;   // by first offset
   std::map<Offset, Offset> unreplicated_;  // first offset to that of the marker
 };

@@ -93,9 +93,10 @@ Result<void> PartitionLogImpl::load_files() {
       if (base && !segments_.contains(*base)) TRY(files_.remove(path(entry.name)));
     }
   }
-  // Snapshots stand at segment boundaries; of others only the latest is of use.
+  // Snapshots stand at segment boundaries; of others only the latest is of use, above all segments' begins.
   for (Offset offset : snapshots) {
-    if (offset != snapshots.back() && !segments_.contains(offset))
+    bool is_latest = offset == snapshots.back() && (segments_.empty() || offset > segments_.rbegin()->first);
+    if (!is_latest && !segments_.contains(offset))
       TRY(files_.remove(path(offset_file_name(offset, kSnapshotSuffix))));
   }
   return {};

@@ -75,6 +75,15 @@ void read_logs(const Reader& read, BrokerSettings& s) {
   read("replica.high.watermark.checkpoint.interval.ms", s.replica_high_watermark_checkpoint_interval_ms);
   read("num.recovery.threads.per.data.dir", s.num_recovery_threads_per_data_dir);
   read("producer.id.expiration.ms", s.producer_id_expiration_ms);
+  read("producer.id.expiration.check.interval.ms", s.producer_id_expiration_check_interval_ms);
+  read("log.initial.task.delay.ms", s.log_initial_task_delay_ms);
+  read("log.cleaner.enable", s.log_cleaner_enable);
+  read("log.cleaner.threads", s.log_cleaner_threads);
+  read("log.cleaner.dedupe.buffer.size", s.log_cleaner_dedupe_buffer_size);
+  read("log.cleaner.io.buffer.load.factor", s.log_cleaner_io_buffer_load_factor);
+  read("log.cleaner.io.buffer.size", s.log_cleaner_io_buffer_size);
+  read("log.cleaner.io.max.bytes.per.second", s.log_cleaner_io_max_bytes_per_second);
+  read("log.cleaner.backoff.ms", s.log_cleaner_backoff_ms);
   read("metadata.log.max.record.bytes.between.snapshots", s.metadata_log_max_record_bytes_between_snapshots);
   read("metadata.log.max.snapshot.interval.ms", s.metadata_log_max_snapshot_interval_ms);
   read("metadata.log.segment.bytes", s.metadata_log_segment_bytes);

@@ -97,6 +97,15 @@ struct BrokerSettings {
   std::int64_t replica_high_watermark_checkpoint_interval_ms = 0;
   std::int32_t num_recovery_threads_per_data_dir = 0;
   std::int32_t producer_id_expiration_ms = 0;
+  std::int32_t producer_id_expiration_check_interval_ms = 0;
+  std::int64_t log_initial_task_delay_ms = 0;
+  bool log_cleaner_enable = true;
+  std::int32_t log_cleaner_threads = 1;
+  std::int64_t log_cleaner_dedupe_buffer_size = 0;
+  double log_cleaner_io_buffer_load_factor = 0;
+  std::int32_t log_cleaner_io_buffer_size = 0;
+  double log_cleaner_io_max_bytes_per_second = 0;
+  std::int64_t log_cleaner_backoff_ms = 0;
 
   // Classic groups and committed offsets.
   std::int32_t group_min_session_timeout_ms = 0;

@@ -94,6 +94,8 @@ log::LogConfig make_log_config(const ConfigLayers& layers, const ConfigMap& topi
   read.number("min.compaction.lag.ms", config.min_compaction_lag_ms);
   read.number("max.compaction.lag.ms", config.max_compaction_lag_ms);
   read.number("min.cleanable.dirty.ratio", config.min_cleanable_dirty_ratio);
+  config.verifies_transactions =
+      layers.value("transaction.partition.verification.enable").value_or("true") == "true";
   const auto expiration = layers.value("producer.id.expiration.ms").value_or("86400000");
   std::from_chars(expiration.data(), expiration.data() + expiration.size(), config.producer_id_expiration_ms);
   return config;

@@ -16,6 +16,8 @@ using std::chrono::nanoseconds;
 constexpr std::string_view kComponent = "LogMaintenance";
 /// How often logs are asked whether they want a flush; one that does not costs nothing else.
 constexpr nanoseconds kFlushCheck = std::chrono::seconds(1);
+/// How exactly file.delete.delay.ms is kept.
+constexpr nanoseconds kRemovalCheck = std::chrono::seconds(1);
 
 void report(const Result<void>& result, std::string_view what) {
   if (!result) log_error(kComponent, "{} failed: {}", what, result.error().detail);
@@ -28,10 +30,16 @@ LogMaintenance::LogMaintenance(const Clock& clock, const BrokerConfig& config, R
   const auto settings = config.settings();
   const auto duty = [&](std::int64_t interval_ms, void (LogMaintenance::*call)()) {
     const nanoseconds interval = milliseconds(std::max<std::int64_t>(interval_ms, 1));
-    duties_.push_back({interval, clock.monotonic() + interval, call});
+    const nanoseconds first =
+        std::min<nanoseconds>(interval, milliseconds(settings->log_initial_task_delay_ms));
+    duties_.push_back({interval, clock.monotonic() + first, call});
   };
   duty(settings->log_retention_check_interval_ms, &LogMaintenance::apply_retention);
   duty(settings->log_flush_offset_checkpoint_interval_ms, &LogMaintenance::checkpoint_recovery_points);
+  duty(settings->log_flush_start_offset_checkpoint_interval_ms, &LogMaintenance::checkpoint_log_starts);
+  duty(std::chrono::duration_cast<milliseconds>(kRemovalCheck).count(),
+       &LogMaintenance::remove_deleted_files);
+  duty(settings->producer_id_expiration_check_interval_ms, &LogMaintenance::expire_producers);
   duty(settings->replica_high_watermark_checkpoint_interval_ms, &LogMaintenance::checkpoint_high_watermarks);
   duty(std::chrono::duration_cast<milliseconds>(kFlushCheck).count(), &LogMaintenance::flush_closed_segments);
   duty(std::chrono::duration_cast<milliseconds>(kFlushCheck).count(), &LogMaintenance::flush_by_time);
@@ -80,7 +88,25 @@ void LogMaintenance::apply_retention() {
       log_error(kComponent, "{}: retention failed: {}", to_string(partition->topic_partition()),
                 deleted.error().detail);
   }
+}
+
+void LogMaintenance::remove_deleted_files() {
+  const std::int64_t now_ms = clock_.wall_ms();
+  for (const auto& log : replicas_.logs().all()) {
+    if (!log->has_deleted_files()) continue;
+    const auto partition = replicas_.find(log->topic_partition().topic, log->topic_partition().partition);
+    if (partition == nullptr) continue;
+    const auto removed =
+        partition->with_log([&](log::PartitionLog& l) { return l.remove_deleted_files(now_ms); });
+    report(removed, to_string(log->topic_partition()) + ": removal of deleted files");
+  }
   replicas_.logs().delete_expired(now_ms);
+}
+
+void LogMaintenance::expire_producers() {
+  const std::int64_t now_ms = clock_.wall_ms();
+  for (const auto& partition : replicas_.all())
+    partition->with_log([&](log::PartitionLog& log) { log.expire_producers(now_ms); });
 }
 
 void LogMaintenance::flush_closed_segments() {
@@ -121,8 +147,16 @@ void LogMaintenance::checkpoint_recovery_points() {
     now.emplace(to_string(log->topic_partition()), log->recovery_point().value());
   if (now == told_recovery_points_) return;
   report(replicas_.logs().checkpoint_recovery_points(), "Checkpoint of recovery points");
-  report(replicas_.logs().checkpoint_log_start_offsets(), "Checkpoint of log start offsets");
   told_recovery_points_ = std::move(now);
+}
+
+void LogMaintenance::checkpoint_log_starts() {
+  std::map<std::string, std::int64_t> now;
+  for (const auto& log : replicas_.logs().all())
+    now.emplace(to_string(log->topic_partition()), log->log_start_offset().value());
+  if (now == told_log_starts_) return;
+  report(replicas_.logs().checkpoint_log_start_offsets(), "Checkpoint of log start offsets");
+  told_log_starts_ = std::move(now);
 }
 
 void LogMaintenance::checkpoint_high_watermarks() {

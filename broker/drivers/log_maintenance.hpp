@@ -34,9 +34,12 @@ class LogMaintenance {
 
   // One duty each; called by the thread, and by tests.
   void apply_retention();
+  void remove_deleted_files();
+  void expire_producers();
   void flush_closed_segments();
   void flush_by_time();
   void checkpoint_recovery_points();
+  void checkpoint_log_starts();
   void checkpoint_high_watermarks();
 
  private:
@@ -54,6 +57,7 @@ class LogMaintenance {
   /// What was checkpointed last, to leave files alone that would not change.
   std::map<std::string, std::int64_t> told_high_watermarks_;
   std::map<std::string, std::int64_t> told_recovery_points_;
+  std::map<std::string, std::int64_t> told_log_starts_;
   std::map<std::string, std::int64_t> unflushed_since_ms_;
   std::mutex mutex_;
   std::condition_variable wake_;
