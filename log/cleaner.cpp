@@ -192,6 +192,8 @@ Result<bool> Cleaner::clean_group(Round& round, Group sources, BatchCleaner& bat
   };
   TRY(round.with_log(swap));
   if (!finished || !*finished) return finished;
+  // Before the replaced files are removed for good.
+  TRY(files_.sync_directory(directory_of(sources.front().path)));
   for (const SourceSegment& source : sources) round.report.bytes_before += source.size;
   round.report.bytes_after += target.segment->size();
   round.report.segments_before += sources.size();

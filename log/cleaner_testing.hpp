@@ -54,20 +54,20 @@ struct Compacted {
     must(files.sync_directory("/"));
   }
 
-  Result<void> try_open(bool clean = true, std::int64_t cleaned_to = -1) {
+  void open(bool clean = true, std::int64_t cleaned_to = -1, Offset log_start = Offset(0)) {
     log.reset();
-    OpenLogOptions open = options_for("/logs", config);
-    open.clean = clean;
-    open.cleaned_to = Offset(cleaned_to);
-    log = TRY(open_log(files, clock, open));
+    OpenLogOptions how = options_for("/logs", config);
+    how.clean = clean;
+    how.cleaned_to = Offset(cleaned_to);
+    how.log_start_offset = log_start;
+    log = must(open_log(files, clock, how));
     log->set_high_watermark(log->log_end_offset());
-    return {};
   }
-  void open(bool clean = true, std::int64_t cleaned_to = -1) { must(try_open(clean, cleaned_to)); }
   void reopen(bool clean = true) {
     Offset cleaned_to = log->cleaned_to();
+    Offset log_start = log->log_start_offset();
     if (clean) must(log->close());
-    open(clean, cleaned_to.value());
+    open(clean, cleaned_to.value(), log_start);
   }
   void put(Bytes batch, AppendOrigin origin = AppendOrigin::kClient) {
     must(append(*log, std::move(batch), 0, origin));

@@ -23,12 +23,12 @@ class Reader {
  public:
   explicit Reader(const ConfigLayers& layers) : layers_(layers) {}
 
-  template <class Integer>
-    requires std::is_integral_v<Integer>
-  void operator()(const char* name, Integer& into) const {
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  void operator()(const char* name, Number& into) const {
     const auto text = layers_.value(name);
     if (!text) return;
-    if constexpr (std::is_same_v<Integer, bool>) {
+    if constexpr (std::is_same_v<Number, bool>) {
       into = *text == "true";
     } else {
       const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), into);
