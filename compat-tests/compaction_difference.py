@@ -11,6 +11,7 @@ key that was sent; kafka-dump-log shows the same batches: offsets, sequences, ma
 the same aborted transactions.
 """
 
+import pathlib
 import random
 import re
 import shutil
@@ -232,21 +233,22 @@ BATCH = re.compile(r"^baseOffset: (\d+) lastOffset: (\d+) count: (\d+) baseSeque
                    r"deleteHorizonMs: (\S+) .*?compresscodec: (\w+)", re.MULTILINE)
 
 
-def dumped(tools, data, topic, suffix):
-    """What kafka-dump-log tells of a topic's files, less what may differ: sizes, epochs and moments."""
-    files = sorted((data / f"{topic}-0").glob(f"*.{suffix}"))
-    if not files:
-        return []
-    text = tools.call("kafka-dump-log", "--files", ",".join(map(str, files)), "--deep-iteration")
-    check(not re.search(r"isvalid: false|[Ee]xception|[Mm]ismatch|corrupt", text), f"dump of {topic}:\n{text[-2000:]}")
-    if suffix == "txnindex":
-        return [row for row in text.splitlines() if not row.startswith("Dumping")]
-    return [(*found.groups()[:9], found.group(10) != "OptionalLong.empty", found.group(11))
-            for found in BATCH.finditer(text)]
-
-
 def dump(tools, data):
-    return {(topic, suffix): dumped(tools, data, topic, suffix) for topic in TOPICS for suffix in ("log", "txnindex")}
+    """What kafka-dump-log tells of the topics' files, less what may differ: sizes, epochs and moments."""
+    files = [path for topic in TOPICS for path in sorted((data / f"{topic}-0").glob("*"))
+             if path.suffix in (".log", ".txnindex")]
+    text = tools.call("kafka-dump-log", "--files", ",".join(map(str, files)), "--deep-iteration")
+    check(not re.search(r"isvalid: false|[Ee]xception|[Mm]ismatch|corrupt", text), f"kafka-dump-log:\n{text[-2000:]}")
+    entries = {(topic, suffix): [] for topic in TOPICS for suffix in (".log", ".txnindex")}
+    parts = re.split(r"^Dumping (\S+)\n", text, flags=re.MULTILINE)[1:]
+    for path, said in zip(map(pathlib.Path, parts[::2]), parts[1::2]):
+        of_file = entries[path.parent.name.rsplit("-", 1)[0], path.suffix]
+        if path.suffix == ".txnindex":
+            of_file += said.splitlines()
+        else:
+            of_file += [(*found.groups()[:9], found.group(10) != "OptionalLong.empty", found.group(11))
+                        for found in BATCH.finditer(said)]
+    return entries
 
 
 def check_same_batches(left, right, when):
@@ -254,7 +256,8 @@ def check_same_batches(left, right, when):
         check_equal(len(right[what]), len(entries), f"how many entries of {what} kafka-dump-log shows {when}")
         for one, other in zip(entries, right[what]):
             check_equal(other, one, f"an entry of {what} {when}")
-    check(all(entries for (_, suffix), entries in left.items() if suffix == "log"), "kafka-dump-log shows nothing")
+    check(all(entries for (_, suffix), entries in left.items() if suffix == ".log"), "kafka-dump-log shows nothing")
+    check(left[TRANSACTIONS, ".txnindex"], "kafka-dump-log shows no aborted transaction")
     return sum(map(len, left.values()))
 
 
