@@ -115,7 +115,8 @@ class LatencyTest {
     }
     consumer_.assign(partitions);
     while (consumer_.positions().size() < partitions.size()) {
-      TRY(consumer_.poll(deadline_after(std::chrono::milliseconds(10)), [](const auto&) { return true; }));
+      (void)TRY(
+          consumer_.poll(deadline_after(std::chrono::milliseconds(10)), [](const auto&) { return true; }));
       if (std::chrono::steady_clock::now() > deadline) return fail(ErrorCode::kRequestTimedOut);
     }
     return {};
@@ -135,7 +136,7 @@ class LatencyTest {
   Result<void> read(const Message& message) {
     std::size_t found = 0;
     bool is_same = false;
-    TRY(consumer_.poll(deadline_after(kPollTimeout), [&](const ConsumedRecord& consumed) {
+    (void)TRY(consumer_.poll(deadline_after(kPollTimeout), [&](const ConsumedRecord& consumed) {
       ++found;
       is_same = consumed.record.value && as_text(*consumed.record.value) == message.value;
       return true;
