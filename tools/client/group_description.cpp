@@ -108,6 +108,13 @@ Result<GroupDescription> describe_classic_group(Admin& admin, const std::string&
 
 }  // namespace
 
+std::string capital_type(const std::string& type) {
+  if (type.empty()) return "Classic";
+  std::string made = type;
+  made[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(made[0])));
+  return made;
+}
+
 Result<std::vector<GroupListing>> list_groups(Admin& admin, const std::vector<std::string>& states,
                                               const std::vector<std::string>& types) {
   const auto nodes = admin.nodes("listGroups");

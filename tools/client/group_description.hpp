@@ -21,7 +21,10 @@ struct GroupListing {
   std::string type;  // "classic", "consumer", "share", "streams"; empty where brokers do not say
 };
 
-/// Sorted by id; empty filters let everything pass.
+/// "Classic" of "classic".
+[[nodiscard]] std::string capital_type(const std::string& type);
+
+/// Sorted by id; empty filters let everything pass. BROKER_NOT_AVAILABLE when there is nobody to ask.
 Result<std::vector<GroupListing>> list_groups(Admin& admin, const std::vector<std::string>& states = {},
                                               const std::vector<std::string>& types = {});
 

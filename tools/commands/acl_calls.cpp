@@ -5,6 +5,7 @@
 #include "protocol/messages/api_describe_acls.hpp"
 
 namespace barnabas::tools {
+
 Result<Acls> describe_acls(Admin& admin, const ResourcePattern& filter) {
   protocol::DescribeAclsRequest request;
   request.resource_type_filter = static_cast<std::int8_t>(filter.type);

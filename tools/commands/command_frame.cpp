@@ -49,7 +49,7 @@ std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments,
 }
 
 Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
-                             Cluster::Bootstrap kind) {
+                             Cluster::Bootstrap kind, std::chrono::milliseconds timeout) {
   Properties properties;
   if (!command_config.empty()) {
     auto read = read_properties(command_config);
@@ -60,6 +60,7 @@ Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& co
   if (!addresses) return misuse("Failed to create new KafkaAdminClient: " + addresses.error().detail);
   auto config = client_config_of(properties);
   if (!config) return misuse(config.error().detail);
+  if (timeout.count() > 0) config->default_api_timeout = timeout;
   return Cluster(*std::move(addresses), *std::move(config), kind);
 }
 

@@ -31,9 +31,11 @@ int refuse_usage(const JoptOptions& options, const Error& error);
 /// The same for tools with subcommands. `help_code` is the exit code of --help.
 std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments, int help_code);
 
-/// The cluster of `bootstrap` with the properties in the file `command_config` (empty: none).
+/// The cluster of `bootstrap` with the properties in the file `command_config` (empty: none). A `timeout` of
+/// a whole call other than 0 is that of the command's own option.
 Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
-                             Cluster::Bootstrap kind = Cluster::Bootstrap::kBrokers);
+                             Cluster::Bootstrap kind = Cluster::Bootstrap::kBrokers,
+                             std::chrono::milliseconds timeout = {});
 /// By --bootstrap-server or --bootstrap-controller, and --command-config.
 template <class Options>
 Result<Admin> open_admin(const Options& options) {
