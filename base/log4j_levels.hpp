@@ -1,8 +1,8 @@
 // Levels of the log as a log4j2.yaml has them: the level of Root, and one for each Logger by name.
 //
 // Only the well-known shape is read: Configuration / Loggers / Root / level and a list Logger of names and
-// levels, each on a line of its own. Thread safety: pure functions, apply_log4j_levels() apart, which is
-// thread-safe.
+// levels, each on a line of its own. Thread safety: pure functions, apply_log4j_levels() and log4j_levels()
+// apart, which are thread-safe.
 #pragma once
 
 #include <string>
@@ -29,5 +29,7 @@ struct Log4jLevels {
 /// From now on lines pass by these levels: the longest logger that a line's component begins with, else the
 /// root. OFF silences. A level that nobody knows is taken for INFO.
 void apply_log4j_levels(const Log4jLevels& levels);
+/// What was applied last; nothing before.
+[[nodiscard]] Log4jLevels log4j_levels();
 
 }  // namespace barnabas

@@ -63,13 +63,28 @@ bool passes(const Filter& filter, LogLevel level, std::string_view component) {
   return level >= filter.root;
 }
 
+/// Both outlive main(), as the output does.
+std::mutex& applied_mutex() {
+  static auto* const mutex = new std::mutex;
+  return *mutex;
+}
+Log4jLevels& applied_levels() {
+  static auto* const levels = new Log4jLevels;
+  return *levels;
+}
+
 }  // namespace
+
+Log4jLevels log4j_levels() {
+  std::lock_guard lock(applied_mutex());
+  return applied_levels();
+}
 
 void apply_log4j_levels(const Log4jLevels& levels) {
   // Never destroyed: a thread may be reading the one before.
   static auto* const filters = new std::deque<Filter>;
-  static std::mutex mutex;
-  std::lock_guard lock(mutex);
+  std::lock_guard lock(applied_mutex());
+  applied_levels() = levels;
   Filter* const filter = &filters->emplace_back();
   if (!levels.root.empty()) filter->root = level_named(levels.root);
   LogLevel least = filter->root;

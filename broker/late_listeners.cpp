@@ -86,7 +86,7 @@ Result<void> LateListeners::set(std::string_view advertised) {
     announce = announce_;
   }
   changed_.notify_all();
-  log_info("LateListeners", "Advertised listeners are set: {}", advertised);
+  log_info("kafka.network.SocketServer", "Advertised listeners are set: {}", advertised);
   return announce ? announce(now) : Result<void>{};
 }
 
@@ -133,7 +133,8 @@ void LateListeners::read_file_if_changed() {
   const std::string text = read_text(file_);
   if (text.empty() || text == last_read_) return;
   last_read_ = text;
-  if (auto done = set(text); !done) log_error("LateListeners", "{}: {}", file_, done.error().detail);
+  if (auto done = set(text); !done)
+    log_error("kafka.network.SocketServer", "{}: {}", file_, done.error().detail);
 }
 
 }  // namespace barnabas::broker

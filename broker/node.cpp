@@ -15,6 +15,7 @@
 #include "base/posix_file_system.hpp"
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
+#include "broker/config/unserved_settings.hpp"
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_maintenance.hpp"
@@ -88,7 +89,7 @@ class Node::Impl {
   explicit Impl(NodeOptions options) : options_(std::move(options)) {}
   ~Impl() {
     if (auto stopped = stop(); !stopped)
-      log_error("Node", "The stop was not clean: {}", stopped.error().detail);
+      log_error("kafka.server.BrokerServer", "The stop was not clean: {}", stopped.error().detail);
   }
 
   Result<void> start();
@@ -152,7 +153,11 @@ Result<void> Node::Impl::open_configuration() {
   own_ = TRY(take_own_settings(options_.properties));
   config_ = TRY(BrokerConfig::make(options_.properties));
   for (const auto& name : config_->unknown_names())
-    log_warn("BrokerConfig", "The configuration {} is not known and has no effect", name);
+    log_warn("org.apache.kafka.common.config.AbstractConfig",
+             "The configuration {} is not known and has no effect", name);
+  if (const auto unserved = unserved_settings(config_->layers()->static_values); !unserved.empty())
+    log_warn("org.apache.kafka.common.config.AbstractConfig",
+             "These settings have no effect, because what they are about is not there yet: {}", unserved);
   const auto settings = config_->settings();
   TRY(check_is_served(*settings));
   id_ = settings->node_id;
@@ -205,8 +210,6 @@ void Node::Impl::build_services() {
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
   server.max_request_memory_bytes = settings->queued_max_request_bytes;
-  server.max_connections = settings->max_connections;
-  server.max_connections_per_ip = settings->max_connections_per_ip;
   server_ = std::make_unique<Server>(*services_, server);
   maintenance_ = std::make_unique<LogMaintenance>(clock_, *config_, *replicas_);
   cleaner_ = std::make_unique<LogCleaner>(files_, clock_, random_, *config_, *replicas_);
@@ -248,10 +251,10 @@ Result<void> Node::Impl::learn_advertised_listeners() {
   if (own_.http_listener) {
     http_ = TRY(HttpServer::start(*own_.http_listener,
                                   [this](const HttpRequest& request) { return serve_http(request); }));
-    log_info("Node", "HTTP calls are answered on {}", to_string(http_->local()));
+    log_info("kafka.server.BrokerServer", "HTTP calls are answered on {}", to_string(http_->local()));
   }
   if (!own_.advertised_listeners_wait) return {};
-  log_info("Node", "Waiting for advertised listeners{}{}",
+  log_info("kafka.server.BrokerServer", "Waiting for advertised listeners{}{}",
            own_.advertised_listeners_file.empty() ? "" : " in the file ", own_.advertised_listeners_file);
   if (!advertised_->wait(options_.give_up))
     return fail(ErrorCode::kRequestTimedOut, "Stopped while it waited for advertised listeners");

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 namespace {
-constexpr const char* kComponent = "kraft.MetadataNode";
+constexpr const char* kComponent = "org.apache.kafka.controller.QuorumController";
 /// Long enough for a start not to wait for it.
 constexpr milliseconds kStateMayWait{500};
 }  // namespace

@@ -35,8 +35,8 @@ Result<Offset> MetadataNode::Impl::write_snapshot() {
   snapshots_.push_back(id);
   snapshot_facts_[id] = {last_timestamp_ms_, content.size()};
   bytes_since_snapshot_ = 0;
-  log_info("kraft.MetadataNode", "wrote snapshot {} of {} records in {}", snapshot_name(id), records.size(),
-           log_directory_);
+  log_info("org.apache.kafka.controller.QuorumController", "wrote snapshot {} of {} records in {}",
+           snapshot_name(id), records.size(), log_directory_);
   TRY(clean_old_snapshots());
   return id.end;
 }

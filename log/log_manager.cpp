@@ -43,7 +43,7 @@ Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp, O
 OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path) {
   auto checkpoint = read_offset_checkpoint(files, path);
   if (checkpoint) return std::move(*checkpoint);
-  log_warn("log.LogManager", "{}; going on without it", checkpoint.error().detail);
+  log_warn("kafka.log.LogManager", "{}; going on without it", checkpoint.error().detail);
   return {};
 }
 
@@ -391,7 +391,7 @@ void DirectoryLogManager::delete_expired(std::int64_t now_ms) {
   }
   for (const Doomed& doomed : due) {
     if (auto removed = files_.remove_all(doomed.path); !removed)
-      log_error("log.LogManager", "cannot remove deleted partition {}: {}", doomed.path,
+      log_error("kafka.log.LogManager", "cannot remove deleted partition {}: {}", doomed.path,
                 removed.error().detail);
   }
 }

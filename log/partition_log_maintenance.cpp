@@ -35,7 +35,8 @@ Result<void> PartitionLogImpl::check_open() const {
 Error PartitionLogImpl::note(Error error) {
   if (error.code == ErrorCode::kKafkaStorageError && !is_disk_full(error) && state_ == State::kOpen) {
     state_ = State::kOffline;
-    log_error("log.PartitionLog", "{} goes offline: {}", directory_, error.detail);
+    log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline: {}", directory_,
+              error.detail);
   }
   return error;
 }

@@ -45,7 +45,8 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   }
   log_start_ = std::max(options.log_start_offset, segments_.begin()->first);
   auto loaded = epochs_.load();
-  if (!loaded) log_warn("log.Recovery", "{}; rebuilding it", loaded.error().detail);
+  if (!loaded)
+    log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}; rebuilding it", loaded.error().detail);
   if (epochs_.empty() && TRY(has_epochs())) TRY(load_epochs());
   bool clean = options.clean;
   if (clean) {
@@ -146,7 +147,7 @@ Result<void> PartitionLogImpl::recover_segments() {
     bool hole = next != segments_.end() && next->first != log_end_offset() && !config_.cleanup_compact &&
                 next->first > cleaned_to();
     if (cut == 0 && !hole) continue;
-    log_warn("log.Recovery",
+    log_warn("org.apache.kafka.storage.internals.log.LogLoader",
              "{}: the segment at {} was cut by {} bytes that are no whole batch; the log now ends at {}",
              directory_, at->first.value(), cut, log_end_offset().value());
     while (std::prev(segments_.end())->first != at->first)
@@ -183,7 +184,8 @@ Result<Offset> PartitionLogImpl::load_snapshot(Offset at_or_below) {
       snapshot_offset_ = snapshots.back();
       return std::max(snapshots.back(), segments_.begin()->first);
     }
-    log_warn("log.Recovery", "{}: {}; removing it", name, decoded.error().detail);
+    log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}: {}; removing it", name,
+             decoded.error().detail);
     TRY(files_.remove(name));
   }
   return segments_.begin()->first;

@@ -113,7 +113,8 @@ Result<void> Segment::ensure_indexes() {
 }
 
 Result<void> Segment::rebuild_indexes() {
-  log_info("log.Segment", "rebuilding the indexes of {}", path(kLogSuffix));
+  log_info("org.apache.kafka.storage.internals.log.LogSegment", "rebuilding the indexes of {}",
+           path(kLogSuffix));
   TRY(create_indexes());
   max_timestamp_ = {};
   max_timestamp_known_ = true;

@@ -1,5 +1,5 @@
 // What AlterConfigs and IncrementalAlterConfigs share: what a broker refuses before its controller is asked,
-// who may, and the way to the controller.
+// who may, the way to the controller, and loggers, which are this node's own affair.
 //
 // Measured on Kafka 4.3.1: a broker alters its own configuration and that of the cluster, not another
 // broker's; on a controller's listener none of this is checked, the controller says what it makes of it.
@@ -13,6 +13,7 @@
 
 #include "broker/api/authorization.hpp"
 #include "broker/api/controller_request.hpp"
+#include "broker/config/loggers.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "kraft/metadata_image.hpp"
 
@@ -78,10 +79,18 @@ Result<void> check_asked(const Resource& asked, BrokerId self, bool incremental)
   return check_resource(asked.resource_type, asked.resource_name, self, incremental);
 }
 
+template <class Resource>
+std::vector<LoggerChange> logger_changes(const Resource& asked) {
+  std::vector<LoggerChange> changes;
+  for (const auto& config : asked.configs)
+    changes.push_back({config.name, config.config_operation, config.value});
+  return changes;
+}
+
 template <class Request, class Response>
 void alter_configs(Services& services, const RequestContext& context, Request& request,
                    Reply<Response> reply) {
-  Response refused;
+  Response answered;
   constexpr bool kIncremental = Request::kApiKey == 44;
   std::map<std::pair<std::int8_t, std::string>, int> times_named;
   for (const auto& asked : request.resources) ++times_named[{asked.resource_type, asked.resource_name}];
@@ -94,19 +103,28 @@ void alter_configs(Services& services, const RequestContext& context, Request& r
     }
     if (taken) {
       const ErrorCode error = check_alter(services, context, asked.resource_type, asked.resource_name);
-      if (error == ErrorCode::kNone) return false;
-      taken = fail(error);
+      const bool of_loggers =
+          kIncremental &&
+          asked.resource_type == static_cast<std::int8_t>(kraft::ConfigResourceType::kBrokerLogger);
+      if (error == ErrorCode::kNone && !of_loggers) return false;
+      if (error != ErrorCode::kNone)
+        taken = fail(error);
+      else if constexpr (kIncremental)
+        taken = alter_loggers(logger_changes(asked), request.validate_only);
     }
-    auto& result = refused.responses.emplace_back();
-    result.error_code = static_cast<std::int16_t>(taken.error().code);
-    if (!taken.error().detail.empty()) result.error_message = std::move(taken.error().detail);
+    auto& result = answered.responses.emplace_back();
+    result.error_message = std::nullopt;
+    if (!taken) {
+      result.error_code = static_cast<std::int16_t>(taken.error().code);
+      if (!taken.error().detail.empty()) result.error_message = std::move(taken.error().detail);
+    }
     result.resource_type = asked.resource_type;
     result.resource_name = asked.resource_name;
     return true;
   });
-  auto answer = [refused = std::move(refused.responses),
+  auto answer = [answered = std::move(answered.responses),
                  reply = std::move(reply)](Response response) mutable {
-    std::ranges::move(refused, std::back_inserter(response.responses));
+    std::ranges::move(answered, std::back_inserter(response.responses));
     reply.send(response);
   };
   if (request.resources.empty()) return answer(Response());

@@ -79,8 +79,8 @@ EncodedResponse encode_response(const Response& response, std::int16_t api_versi
   EncodedResponse encoded;
   encoded.gaps = writer.gaps();
   if (!writer.ok()) {
-    log_error("api", "a {} of version {} cannot be written: {}", Response::kName, api_version,
-              writer.failure());
+    log_error("kafka.server.KafkaApis", "a {} of version {} cannot be written: {}", Response::kName,
+              api_version, writer.failure());
     encoded.kind = EncodedResponse::Kind::kClose;
   }
   encoded.bytes = writer.take();

@@ -7,12 +7,13 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
+#include "broker/config/config_combinations.hpp"
 #include "broker/config/listener_settings.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "BrokerConfig";
+constexpr std::string_view kComponent = "org.apache.kafka.common.config.AbstractConfig";
 
 std::unexpected<Error> refuse(std::string text) {
   return fail(ErrorCode::kInvalidConfig, std::move(text));
@@ -159,22 +160,6 @@ Result<void> read_overrides_per_ip(const ConfigLayers& layers, BrokerSettings& s
   return {};
 }
 
-Result<void> check_combinations(const ConfigLayers& layers, const BrokerSettings& s) {
-  if (s.queued_max_request_bytes > 0 && s.queued_max_request_bytes < s.socket_request_max_bytes)
-    return refuse("queued.max.request.bytes must be larger or equal to socket.request.max.bytes");
-  if (s.offsets_topic_compression_codec < 0 || s.offsets_topic_compression_codec > 4)
-    return refuse(fmt::format("Unknown compression type id: {}", s.offsets_topic_compression_codec));
-  const auto in_ms = [&](std::string_view topic_name) {
-    const auto* definition = find_definition(topic_config_definitions(), topic_name);
-    return std::stoll(topic_config_value(layers, {}, *definition).value_or("1"));
-  };
-  if (in_ms("retention.ms") == 0)
-    return refuse("log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
-  if (in_ms("segment.ms") < 1) return refuse("log.roll.ms must be greater than or equal to 1");
-  if (in_ms("segment.jitter.ms") < 0) return refuse("log.roll.jitter.ms must be equal or greater than 0");
-  return {};
-}
-
 Result<std::shared_ptr<const BrokerSettings>> make_settings(const ConfigLayers& layers) {
   auto settings = std::make_shared<BrokerSettings>();
   const Reader read(layers);
@@ -193,10 +178,10 @@ Result<std::shared_ptr<const BrokerSettings>> make_settings(const ConfigLayers& 
 Result<void> unite_node_id(ConfigMap& properties) {
   const auto node = properties.find("node.id");
   const auto broker = properties.find("broker.id");
-  if (node != properties.end() && broker != properties.end() && node->second != broker->second &&
-      broker->second != "-1")
+  const auto id_of = [](const auto& property) { return std::stoll(property->second); };
+  if (node != properties.end() && broker != properties.end() && id_of(node) != id_of(broker))
     return refuse("You must set `node.id` to the same value as `broker.id`.");
-  if (node == properties.end() && broker != properties.end() && broker->second != "-1")
+  if (node == properties.end() && broker != properties.end() && id_of(broker) != -1)
     properties["node.id"] = broker->second;
   else if (node != properties.end())
     properties["broker.id"] = node->second;
@@ -212,6 +197,13 @@ bool is_known_elsewhere(std::string_view name) {
 
 }  // namespace
 
+std::string_view without_listener_prefix(std::string_view name) {
+  constexpr std::string_view kPrefix = "listener.name.";
+  if (!name.starts_with(kPrefix)) return name;
+  const auto dot = name.find('.', kPrefix.size());
+  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+}
+
 std::optional<std::string> ConfigLayers::value(std::string_view name) const {
   const auto* definition = find_definition(broker_config_definitions(), name);
   const std::string key(name);
@@ -226,7 +218,6 @@ std::optional<std::string> ConfigLayers::value(std::string_view name) const {
 }
 
 Result<std::unique_ptr<BrokerConfig>> BrokerConfig::make(ConfigMap properties) {
-  TRY(unite_node_id(properties));
   std::unique_ptr<BrokerConfig> config(new BrokerConfig);
   // Modules for tests leave a trailing comma here, and refusing it would help nobody.
   if (const auto found = properties.find("advertised.listeners"); found != properties.end())
@@ -238,7 +229,8 @@ Result<std::unique_ptr<BrokerConfig>> BrokerConfig::make(ConfigMap properties) {
     else if (!is_known_elsewhere(name))
       config->unknown_names_.push_back(name);
   }
-  for (const char* required : {"node.id", "process.roles", "controller.listener.names"})
+  TRY(unite_node_id(properties));
+  for (const char* required : {"process.roles", "node.id", "controller.listener.names"})
     if (!properties.contains(required))
       return refuse(
           fmt::format("Missing required configuration \"{}\" which has no default value.", required));

@@ -205,6 +205,8 @@ class BrokerConfig {
   std::vector<std::string> unknown_names_;
 };
 
+/// "listener.name.LISTENER.REST" is REST of that listener; every other name stands for itself.
+[[nodiscard]] std::string_view without_listener_prefix(std::string_view name);
 /// LogConfig of a topic's overrides above the broker's layers.
 [[nodiscard]] log::LogConfig make_log_config(const ConfigLayers& layers, const ConfigMap& topic_overrides);
 /// Value of a topic configuration by its overrides, then the broker's layers with the synonyms.

@@ -195,7 +195,7 @@ TEST_CASE("broker.id alone is the node's id, and a name that nobody knows is onl
 TEST_CASE("listeners carry their protocol, their role and what is advertised for them") {
   const auto settings =
       make({{"listeners", "plaintext://[::1]:9092,INTERNAL://localhost:0,CONTROLLER://:9093"},
-            {"advertised.listeners", "PLAINTEXT://broker.example:19092,"},
+            {"advertised.listeners", "PLAINTEXT://broker.example:19092,INTERNAL://localhost:1,"},
             {"listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,INTERNAL:ssl,CONTROLLER:PLAINTEXT"},
             {"inter.broker.listener.name", "INTERNAL"}})
           ->settings();

@@ -107,7 +107,9 @@ bool is_replica_item(std::string_view item) {
 }
 
 Result<void> check_throttled(const ConfigDefinition& definition, const std::vector<std::string>& items) {
-  if (items.empty() || (items.size() == 1 && items[0] == "*")) return {};
+  if (std::ranges::all_of(items, [](const auto& item) { return item.empty(); }) ||
+      (items.size() == 1 && items[0] == "*"))
+    return {};
   if (std::ranges::all_of(items, is_replica_item)) return {};
   return invalid(definition, fmt::format("[{}]", fmt::join(items, ", ")),
                  fmt::format("{} must be the literal '*' or a list of replicas in the following format: "
@@ -148,7 +150,7 @@ Result<std::string> normalize_list(const ConfigDefinition& definition, std::stri
   }
   const auto choices = split_list(definition.choices);
   for (const auto& item : unique) {
-    if (item.empty())
+    if (item.empty() && definition.allowed != AllowedValues::kAny)
       return fail(ErrorCode::kInvalidConfig,
                   fmt::format("Configuration '{}' values must not be empty.", definition.name));
     if (definition.allowed == AllowedValues::kListOf && std::ranges::find(choices, item) == choices.end())
@@ -195,6 +197,12 @@ Result<std::string> normalize_text(const ConfigDefinition& definition, std::stri
   return std::string(text);
 }
 
+/// A class is the default or one of Apache Kafka's own: there is no JVM that could load another.
+bool is_own_class(const ConfigDefinition& definition, std::string_view value) {
+  return (definition.has_default && value == definition.default_value) ||
+         value.starts_with("org.apache.kafka.");
+}
+
 }  // namespace
 
 std::string_view to_string(ConfigType type) {
@@ -237,8 +245,10 @@ Result<std::string> normalize_value(const ConfigDefinition& definition, std::str
       return normalize_list(definition, text);
     case ConfigType::kPassword:
       return std::string(value);
-    case ConfigType::kString:
     case ConfigType::kClass:
+      if (is_own_class(definition, value)) return std::string(value);
+      return invalid(definition, value, fmt::format("Class {} could not be found.", value));
+    case ConfigType::kString:
     case ConfigType::kUnknown:
       return normalize_text(definition, text);
   }

@@ -77,6 +77,8 @@ struct ConfigDefinition {
 [[nodiscard]] std::span<const ConfigDefinition> topic_config_definitions();
 [[nodiscard]] std::span<const ConfigDefinition> group_config_definitions();
 [[nodiscard]] std::span<const ConfigDefinition> client_metrics_config_definitions();
+/// Throttles of replication: set on a broker while it runs, no part of its own table.
+[[nodiscard]] std::span<const ConfigDefinition> broker_quota_config_definitions();
 
 /// Null when the table has no such name.
 [[nodiscard]] const ConfigDefinition* find_definition(std::span<const ConfigDefinition> table,

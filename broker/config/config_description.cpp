@@ -1,8 +1,10 @@
 #include "broker/config/config_description.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
-#include "base/logging.hpp"
+#include "broker/config/loggers.hpp"
 
 namespace barnabas::broker {
 namespace {
@@ -74,6 +76,42 @@ void put_override_first(std::vector<ConfigSynonymValue>& synonyms, const ConfigD
   if (value) synonyms.insert(synonyms.begin(), {std::string(definition.name), value, source});
 }
 
+/// What was set and is no name of the table: a listener's own value, a throttle, or what nobody knows.
+std::set<std::string> names_outside_table(const ConfigLayers& layers) {
+  std::set<std::string> names;
+  for (const ConfigMap* layer : {&layers.dynamic_broker, &layers.dynamic_default, &layers.static_values})
+    for (const auto& [name, value] : *layer)
+      if (find_definition(broker_config_definitions(), name) == nullptr) names.insert(name);
+  return names;
+}
+
+/// A name that nobody knows may be a password, so its value is not told.
+ConfigDescription describe_outside_table(const ConfigLayers& layers, const std::string& name) {
+  const std::string_view base = without_listener_prefix(name);
+  const auto* definition = find_definition(broker_config_definitions(), base);
+  const auto* quota = find_definition(broker_quota_config_definitions(), name);
+  if (quota != nullptr) definition = quota;
+  ConfigDescription description;
+  description.name = name;
+  description.sensitive = definition == nullptr || definition->sensitive();
+  description.read_only = quota == nullptr;
+  if (definition != nullptr) description.type = definition->type;
+  const auto add = [&](const ConfigMap& layer, ConfigSource source) {
+    const auto found = layer.find(name);
+    if (found == layer.end()) return;
+    description.synonyms.push_back({name, found->second, source});
+    if (description.sensitive) description.synonyms.back().value.reset();
+  };
+  add(layers.dynamic_broker, ConfigSource::kDynamicBroker);
+  add(layers.dynamic_default, ConfigSource::kDynamicDefaultBroker);
+  add(layers.static_values, ConfigSource::kStaticBroker);
+  description.value = description.synonyms.front().value;
+  description.source = description.synonyms.front().source;
+  if (definition != nullptr && quota == nullptr)
+    std::ranges::move(broker_synonyms(layers, base), std::back_inserter(description.synonyms));
+  return description;
+}
+
 }  // namespace
 
 std::vector<ConfigDescription> describe_broker(const ConfigLayers& layers) {
@@ -84,14 +122,17 @@ std::vector<ConfigDescription> describe_broker(const ConfigLayers& layers) {
                            broker_synonyms(layers, definition.name),
                            definition.update_mode == UpdateMode::kReadOnly));
   }
+  for (const auto& name : names_outside_table(layers)) all.push_back(describe_outside_table(layers, name));
+  std::ranges::sort(all, {}, &ConfigDescription::name);
   return all;
 }
 
 std::vector<ConfigDescription> describe_broker_default(const ConfigLayers& layers) {
   std::vector<ConfigDescription> all;
   for (const auto& definition : broker_config_definitions()) {
-    const auto value = override_of(layers.dynamic_default, definition);
-    if (definition.internal || !value) continue;
+    const auto found = layers.dynamic_default.find(std::string(definition.name));
+    if (definition.internal || found == layers.dynamic_default.end()) continue;
+    const std::optional<std::string> value = found->second;
     std::vector<ConfigSynonymValue> synonyms;
     put_override_first(synonyms, definition, definition.sensitive() ? std::nullopt : value,
                        ConfigSource::kDynamicDefaultBroker);
@@ -100,6 +141,10 @@ std::vector<ConfigDescription> describe_broker_default(const ConfigLayers& layer
     description.source = ConfigSource::kDynamicDefaultBroker;
     all.push_back(std::move(description));
   }
+  ConfigLayers only;
+  only.dynamic_default = layers.dynamic_default;
+  for (const auto& name : names_outside_table(only)) all.push_back(describe_outside_table(only, name));
+  std::ranges::sort(all, {}, &ConfigDescription::name);
   return all;
 }
 
@@ -145,17 +190,14 @@ std::vector<ConfigDescription> describe_client_metrics(const ConfigMap& override
 }
 
 std::vector<ConfigDescription> describe_broker_logger() {
-  constexpr std::pair<LogLevel, const char*> kLevels[] = {
-      {LogLevel::kTrace, "TRACE"}, {LogLevel::kDebug, "DEBUG"}, {LogLevel::kInfo, "INFO"},
-      {LogLevel::kWarn, "WARN"},   {LogLevel::kError, "ERROR"}, {LogLevel::kFatal, "FATAL"},
-  };
-  const auto lowest =
-      std::ranges::find_if(kLevels, [](const auto& level) { return log_enabled(level.first); });
-  ConfigDescription root;
-  root.name = "root";
-  root.value = lowest == std::end(kLevels) ? "OFF" : lowest->second;
-  root.source = ConfigSource::kDynamicBrokerLogger;
-  return {root};
+  std::vector<ConfigDescription> all;
+  for (auto& [logger, level] : logger_levels()) {
+    ConfigDescription& description = all.emplace_back();
+    description.name = std::move(logger);
+    description.value = std::move(level);
+    description.source = ConfigSource::kDynamicBrokerLogger;
+  }
+  return all;
 }
 
 }  // namespace barnabas::broker

@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-TABLES = {"broker": "broker", "topic": "topic", "group": "group", "client-metrics": "client_metrics"}
+TABLES = {"broker": "broker", "topic": "topic", "group": "group", "client-metrics": "client_metrics",
+          "broker-quota": "broker_quota"}
 TYPES = {"boolean", "string", "int", "short", "long", "double", "list", "class", "password"}
 MODES = {"read-only": "kReadOnly", "per-broker": "kPerBroker", "cluster-wide": "kClusterWide", "-": "kClusterWide"}
 RANGE = re.compile(r"^\[(-?[0-9.]+),\.\.\.(?:,(-?[0-9.]+))?\]( or -1)?$")
@@ -19,12 +20,13 @@ def literal(text):
 
 def allowed(kind, valid):
     """(AllowedValues, low, high, choices) of the column `valid`."""
-    if valid == "-" or valid == "non-null string":
+    # A non-empty list is read by a parser of its own, which says more than that an item is empty.
+    if valid in ("-", "non-null string", "non-empty list"):
         return "kAny", None, None, ""
     found = RANGE.match(valid)
     if found:
         return "kRangeOrMinus" if found[3] else "kRange", found[1], found[2], ""
-    if valid in ('""', "non-empty list"):  # the latter: no empty items
+    if valid == '""':
         return "kList", None, None, ""
     if valid == "non-empty string":
         return "kNonEmpty", None, None, ""

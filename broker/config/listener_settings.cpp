@@ -77,13 +77,25 @@ Result<std::vector<ListenerAddress>> read_addresses(const std::vector<std::strin
   return addresses;
 }
 
-bool same_family(const Endpoint& a, const Endpoint& b) {
-  const bool a_six = a.host.find(':') != std::string::npos;
-  const bool b_six = b.host.find(':') != std::string::npos;
-  const auto is_address = [](const std::string& host) {
-    return !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF.:") == std::string::npos;
-  };
-  return !(is_address(a.host) && is_address(b.host) && a_six != b_six);
+/// 4 or 6 for an address of that family, 0 for a name or nothing.
+int family(const Endpoint& endpoint) {
+  const std::string& host = endpoint.host;
+  if (host.find(':') != std::string::npos) return 6;
+  return !host.empty() && host.find_first_not_of("0123456789.") == std::string::npos ? 4 : 0;
+}
+
+/// What is wrong with two listeners on one port; empty when they are an IPv4 and an IPv6 address.
+std::string port_clash(const Endpoint& a, const Endpoint& b, const std::string& list) {
+  const int known = (family(a) != 0 ? 1 : 0) + (family(b) != 0 ? 1 : 0);
+  if (known == 0) return fmt::format("Each listener must have a different port, listeners: {}", list);
+  if (known == 2 && family(a) != family(b)) return "";
+  return fmt::format("{}, listeners: {}, port: {}",
+                     known == 2
+                         ? "If you have two listeners on the same port then one needs to be IPv4 and the "
+                           "other IPv6"
+                         : "Each listener must have a different port unless exactly one listener has an "
+                           "IPv4 address and the other IPv6 address",
+                     list, a.port);
 }
 
 Result<void> check_distinct(const std::vector<std::string>& items, const std::vector<ListenerAddress>& found,
@@ -96,12 +108,10 @@ Result<void> check_distinct(const std::vector<std::string>& items, const std::ve
             fmt::format("Error creating broker listeners from '{}': Each listener must have a "
                         "different name, listeners: {}",
                         list, list));
-      const bool same_port = found[i].endpoint.port == found[j].endpoint.port && found[i].endpoint.port != 0;
-      if (ports_too && same_port && same_family(found[i].endpoint, found[j].endpoint))
-        return refuse(
-            fmt::format("Error creating broker listeners from '{}': Each listener must have a "
-                        "different port, listeners: {}",
-                        list, list));
+      if (!ports_too || found[i].endpoint.port != found[j].endpoint.port || found[i].endpoint.port == 0)
+        continue;
+      if (const auto clash = port_clash(found[i].endpoint, found[j].endpoint, list); !clash.empty())
+        return refuse(fmt::format("Error creating broker listeners from '{}': {}", list, clash));
     }
   }
   return {};
@@ -124,6 +134,11 @@ Result<void> check_roles(const BrokerSettings& settings, const std::vector<std::
     return refuse(
         "controller.listener.names must contain at least one value appearing in the 'listeners' "
         "configuration when running the KRaft controller role");
+  if (settings.is_controller &&
+      !std::ranges::all_of(controllers, [&](const auto& name) { return contains(names, name); }))
+    return refuse(
+        "controller.listener.names must only contain values appearing in the 'listeners' configuration when "
+        "running the KRaft controller role");
   if (!settings.is_broker && !std::ranges::all_of(names, is_controllers))
     return refuse(
         "The listeners config must only contain KRaft controller listeners from "
@@ -141,12 +156,16 @@ struct Parsed {
   ProtocolMap protocols;
 };
 
-Result<std::int16_t> protocol_of(const Parsed& parsed, const ListenerAddress& address) {
-  const auto found = parsed.protocols.find(address.name);
-  if (found == parsed.protocols.end())
-    return refuse(fmt::format("Error creating broker listeners: No security protocol defined for listener {}",
-                              address.name));
-  return found->second;
+/// Every listener of `items` has a security protocol.
+Result<void> check_protocols(const std::vector<std::string>& items,
+                             const std::vector<ListenerAddress>& addresses, const ProtocolMap& protocols) {
+  for (const auto& address : addresses)
+    if (!protocols.contains(address.name))
+      return refuse(
+          fmt::format("Error creating broker listeners from '[{}]': No security protocol defined for "
+                      "listener {}",
+                      fmt::join(items, ", "), address.name));
+  return {};
 }
 
 Result<void> read_inter_broker_name(const ConfigLayers& layers, const Parsed& parsed,
@@ -156,20 +175,25 @@ Result<void> read_inter_broker_name(const ConfigLayers& layers, const Parsed& pa
   if (name && layers.static_values.contains("security.inter.broker.protocol"))
     return refuse("Only one of inter.broker.listener.name and security.inter.broker.protocol should be set.");
   settings.inter_broker_listener_name = upper(name.value_or(protocol));
+  if (name && name->empty()) return refuse("The provided listener name is null or empty string");
   if (name && !parsed.protocols.contains(settings.inter_broker_listener_name))
     return refuse(
         fmt::format("Listener with name {} defined in inter.broker.listener.name not found in "
                     "listener.security.protocol.map.",
-                    *name));
+                    settings.inter_broker_listener_name));
   if (!settings.is_broker) return {};
   std::vector<std::string> valid;
-  for (const auto& listener : settings.listeners)
-    if (!listener.controller) valid.push_back(listener.name);
+  for (const auto& told : parsed.advertised.empty() ? parsed.listeners : parsed.advertised)
+    if (!contains(settings.controller_listener_names, told.name)) valid.push_back(told.name);
+  if (valid.empty())
+    return refuse(
+        "There must be at least one broker advertised listener. Perhaps all listeners appear in "
+        "controller.listener.names?");
   if (!contains(valid, settings.inter_broker_listener_name))
-    return refuse(fmt::format(
-        "{} must be a listener name defined in advertised.listeners. The valid options based on "
-        "currently configured listeners are {}",
-        name ? "inter.broker.listener.name" : "security.inter.broker.protocol", fmt::join(valid, ",")));
+    return refuse(
+        fmt::format("inter.broker.listener.name must be a listener name defined in advertised.listeners. The "
+                    "valid options based on currently configured listeners are {}",
+                    fmt::join(valid, ",")));
   return {};
 }
 
@@ -178,7 +202,7 @@ Result<void> build_listeners(const Parsed& parsed, BrokerSettings& settings) {
     ListenerSettings listener;
     listener.name = address.name;
     listener.bind = address.endpoint;
-    listener.security_protocol = TRY(protocol_of(parsed, address));
+    listener.security_protocol = parsed.protocols.at(address.name);
     listener.controller = contains(settings.controller_listener_names, address.name);
     const auto advertised = std::ranges::find(parsed.advertised, address.name, &ListenerAddress::name);
     if (advertised != parsed.advertised.end()) listener.advertised = advertised->endpoint;
@@ -190,14 +214,13 @@ Result<void> build_listeners(const Parsed& parsed, BrokerSettings& settings) {
     settings.listeners.push_back(std::move(listener));
   }
   for (const auto& address : parsed.advertised) {
-    (void)TRY(protocol_of(parsed, address));
     if (!contains(names_of(parsed.listeners), address.name) &&
         !contains(settings.controller_listener_names, address.name))
-      return refuse(
-          fmt::format("advertised.listeners listener names must be equal to or a subset of the ones defined "
-                      "in listeners. "
-                      "Found {}. The valid options based on the current configuration are {}",
-                      address.name, fmt::join(names_of(parsed.listeners), ",")));
+      return refuse(fmt::format(
+          "advertised.listeners listener names must be equal to or a subset of the ones defined "
+          "in listeners. "
+          "Found {}. The valid options based on the current configuration are {}",
+          fmt::join(names_of(parsed.advertised), ","), fmt::join(names_of(parsed.listeners), ",")));
   }
   return {};
 }
@@ -234,7 +257,7 @@ std::optional<ListenerAddress> parse_listener(std::string_view text) {
 
 Result<void> read_listeners(const ConfigLayers& layers, BrokerSettings& settings) {
   for (const auto& name : list_of(layers, "controller.listener.names"))
-    settings.controller_listener_names.push_back(upper(name));
+    settings.controller_listener_names.push_back(name);
   const auto items = list_of(layers, "listeners");
   const auto advertised = list_of(layers, "advertised.listeners");
   Parsed parsed;
@@ -242,6 +265,8 @@ Result<void> read_listeners(const ConfigLayers& layers, BrokerSettings& settings
   parsed.advertised = TRY(read_addresses(advertised));
   parsed.protocols =
       TRY(read_protocol_map(layers, settings.controller_listener_names, names_of(parsed.listeners)));
+  TRY(check_protocols(items, parsed.listeners, parsed.protocols));
+  TRY(check_protocols(advertised, parsed.advertised, parsed.protocols));
   TRY(check_distinct(items, parsed.listeners, true));
   TRY(check_distinct(advertised, parsed.advertised, false));
   TRY(build_listeners(parsed, settings));
@@ -252,19 +277,40 @@ Result<void> read_listeners(const ConfigLayers& layers, BrokerSettings& settings
   return {};
 }
 
+namespace {
+
+/// "ID@HOST:PORT"
+Result<QuorumVoter> parse_voter(const std::string& item) {
+  constexpr std::string_view kForm = "Each entry should be in the form `{id}@{host}:{port}`.";
+  const auto at = item.find('@');
+  if (at == std::string::npos)
+    return refuse(fmt::format("Invalid configuration value for controller.quorum.voters. {}", kForm));
+  std::int32_t id = 0;
+  const char* end = item.data() + at;
+  if (const auto read = std::from_chars(item.data(), end, id); read.ec != std::errc() || read.ptr != end)
+    return refuse(fmt::format("Failed to parse voter ID as an integer from {}", item.substr(0, at)));
+  const auto endpoint = parse_endpoint(item.substr(at + 1));
+  if (!endpoint)
+    return refuse(
+        fmt::format("Failed to parse host name from entry {} for the configuration controller.quorum.voters. "
+                    "{}",
+                    item, kForm));
+  if (endpoint->host == "0.0.0.0")
+    return refuse(fmt::format("Host string ({}) is not routeable", endpoint->host));
+  return QuorumVoter{BrokerId(id), *endpoint};
+}
+
+std::string voter_ids(const std::vector<QuorumVoter>& voters) {
+  std::vector<std::int32_t> ids;
+  for (const auto& voter : voters) ids.push_back(voter.id.value());
+  return fmt::format("{}", fmt::join(ids, ", "));
+}
+
+}  // namespace
+
 Result<void> read_quorum(const ConfigLayers& layers, BrokerSettings& settings) {
-  for (const auto& item : list_of(layers, "controller.quorum.voters")) {
-    const auto at = item.find('@');
-    const auto id = at == std::string::npos ? std::nullopt : parse_port(item.substr(0, at));
-    const auto endpoint = at == std::string::npos ? std::nullopt : parse_endpoint(item.substr(at + 1));
-    if (!id || !endpoint || endpoint->host.empty())
-      return refuse(
-          "Invalid configuration value for controller.quorum.voters. Each entry should be in the form "
-          "`{id}@{host}:{port}`.");
-    if (endpoint->host == "0.0.0.0")
-      return refuse(fmt::format("Host string ({}) is not routeable", endpoint->host));
-    settings.controller_quorum_voters.push_back({BrokerId(*id), *endpoint});
-  }
+  for (const auto& item : list_of(layers, "controller.quorum.voters"))
+    settings.controller_quorum_voters.push_back(TRY(parse_voter(item)));
   for (const auto& item : list_of(layers, "controller.quorum.bootstrap.servers")) {
     const auto endpoint = parse_endpoint(item);
     if (!endpoint || endpoint->host.empty())
@@ -285,8 +331,13 @@ Result<void> read_quorum(const ConfigLayers& layers, BrokerSettings& settings) {
   if (settings.is_controller && !voters.empty() && !listed)
     return refuse(
         fmt::format("If process.roles contains the 'controller' role, the node id {} must be "
-                    "included in the set of voters controller.quorum.voters={}",
-                    settings.node_id.value(), *layers.value("controller.quorum.voters")));
+                    "included in the set of voters controller.quorum.voters=Set({})",
+                    settings.node_id.value(), voter_ids(voters)));
+  if (!settings.is_controller && listed)
+    return refuse(fmt::format(
+        "If process.roles contains just the 'broker' role, the node id {} must not be included in "
+        "the set of voters controller.quorum.voters=Set({})",
+        settings.node_id.value(), voter_ids(voters)));
   return {};
 }
 

@@ -10,7 +10,7 @@
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "group-coordinator";
+constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
 template <class Response>
 Response failed(ErrorCode error) {

@@ -10,7 +10,7 @@
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "group-coordinator";
+constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::int64_t kRetryMs = 1000;  // of a record that was refused
 
 protocol::JoinGroupResponse join_error(const std::string& member, ErrorCode error) {

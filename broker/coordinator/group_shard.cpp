@@ -10,7 +10,7 @@
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "group-coordinator";
+constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::string_view kClassicType = "classic";
 
 bool same_without_case(std::string_view a, std::string_view b) {

@@ -11,7 +11,7 @@
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "coordinator";
+constexpr std::string_view kComponent = "org.apache.kafka.coordinator.common.runtime.CoordinatorRuntime";
 // In debug builds and under sanitizers (clang builds them, g++ the release).
 #if defined(__clang__) || !defined(__OPTIMIZE__)
 constexpr bool kChecksInvariants = true;

@@ -18,7 +18,7 @@
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "group-coordinator";
+constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
 /// A read-only integer configuration that BrokerSettings does not have.
 std::int64_t integer_config(const BrokerConfig& config, std::string_view name, std::int64_t otherwise) {

@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::string_view kComponent = "LogMaintenance";
+constexpr std::string_view kComponent = "kafka.log.LogManager";
 /// How often logs are asked whether they want a flush; one that does not costs nothing else.
 constexpr nanoseconds kFlushCheck = std::chrono::seconds(1);
 /// How exactly file.delete.delay.ms is kept.

@@ -40,7 +40,8 @@ Result<void> MetadataDriverThread::open(kraft::MetadataNodeOptions options) {
 
 MetadataDriverThread::~MetadataDriverThread() {
   if (auto stopped = stop(); !stopped)
-    log_error("MetadataDriver", "The metadata log was not closed cleanly: {}", stopped.error().detail);
+    log_error("kafka.server.metadata.BrokerMetadataPublisher", "The metadata log was not closed cleanly: {}",
+              stopped.error().detail);
 }
 
 nanoseconds MetadataDriverThread::now() const {
@@ -262,7 +263,8 @@ void MetadataDriverThread::on_heartbeat(const protocol::BrokerHeartbeatResponse&
   heartbeat_pending_ = false;
   const BrokerId self = dependencies_.config.settings()->node_id;
   if (response.error_code != 0) {
-    log_warn("BrokerLifecycleManager", "[{}] The controller answered a heartbeat with error {}",
+    log_warn("org.apache.kafka.server.BrokerLifecycleManager",
+             "[{}] The controller answered a heartbeat with error {}",
              component("BrokerLifecycleManager", self), response.error_code);
     return;
   }

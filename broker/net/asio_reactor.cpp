@@ -356,7 +356,8 @@ void AsioListener::accept_next(std::shared_ptr<Shared> shared) {
     if (!shared->open) return;
     if (error) {
       // Out of descriptors, mostly: the backlog waits until some are free again.
-      log_warn("network", "cannot accept a connection: {}; trying again in 100 ms", error.message());
+      log_warn("kafka.network.SocketServer", "cannot accept a connection: {}; trying again in 100 ms",
+               error.message());
       shared->retry.expires_after(std::chrono::milliseconds(100));
       return shared->retry.async_wait([shared](const error_code& cancelled) {
         if (!cancelled && shared->open) accept_next(shared);

@@ -1,6 +1,7 @@
 #include "broker/net/server.hpp"
 
 #include "base/logging.hpp"
+#include "broker/config/broker_config.hpp"
 
 namespace barnabas::broker {
 
@@ -21,14 +22,25 @@ Result<Endpoint> Server::listen(Reactor& reactor, const ListenerOptions& listene
   return local;
 }
 
+bool Server::is_full(const std::string& host) {
+  const auto settings = services_.config.settings();  // they may change while connections come
+  if (sessions_.size() >= static_cast<std::size_t>(settings->max_connections)) return true;
+  const auto& overrides = settings->max_connections_per_ip_overrides;
+  const auto own = overrides.find(host);
+  const auto found = by_host_.find(host);
+  const std::int32_t open = found == by_host_.end() ? 0 : found->second;
+  return open >= (own == overrides.end() ? settings->max_connections_per_ip : own->second);
+}
+
 void Server::accept(const ListenerOptions& listener, std::shared_ptr<Connection> stream) {
   std::shared_ptr<Session> session;
   {
     std::lock_guard lock(mutex_);
     const std::string host = stream->peer().host;
-    const bool full = sessions_.size() >= static_cast<std::size_t>(options_.max_connections);
-    if (!accepting_ || full || by_host_[host] >= options_.max_connections_per_ip) {
-      if (accepting_) log_warn("network", "refusing {}: too many connections", to_string(stream->peer()));
+    if (!accepting_ || is_full(host)) {
+      if (accepting_)
+        log_warn("kafka.network.SocketServer", "refusing {}: too many connections",
+                 to_string(stream->peer()));
       stream->close();
       return;
     }

@@ -24,8 +24,6 @@ struct ListenerOptions {
 struct ServerOptions {
   SessionLimits session;
   std::int64_t max_request_memory_bytes = -1;  // queued.max.request.bytes
-  std::int32_t max_connections = INT32_MAX;
-  std::int32_t max_connections_per_ip = INT32_MAX;
 };
 
 class Server {
@@ -48,6 +46,9 @@ class Server {
     std::string host;
   };
 
+  /// Whether another connection of `host` would exceed max.connections, max.connections.per.ip or its
+  /// override.
+  [[nodiscard]] bool is_full(const std::string& host);
   void accept(const ListenerOptions& listener, std::shared_ptr<Connection> stream);
   void on_end(std::uint64_t id);
   template <class Call>

@@ -254,8 +254,9 @@ bool Session::process_frame() {
   if (held_back() || end_ - begin_ < 4) return false;
   const std::int32_t size = read_size(buffer_->data() + begin_);
   if (size <= 0 || size > limits_.max_request_bytes) {
-    log_warn("network", "closing {}: a frame of {} bytes was announced, allowed are 1 to {}",
-             to_string(client_->peer), size, limits_.max_request_bytes);
+    log_warn("kafka.network.SocketServer",
+             "closing {}: a frame of {} bytes was announced, allowed are 1 to {}", to_string(client_->peer),
+             size, limits_.max_request_bytes);
     end_after_answers();
     return false;
   }
@@ -269,9 +270,9 @@ bool Session::process_frame() {
 
 void Session::refuse(const RequestContext& context, const char* what) {
   const ApiRow* row = find_api(context.api_key);
-  log_warn("network", "closing {}: request {} ({}) version {} correlation {}: {}", to_string(client_->peer),
-           context.api_key, row ? row->name : "not served", context.api_version, context.correlation_id,
-           what);
+  log_warn("kafka.network.SocketServer", "closing {}: request {} ({}) version {} correlation {}: {}",
+           to_string(client_->peer), context.api_key, row ? row->name : "not served", context.api_version,
+           context.correlation_id, what);
   end_after_answers();
 }
 

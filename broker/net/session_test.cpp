@@ -7,6 +7,7 @@
 #include "protocol/messages/api_api_versions.hpp"
 #include "protocol/messages/api_create_topics.hpp"
 #include "protocol/messages/api_fetch.hpp"
+#include "protocol/messages/api_incremental_alter_configs.hpp"
 #include "protocol/messages/api_list_offsets.hpp"
 #include "protocol/messages/api_metadata.hpp"
 #include "protocol/messages/api_produce.hpp"
@@ -401,11 +402,18 @@ TEST_CASE("a reset in the middle of a frame, of a write and of a long poll ends 
   CHECK(net.server->session_count() == 0);
 }
 
-TEST_CASE("connections beyond the limits are refused") {
-  ServerOptions options;
-  options.max_connections = 3;
-  options.max_connections_per_ip = 2;
-  NetFixture net(options);
+TEST_CASE("connections beyond the limits are refused, which may be set while the node runs") {
+  NetFixture net;
+  protocol::IncrementalAlterConfigsRequest limits;
+  auto& resource = limits.resources.emplace_back();
+  resource.resource_type = 4;
+  for (const auto& [name, limit] : {std::pair{"max.connections", "3"}, {"max.connections.per.ip", "2"}}) {
+    auto& config = resource.configs.emplace_back();
+    config.name = name;
+    config.value = limit;
+  }
+  const auto set = net.node.ask<protocol::IncrementalAlterConfigsResponse>(limits);
+  REQUIRE(set.responses.at(0).error_code == 0);
   auto one = net.connect("a");
   auto two = net.connect("a");
   auto three = net.connect("a");

@@ -16,8 +16,8 @@ void Partition::become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr) {
   if (!leader_ || leader_epoch_ != epoch) {
     auto assigned = log_->assign_epoch_start(epoch, log_->log_end_offset());
     if (!assigned) {
-      log_error("replica", "{} cannot begin leader epoch {}: {}", to_string(topic_partition()), epoch.value(),
-                assigned.error().detail);
+      log_error("kafka.server.ReplicaManager", "{} cannot begin leader epoch {}: {}",
+                to_string(topic_partition()), epoch.value(), assigned.error().detail);
     }
   }
   leader_ = true;
@@ -176,12 +176,12 @@ std::shared_ptr<Partition> ReplicaManager::open_partition(const kraft::MetadataI
   auto log = logs_.create(tp, topic.id, config);
   if (!log && log.error().code == ErrorCode::kInconsistentTopicId) {
     // Left from a topic of the same name that was deleted while this node was away.
-    log_warn("replica", "{} on disk belongs to a deleted topic; it is kept as a stray directory",
-             to_string(tp));
+    log_warn("kafka.server.ReplicaManager",
+             "{} on disk belongs to a deleted topic; it is kept as a stray directory", to_string(tp));
     if (auto marked = logs_.mark_stray(tp); marked) log = logs_.create(tp, topic.id, config);
   }
   if (!log) {
-    log_error("replica", "cannot open {}: {}", to_string(tp), log.error().detail);
+    log_error("kafka.server.ReplicaManager", "cannot open {}: {}", to_string(tp), log.error().detail);
     return nullptr;
   }
   (*log)->set_config(config);
@@ -228,8 +228,8 @@ void ReplicaManager::remove_topic(const std::string& name, Table& next) {
     if (!partition) continue;
     partition->resign();
     if (auto removed = logs_.remove(partition->topic_partition()); !removed) {
-      log_error("replica", "cannot delete {}: {}", to_string(partition->topic_partition()),
-                removed.error().detail);
+      log_error("kafka.server.ReplicaManager", "cannot delete {}: {}",
+                to_string(partition->topic_partition()), removed.error().detail);
     }
   }
   next.by_id.erase(found->second->id);
@@ -241,9 +241,11 @@ void ReplicaManager::mark_strays(const Table& table) {
     const TopicPartition& tp = log->topic_partition();
     auto topic = table.by_name.find(tp.topic);
     if (topic != table.by_name.end() && topic->second->find(tp.partition)) continue;
-    log_warn("replica", "{} is not assigned to this node; its directory is renamed to -stray", to_string(tp));
+    log_warn("kafka.server.ReplicaManager",
+             "{} is not assigned to this node; its directory is renamed to -stray", to_string(tp));
     if (auto marked = logs_.mark_stray(tp); !marked) {
-      log_error("replica", "cannot rename the directory of {}: {}", to_string(tp), marked.error().detail);
+      log_error("kafka.server.ReplicaManager", "cannot rename the directory of {}: {}", to_string(tp),
+                marked.error().detail);
     }
   }
 }

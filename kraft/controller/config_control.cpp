@@ -39,8 +39,6 @@ Result<void> check_resource(const MetadataImage& image, const ConfigResource& re
       if (resource.name.empty())
         return fail(ErrorCode::kInvalidRequest, "Default group resources are not allowed.");
       return {};
-    case ConfigResourceType::kBrokerLogger:
-      return fail(ErrorCode::kInvalidRequest, "Log levels cannot be altered yet.");
     default:
       return fail(ErrorCode::kUnsupportedVersion,
                   fmt::format("Unknown resource type {}.", static_cast<int>(resource.type)));
@@ -111,8 +109,8 @@ Result<void> check_min_isr(const ControlContext& context, const ConfigResource& 
 /// Records that turn the resource's overrides into `next`.
 Result<MetadataRecords> change_to(const ControlContext& context, const ConfigResource& resource,
                                   const ConfigMap& next) {
-  TRY(check_min_isr(context, resource, next));
   TRY(context.configs.validate(resource, next));
+  TRY(check_min_isr(context, resource, next));
   const ConfigMap& current = context.image.config(resource.type, resource.name);
   MetadataRecords records;
   bool min_isr_changed = false;
