@@ -229,8 +229,7 @@ void handle_produce(Services& services, const RequestContext& context, ProduceRe
       services, context, request, services.metadata.image(), response, find_named_again(request)};
   for (const auto& topic : request.topic_data) {
     produce_topic(step, topic);
-    if (response.responses.back().partition_responses.empty() && !topic.partition_data.empty())
-      response.responses.pop_back();
+    if (response.responses.back().partition_responses.empty()) response.responses.pop_back();
   }
   if (request.acks != 0) return reply.send(response);
   any_failed(response) ? reply.close_connection() : reply.send_nothing();

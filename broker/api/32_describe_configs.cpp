@@ -58,15 +58,15 @@ Result<void> authorize(const Services& services, const RequestContext& context,
 }
 
 /// The broker's id, or an error in Kafka's words.
-Result<std::int32_t> parse_broker(const std::string& name, std::int32_t self) {
+Result<std::int32_t> parse_broker(const std::string& name, std::int32_t self, const char* or_else) {
   std::int32_t id = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
   if (error != std::errc() || end != name.data() + name.size()) {
     return fail(ErrorCode::kInvalidRequest, "Broker id must be an integer, but it is: " + name);
   }
   if (id == self) return id;
-  return fail(ErrorCode::kInvalidRequest, "Unexpected broker id, expected " + std::to_string(self) +
-                                              " or empty string, but received " + name);
+  return fail(ErrorCode::kInvalidRequest,
+              "Unexpected broker id, expected " + std::to_string(self) + or_else + " but received " + name);
 }
 
 Result<std::vector<ConfigDescription>> describe(
@@ -83,11 +83,11 @@ Result<std::vector<ConfigDescription>> describe(
       return describe_topic(*layers, image.config(type, name));
     case ConfigResourceType::kBroker:
       if (name.empty()) return describe_broker_default(*layers);
-      (void)TRY(parse_broker(name, self));
+      (void)TRY(parse_broker(name, self, " or empty string,"));
       return describe_broker(*layers);
     case ConfigResourceType::kBrokerLogger:
       if (name.empty()) return fail(ErrorCode::kInvalidRequest, "Broker id must not be empty");
-      (void)TRY(parse_broker(name, self));
+      (void)TRY(parse_broker(name, self, ""));
       return describe_broker_logger();
     case ConfigResourceType::kClientMetrics:
       if (name.empty())
@@ -115,7 +115,9 @@ void add_entries(const DescribeConfigsRequest& request,
     answer.config_source = static_cast<std::int8_t>(entry.source);
     answer.is_sensitive = entry.sensitive;
     answer.config_type = static_cast<std::int8_t>(entry.type);
-    answer.documentation = std::nullopt;  // As Kafka answers unasked; its texts are not ours to give.
+    // As Kafka answers unasked, and its texts are not ours to give; of loggers it tells an empty one.
+    if (static_cast<ConfigResourceType>(asked.resource_type) != ConfigResourceType::kBrokerLogger)
+      answer.documentation = std::nullopt;
     if (!request.include_synonyms) continue;
     for (ConfigSynonymValue& synonym : entry.synonyms) {
       answer.synonyms.push_back(

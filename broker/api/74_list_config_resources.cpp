@@ -44,6 +44,8 @@ void handle_list_config_resources(Services& services, const RequestContext& cont
   } else if (types.empty()) {
     types.assign(std::begin(kAllTypes), std::end(kAllTypes));
   }
+  std::ranges::sort(types);
+  types.erase(std::ranges::unique(types).begin(), types.end());
   const bool known = std::ranges::all_of(
       types, [](std::int8_t type) { return std::ranges::find(kAllTypes, type) != std::end(kAllTypes); });
   if (!allowed_on_cluster(services, context, Operation::kDescribeConfigs)) {

@@ -21,6 +21,7 @@ SERVE(serve_leave_group);
 SERVE(serve_sync_group);
 SERVE(serve_describe_groups);
 SERVE(serve_list_groups);
+SERVE(serve_sasl_handshake);
 SERVE(serve_api_versions);
 SERVE(serve_create_topics);
 SERVE(serve_delete_topics);
@@ -32,10 +33,19 @@ SERVE(serve_create_acls);
 SERVE(serve_delete_acls);
 SERVE(serve_describe_configs);
 SERVE(serve_alter_configs);
+SERVE(serve_alter_replica_log_dirs);
 SERVE(serve_describe_log_dirs);
+SERVE(serve_sasl_authenticate);
 SERVE(serve_create_partitions);
+SERVE(serve_create_delegation_token);
+SERVE(serve_renew_delegation_token);
+SERVE(serve_expire_delegation_token);
+SERVE(serve_describe_delegation_token);
 SERVE(serve_delete_groups);
+SERVE(serve_elect_leaders);
 SERVE(serve_incremental_alter_configs);
+SERVE(serve_alter_partition_reassignments);
+SERVE(serve_list_partition_reassignments);
 SERVE(serve_offset_delete);
 SERVE(serve_describe_client_quotas);
 SERVE(serve_alter_client_quotas);
@@ -67,6 +77,7 @@ constexpr ApiRow kTable[] = {
     {14, "SyncGroup", 0, 5, false, serve_sync_group},
     {15, "DescribeGroups", 0, 6, false, serve_describe_groups},
     {16, "ListGroups", 0, 5, false, serve_list_groups},
+    {17, "SaslHandshake", 0, 1, false, serve_sasl_handshake},
     {18, "ApiVersions", 0, 4, false, serve_api_versions},
     {19, "CreateTopics", 0, 7, false, serve_create_topics},
     {20, "DeleteTopics", 0, 6, false, serve_delete_topics},
@@ -78,10 +89,19 @@ constexpr ApiRow kTable[] = {
     {31, "DeleteAcls", 0, 3, false, serve_delete_acls},
     {32, "DescribeConfigs", 0, 4, false, serve_describe_configs},
     {33, "AlterConfigs", 0, 2, false, serve_alter_configs},
+    {34, "AlterReplicaLogDirs", 0, 2, false, serve_alter_replica_log_dirs},
     {35, "DescribeLogDirs", 0, 5, false, serve_describe_log_dirs},
+    {36, "SaslAuthenticate", 0, 2, false, serve_sasl_authenticate},
     {37, "CreatePartitions", 0, 3, false, serve_create_partitions},
+    {38, "CreateDelegationToken", 0, 3, false, serve_create_delegation_token},
+    {39, "RenewDelegationToken", 0, 2, false, serve_renew_delegation_token},
+    {40, "ExpireDelegationToken", 0, 2, false, serve_expire_delegation_token},
+    {41, "DescribeDelegationToken", 0, 3, false, serve_describe_delegation_token},
     {42, "DeleteGroups", 0, 2, false, serve_delete_groups},
+    {43, "ElectLeaders", 0, 2, false, serve_elect_leaders},
     {44, "IncrementalAlterConfigs", 0, 1, false, serve_incremental_alter_configs},
+    {45, "AlterPartitionReassignments", 0, 1, false, serve_alter_partition_reassignments},
+    {46, "ListPartitionReassignments", 0, 0, false, serve_list_partition_reassignments},
     {47, "OffsetDelete", 0, 0, false, serve_offset_delete},
     {48, "DescribeClientQuotas", 0, 1, false, serve_describe_client_quotas},
     {49, "AlterClientQuotas", 0, 1, false, serve_alter_client_quotas},

@@ -71,7 +71,7 @@ Result<void> create_wanted_topics(MetadataDriver& driver, const std::vector<Want
   for (const auto& result : response.topics) {
     const auto error = static_cast<ErrorCode>(result.error_code);
     if (error == ErrorCode::kNone)
-      log_info("barnabas", "Created the topic {}", result.name);
+      log_info("kafka.server.BrokerServer", "Created the topic {}", result.name);
     else if (error != ErrorCode::kTopicAlreadyExists)
       return refused(kKey, result.name, result);
   }
@@ -91,7 +91,7 @@ Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
   for (const auto& result : response.results) {
     if (static_cast<ErrorCode>(result.error_code) != ErrorCode::kNone)
       return refused(kKey, result.user, result);
-    log_info("barnabas", "Created the user {}", result.user);
+    log_info("kafka.server.BrokerServer", "Created the user {}", result.user);
   }
   return {};
 }

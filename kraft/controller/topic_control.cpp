@@ -251,7 +251,7 @@ std::vector<DeleteTarget> delete_targets(const protocol::DeleteTopicsRequest& re
 
 Result<const TopicImage*> find_target(const ControlContext& context, const DeleteTarget& target) {
   if (target.name && !target.id.is_zero())
-    return fail(ErrorCode::kInvalidRequest, "Topic name and topic ID can not both be specified.");
+    return fail(ErrorCode::kInvalidRequest, "You may not specify both topic name and topic id.");
   if (!target.name && target.id.is_zero())
     return fail(ErrorCode::kInvalidRequest, "Neither topic name nor id were specified.");
   if (target.name) {
