@@ -104,7 +104,8 @@ Result<Formatted> prepare_storage(const StartArguments& arguments, const ConfigM
   const auto config = TRY(BrokerConfig::make(properties));
   Formatted formatted = TRY(format_when_new(*config));
   if (formatted)
-    log_info("barnabas", "Formatted {}", fmt::format("{}", config->settings()->log_dirs.front()));
+    log_info("kafka.server.KafkaRaftServer", "Formatted {}",
+             fmt::format("{}", config->settings()->log_dirs.front()));
   return formatted;
 }
 
@@ -113,7 +114,8 @@ int wait_for_end(const sigset_t& signals, const Formatted& formatted, Node& node
   constexpr timespec kRush{.tv_sec = 0, .tv_nsec = 500'000'000};
   int signal = sigtimedwait(&signals, nullptr, &kRush);
   if (formatted)
-    if (auto done = finish_format(*formatted); !done) log_warn("barnabas", "{}", done.error().detail);
+    if (auto done = finish_format(*formatted); !done)
+      log_warn("kafka.server.KafkaRaftServer", "{}", done.error().detail);
   if (signal > 0) return signal;
   node.prefetch();
   sigwait(&signals, &signal);
@@ -140,7 +142,7 @@ void set_log_levels(const std::string& file) {
   std::ifstream yaml(file);
   std::ostringstream text;
   text << yaml.rdbuf();
-  if (!yaml) return log_warn("barnabas", "{} cannot be read", file);
+  if (!yaml) return log_warn("kafka.server.KafkaRaftServer", "{} cannot be read", file);
   apply_log4j_levels(read_log4j_levels(text.str()));
 }
 
@@ -162,20 +164,20 @@ int run_node(const StartArguments& arguments) {
   };
   options.give_up = asked_to_stop;
   options.on_failure = [&failed](const Error& error) {
-    log_error("barnabas", "This node cannot go on: {}", error.detail);
+    log_error("kafka.server.KafkaRaftServer", "This node cannot go on: {}", error.detail);
     failed = true;
     kill(getpid(), SIGTERM);
   };
   auto node = Node::start(std::move(options));
   if (!node && node.error().code == ErrorCode::kRequestTimedOut && asked_to_stop()) {
-    log_info("barnabas", "{}", node.error().detail);
+    log_info("kafka.server.KafkaRaftServer", "{}", node.error().detail);
     return 0;
   }
   if (!node) return report(node.error());
   print_bootstrap_address(*properties, **node);
   const int signal = wait_for_end(signals, *formatted, **node);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second signal ends the process at once
-  log_info("barnabas", "Stopping ({})", failed ? "a part failed" : strsignal(signal));
+  log_info("kafka.server.KafkaRaftServer", "Stopping ({})", failed ? "a part failed" : strsignal(signal));
   if (auto stopped = (*node)->stop(); !stopped) return report(stopped.error());
   log_info("kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] shut down completed",
            (*node)->id().value());
@@ -231,6 +233,16 @@ int run(int argc, char** argv) {
   CLI::App* format_command = app.add_subcommand("format", "Make log directories ready for a node");
   describe_format(*format_command, format);
   CLI::App* uuid_command = app.add_subcommand("random-uuid", "Print a random uuid, fit for a cluster id");
+  std::string info_config;
+  CLI::App* info_command = app.add_subcommand("info", "Look at the log directories of a node");
+  info_command->add_option("-c,--config", info_config, "The node's properties file")->required();
+  std::string release;
+  CLI::App* mapping_command = app.add_subcommand("version-mapping", "Print the feature levels of a release");
+  mapping_command->add_option("-r,--release-version", release, "Default: the newest");
+  std::vector<std::string> features;
+  CLI::App* dependencies_command =
+      app.add_subcommand("feature-dependencies", "Print what feature levels need of others");
+  dependencies_command->add_option("-f,--feature", features, "NAME=LEVEL; may be repeated")->required();
   ContainerSetupArguments container;
   CLI::App* container_command =
       app.add_subcommand("container-setup", "Write a container's configuration from its environment");
@@ -241,6 +253,9 @@ int run(int argc, char** argv) {
     return app.exit(error);
   }
   if (*format_command) return run_format(format, std::cout, std::cerr);
+  if (*info_command) return run_info(info_config, std::cout, std::cerr);
+  if (*mapping_command) return run_version_mapping(release, std::cout, std::cerr);
+  if (*dependencies_command) return run_feature_dependencies(features, std::cout, std::cerr);
   if (*container_command) return run_container_setup(container, process_environment(), std::cout, std::cerr);
   if (*uuid_command) {
     std::cout << random_cluster_id() << '\n';

@@ -298,9 +298,14 @@ TEST_CASE("formatting is done once, prints what was formatted, and refuses what 
   const std::string id = "MkU3OEVBNTcwNTJENDM2Qg";
   CHECK(run({.cluster_id = id}).find("1 Because controller.quorum.voters is not set") == 0);
   CHECK(run({.cluster_id = id, .features = {"x"}, .standalone = true}).find("1 ") == 0);
-  CHECK(run({.cluster_id = id, .standalone = true}) == "0 Formatting dynamic metadata voter directory " +
-                                                           (directory / "data") +
-                                                           " with metadata.version 4.3-IV0.\n");
+  const std::string done = run({.cluster_id = id, .standalone = true});
+  CHECK(
+      done.starts_with("0 Bootstrap metadata: BootstrapMetadata(records=[ApiMessageAndVersion("
+                       "FeatureLevelRecord(name='metadata.version', featureLevel=30) at version 0), "));
+  CHECK(
+      done.ends_with("metadataVersionLevel=30, source=format command)\nFormatting dynamic metadata voter "
+                     "directory " +
+                     (directory / "data") + " with metadata.version 4.3-IV0.\n"));
   CHECK(run({.cluster_id = id, .standalone = true}).find("already formatted") != std::string::npos);
   CHECK(run({.cluster_id = id, .ignore_formatted = true, .standalone = true}) ==
         "0 All of the log directories are already formatted.\n");

@@ -9,6 +9,7 @@
 #include "base/posix_file_system.hpp"
 #include "base/properties_file.hpp"
 #include "kraft/bootstrap.hpp"
+#include "kraft/metadata_record.hpp"
 #include "log/log_manager.hpp"
 
 namespace barnabas::broker {
@@ -38,8 +39,9 @@ Result<Voters> choose_voters(const FormatArguments& arguments, const BrokerSetti
   if (!settings.controller_quorum_voters.empty()) {
     if (chosen > 0)
       return fail(ErrorCode::kInvalidConfig,
-                  "controller.quorum.voters is set, so the voters are fixed: --standalone, "
-                  "--initial-controllers and --no-initial-controllers do not go with it.");
+                  "You cannot specify controller.quorum.voters and format the node with "
+                  "--initial-controllers or --standalone. If you want to use dynamic quorum, please remove "
+                  "controller.quorum.voters and specify controller.quorum.bootstrap.servers instead.");
     return Voters::kStatic;
   }
   if (arguments.standalone) return Voters::kStandalone;
@@ -100,11 +102,41 @@ Result<kraft::FormatOptions> make_options(const FormatArguments& arguments) {
   return options;
 }
 
+/// As Java prints an array of its signed bytes.
+std::string signed_bytes(ByteView bytes) {
+  std::vector<int> numbers;
+  for (const auto byte : bytes) numbers.push_back(static_cast<std::int8_t>(byte));
+  return fmt::format("[{}]", fmt::join(numbers, ", "));
+}
+
+std::string bootstrap_text(const kraft::FormatReport& done) {
+  std::vector<std::string> records;
+  for (const Bytes& framed : done.bootstrap_records) {
+    const auto record = kraft::decode(framed);
+    if (!record) continue;
+    std::string text;
+    if (const auto* level = std::get_if<protocol::FeatureLevelRecord>(&*record))
+      text = fmt::format("FeatureLevelRecord(name='{}', featureLevel={})", level->name, level->feature_level);
+    if (const auto* user = std::get_if<protocol::UserScramCredentialRecord>(&*record))
+      text = fmt::format(
+          "UserScramCredentialRecord(name='{}', mechanism={}, salt={}, storedKey={}, serverKey={}, "
+          "iterations={})",
+          user->name, user->mechanism, signed_bytes(user->salt), signed_bytes(user->stored_key),
+          signed_bytes(user->server_key), user->iterations);
+    records.push_back(fmt::format("ApiMessageAndVersion({} at version 0)", text));
+  }
+  return fmt::format("{}", fmt::join(records, ", "));
+}
+
 void report(const kraft::FormatOptions& options, const kraft::FormatReport& done, std::ostream& out) {
   if (done.formatted.empty()) {
     out << "All of the log directories are already formatted.\n";
     return;
   }
+  out << fmt::format(
+      "Bootstrap metadata: BootstrapMetadata(records=[{}], metadataVersionLevel={}, source=format "
+      "command)\n",
+      bootstrap_text(done), done.metadata_version);
   const bool voter = options.voters == Voters::kStandalone || options.voters == Voters::kInitial;
   for (const auto& directory : done.formatted) {
     const bool metadata = directory == options.metadata_directory;

@@ -1,5 +1,5 @@
-// Formatting log directories: `barnabas format` with kafka-storage's options, and the first start of a node
-// that formats for itself.
+// What kafka-storage does: `barnabas format` with its options, the commands that only look, and the first
+// start of a node that formats for itself.
 //
 // Free functions for main; they print what kafka-storage prints. Thread safety: none needed.
 #pragma once
@@ -28,6 +28,14 @@ struct FormatArguments {
 
 /// The exit code; failures are told on `err`.
 int run_format(const FormatArguments& arguments, std::ostream& out, std::ostream& err);
+
+/// `info -c FILE`: the log directories, what they were formatted for, and what is wrong with them. 1 when
+/// anything is.
+int run_info(const std::string& config_file, std::ostream& out, std::ostream& err);
+/// `version-mapping [-r RELEASE]`: the feature levels of a release, empty: the newest.
+int run_version_mapping(const std::string& release, std::ostream& out, std::ostream& err);
+/// `feature-dependencies -f NAME=LEVEL ...`: what each needs.
+int run_feature_dependencies(const std::vector<std::string>& features, std::ostream& out, std::ostream& err);
 
 /// Formats the directories of `config` as a node that votes alone, under a new cluster id, unless one of them
 /// is formatted already. The node must be started next, and finish_format() called when it serves: nobody

@@ -14,16 +14,27 @@ namespace barnabas::kraft {
 namespace {
 
 constexpr std::int16_t kNewestMetadataVersion = 30;
+constexpr const char* kElrFeature = "eligible.leader.replicas.version";
 
 std::unexpected<Error> invalid(std::string why) {
   return fail(ErrorCode::kInvalidConfig, std::move(why));
+}
+
+/// All but metadata.version.
+std::string other_features() {
+  std::string names;
+  for (const auto& [name, range] : supported_features())
+    if (name != kMetadataVersionFeature) names += (names.empty() ? "" : ", ") + name;
+  return names;
 }
 
 Result<std::map<std::string, std::int16_t>> levels_of(const FormatOptions& options) {
   std::int16_t version = kNewestMetadataVersion;
   if (!options.release_version.empty()) {
     auto found = metadata_version_of(options.release_version);
-    if (!found) return invalid(fmt::format("Unknown metadata.version '{}'", options.release_version));
+    if (!found)
+      return invalid(fmt::format("Unknown metadata.version '{}'. Supported metadata.version are: {}",
+                                 options.release_version, supported_metadata_versions()));
     version = *found;
   }
   if (auto set = options.features.find(kMetadataVersionFeature); set != options.features.end())
@@ -32,7 +43,8 @@ Result<std::map<std::string, std::int16_t>> levels_of(const FormatOptions& optio
   for (const auto& [name, level] : options.features) {
     auto supported = supported_features().find(name);
     if (supported == supported_features().end())
-      return invalid(fmt::format("Unsupported feature: {}.", name));
+      return invalid(
+          fmt::format("Unsupported feature: {}. Supported features are: {}", name, other_features()));
     if (level < supported->second.min || level > supported->second.max)
       return invalid(fmt::format("No feature:{} with feature level {}", name, level));
     levels[name] = level;
@@ -46,8 +58,8 @@ Result<std::map<std::string, std::int16_t>> levels_of(const FormatOptions& optio
                                "--initial-controllers, or --no-initial-controllers is used.");
     levels.erase(set);  // a control record, not a feature level record
   }
-  constexpr std::int16_t kElrNeeds = 23;
-  if (levels["eligible.leader.replicas.version"] > 0 && version < kElrNeeds)
+  const auto needs = feature_dependencies(kElrFeature, levels[kElrFeature]);
+  if (needs && !needs->empty() && version < needs->at(kMetadataVersionFeature))
     return invalid("eligible.leader.replicas.version 1 needs metadata.version 4.0-IV1 or later");
   return levels;
 }
@@ -185,6 +197,7 @@ Result<FormatReport> format_storage(FileSystem& files, const Clock& clock, Rando
   const std::vector<Bytes> records = TRY(bootstrap_content(options, random, levels));
   FormatReport report;
   report.metadata_version = levels.at(kMetadataVersionFeature);
+  report.bootstrap_records = records;
   for (const std::string& directory : options.log_directories) {
     if (!TRY(files.exists(directory + "/meta.properties"))) {
       report.formatted.push_back(directory);

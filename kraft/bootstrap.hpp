@@ -54,6 +54,7 @@ struct FormatReport {
   std::vector<std::string> formatted;  // directories
   std::vector<std::string> already_formatted;
   std::int16_t metadata_version = 0;
+  std::vector<Bytes> bootstrap_records;  // what bootstrap.checkpoint holds, framed
 };
 
 Result<FormatReport> format_storage(FileSystem& files, const Clock& clock, Random& random,
