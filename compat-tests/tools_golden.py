@@ -24,11 +24,11 @@ NEEDS = {"update-features": 57, "quorum": 55, "quotas": 48, "scram": 50, "transa
          "share-groups": 76, "streams-groups": 88}
 # Tools whose command lines need more than one plain node, and why they are not in the list.
 ELSEWHERE = {
-    "kafka-acls, kafka-delegation-tokens": "need an authorizer or SASL: admin_more_tools",
-    "kafka-leader-election, kafka-reassign-partitions": "need several nodes, or are refused by one: admin_more_tools",
-    "kafka-storage, kafka-dump-log": "work on directories: native_admin_tools, native_data_tools, "
-                                     "data_directory_exchange",
+    "kafka-storage, kafka-dump-log": "work on directories: storage_tools, data_directory_exchange",
+    "kafka-server-start, kafka-server-stop": "start and stop the node itself: cli_start_stop, docker_module_scripts",
+    "kafka-run-class": "starts any class of a JVM",
     "kafka-jmx": "asks a JVM",
+    "connect-*, kafka-mirror-maker, trogdor, kafka-metadata-shell": "are no part of the broker",
 }
 
 

@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.net.URL;
@@ -21,6 +22,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 
 import org.apache.kafka.common.utils.Exit;
 
@@ -96,6 +98,31 @@ public final class ToolRunner {
         }
     }
 
+    /** Whose output a thread writes: a tool may leave threads behind that go on printing while the next one runs. */
+    private static final InheritableThreadLocal<Run> OF_THREAD = new InheritableThreadLocal<>();
+
+    /** Standard output or error of the run that the writing thread belongs to. */
+    private static final class OfThread extends OutputStream {
+        private final Function<Run, OutputStream> stream;
+
+        OfThread(Function<Run, OutputStream> stream) {
+            this.stream = stream;
+        }
+
+        @Override
+        public void write(int one) throws IOException {
+            write(new byte[] {(byte) one}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int count) throws IOException {
+            Run run = OF_THREAD.get();
+            if (run != null) {
+                stream.apply(run).write(bytes, from, count);
+            }
+        }
+    }
+
     private final PrintStream answers = System.out;
 
     public static void main(String[] arguments) throws Exception {
@@ -110,6 +137,8 @@ public final class ToolRunner {
         // A tool's shutdown hook runs when the tool ends, as it would in a JVM of its own.
         Exit.setShutdownHookAdder((name, runnable) -> current.hooks.add(runnable));
         refuseExits();
+        System.setOut(new PrintStream(new OfThread(run -> run.out), true));
+        System.setErr(new PrintStream(new OfThread(run -> run.err), true));
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             answers.println(run(line.split(" ")).answer());
@@ -161,10 +190,10 @@ public final class ToolRunner {
         Run run = new Run();
         current = run;
         System.setIn(new ByteArrayInputStream(input));
-        System.setOut(new PrintStream(run.out, true));
-        System.setErr(new PrintStream(run.err, true));
+        OF_THREAD.set(run);  // the tool's thread and those that it starts inherit it, however long they live
         FutureTask<String> task = new FutureTask<>(() -> call(tool, arguments));
         Thread thread = new Thread(task, "tool");
+        thread.setContextClassLoader(tool.getClassLoader());  // some tools load classes of their own by name
         thread.setDaemon(true);
         // Classes that a tool loads by name (decoders, formatters) must be those that it was linked with.
         thread.setContextClassLoader(tool.getClassLoader());
