@@ -8,6 +8,7 @@ Where kafka-storage ends in an exception of Java, only the exit code and the sen
 
 import re
 import subprocess
+import time
 
 from harness import case, places
 from harness.outcome import check, check_equal, clip, step
@@ -105,6 +106,13 @@ def fill(broker):
     answer = call(19, 7, {"timeoutMs": 10000, "Topics": [{"Name": "dumped", "NumPartitions": 1, "ReplicationFactor": 1,
                                                           "Assignments": [], "Configs": [{"Name": "retention.ms", "Value": "-1"}]}]})
     check_equal(answer["Topics"][0]["ErrorCode"], 0, "creating the topic")
+    # Apache Kafka leads a new partition a moment after it has answered.
+    end, error = time.monotonic() + 15, None
+    while error != 0 and time.monotonic() < end:
+        listed = call(2, 7, {"ReplicaId": -1, "Topics": [{"Name": "dumped", "Partitions": [
+            {"PartitionIndex": 0, "Timestamp": -1}]}]})
+        error = listed["Topics"][0]["Partitions"][0]["ErrorCode"]
+        time.sleep(0.02)
     for number in range(100):
         records = batch([b"value %d" % number] * 3, key=b"key", producer=(7, 0, 3 * number), timestamp=1_700_000_000_000 + number)
         answer = call(0, 9, {"TransactionalId": None, "Acks": -1, "TimeoutMs": 5000, "TopicData": [
