@@ -129,7 +129,8 @@ Result<bool> PartitionLogImpl::swap_in(std::span<const SourceSegment> sources,
   // Files and memory no longer agree: the next opening completes the swap.
   State open = State::kOpen;
   if (state_.compare_exchange_strong(open, State::kOffline))
-    log_error("log.PartitionLog", "{} goes offline in a swap: {}", directory_, swapped.error().detail);
+    log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline in a swap: {}",
+              directory_, swapped.error().detail);
   return std::unexpected(std::move(swapped).error());
 }
 
@@ -153,7 +154,8 @@ void PartitionLogImpl::drop_target(Segment& target) {
   // In a directory that was renamed away it goes with the rest; its old name may be another topic's by now.
   if (state_ == State::kRemoved || target.standing() != Segment::Standing::kCleaned) return;
   if (auto removed = target.remove_files(); !removed)
-    log_warn("log.PartitionLog", "{} is left: {}", target.log_path(), removed.error().detail);
+    log_warn("org.apache.kafka.storage.internals.log.UnifiedLog", "{} is left: {}", target.log_path(),
+             removed.error().detail);
 }
 
 void PartitionLogImpl::end_cleaning(Offset cleaned_to) {
@@ -197,7 +199,8 @@ Result<void> PartitionLogImpl::complete_swaps() {
   for (const DirectoryEntry& entry : entries) {
     if (!base_of(entry.name, kSwapSuffix)) continue;
     std::string final_name = entry.name.substr(0, entry.name.size() - kSwapSuffix.size());
-    log_info("log.Recovery", "{}: completing the swap of {}", directory_, final_name);
+    log_info("org.apache.kafka.storage.internals.log.LogLoader", "{}: completing the swap of {}", directory_,
+             final_name);
     TRY(files_.rename(path(entry.name), path(final_name)));
   }
   return {};

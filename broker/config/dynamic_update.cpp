@@ -149,10 +149,11 @@ Result<void> check_changes(const ConfigLayers& current, const ConfigLayers& next
 }
 
 Result<void> check_listeners(const BrokerConfig& current, const BrokerConfig& next) {
-  for (const auto& listener : current.settings()->listeners) {
-    const auto& listeners = next.settings()->listeners;
-    const auto found = std::ranges::find(listeners, listener.name, &ListenerSettings::name);
-    if (found != listeners.end() && found->security_protocol != listener.security_protocol)
+  const auto before = current.settings();
+  const auto after = next.settings();
+  for (const auto& listener : before->listeners) {
+    const auto found = std::ranges::find(after->listeners, listener.name, &ListenerSettings::name);
+    if (found != after->listeners.end() && found->security_protocol != listener.security_protocol)
       return refuse(fmt::format("Security protocol cannot be updated for existing listener ListenerName({})",
                                 listener.name));
   }

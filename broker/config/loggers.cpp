@@ -23,6 +23,7 @@ constexpr std::string_view kLoggers[] = {
     "org.apache.kafka.coordinator.common.runtime.CoordinatorRuntime",
     "org.apache.kafka.coordinator.group.GroupCoordinatorService",
     "org.apache.kafka.server.BrokerLifecycleManager",
+    "org.apache.kafka.storage.internals.log.LogCleaner",
     "org.apache.kafka.storage.internals.log.LogLoader",
     "org.apache.kafka.storage.internals.log.LogSegment",
     "org.apache.kafka.storage.internals.log.UnifiedLog",

@@ -24,7 +24,6 @@ constexpr Unserved kUnserved[] = {
     {"group.share.", "share groups"},
     {"share.", "share groups"},
     {"group.streams.", "streams groups"},
-    {"log.cleaner.", "compaction"},
     {"log.local.retention.", "tiered storage"},
     {"remote.", "tiered storage"},
     {"rsm.config.", "tiered storage"},

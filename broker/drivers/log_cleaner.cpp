@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::string_view kComponent = "LogCleaner";
+constexpr std::string_view kComponent = "org.apache.kafka.storage.internals.log.LogCleaner";
 /// How far reads and writes may run ahead of the configured rate before a wait is worth it.
 constexpr nanoseconds kBurst = milliseconds(100);
 
