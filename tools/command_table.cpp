@@ -48,6 +48,7 @@ const std::array kCommands = {
             WORDS_OF(metadata_quorum_options)},
     Command{"kafka-producer-perf-test", "Measure how fast records are written.", run_producer_perf_test,
             WORDS_OF(producer_perf_test_options)},
+    Command{"kafka-storage", "Format log directories; look at them.", run_storage, storage_words},
     Command{"kafka-topics", "Create, list, describe, alter and delete topics.", run_topics,
             WORDS_OF(topics_options)},
     Command{"kafka-verifiable-consumer", "Read a topic and print what happens.", run_verifiable_consumer,

@@ -27,6 +27,8 @@ int run_get_offsets(Arguments arguments);
 JoptOptions get_offsets_options();
 int run_groups(Arguments arguments);
 JoptOptions groups_options();
+int run_storage(Arguments arguments);
+std::vector<std::string> storage_words();
 int run_topics(Arguments arguments);
 JoptOptions topics_options();
 int run_features(Arguments arguments);
