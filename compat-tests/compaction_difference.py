@@ -287,7 +287,8 @@ def clean_in_turn(case, origin, number, kinds, last):
 def run(case):
     chance = random.Random(20)
     last = {topic: {} for topic in TOPICS}
-    origin = case.broker(kind="kafka", name="origin", settings={"log.cleaner.enable": "false"}).start()
+    origin = case.broker(kind="kafka", name="origin",
+                         settings={"log.cleaner.enable": "false", "log.retention.ms": "-1"}).start()
     fill(origin, case.kafka_tools(origin.bootstrap), chance, last, 8 if case.full else 3)
     origin.stop()
     step("Apache Kafka has the input: " + ", ".join(TOPICS))

@@ -56,11 +56,11 @@ Result<BatchCleaner::Verdict> BatchCleaner::judge(const RecordBatchView& batch) 
   RecordView record;
   Offset next = batch.base_offset();
   while (TRY(cursor.next(record))) {
-    if (record.offset < next || record.offset > batch.last_offset()) verdict.in_order = false;
-    next = record.offset + 1;
     bool kept = batch.is_control() || stays(record, keeps_tombstones);
     verdict.stays.push_back(kept);
     if (!kept) continue;
+    if (record.offset < next || record.offset > batch.last_offset()) verdict.in_order = false;
+    next = record.offset + 1;
     ++verdict.kept;
     if (!record.value) verdict.keeps_tombstone = true;
   }

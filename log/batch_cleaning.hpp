@@ -4,10 +4,10 @@
 // map, and as a tombstone until its batch's delete horizon; the first cleaning that keeps tombstones, or
 // finds a marker whose transaction is gone, sets that horizon (KIP-534). A batch keeps base offset, last
 // offset and sequences, and one that is its producer's last, or the last of the round, stays as an empty
-// header. Entries of which nothing goes are copied byte for byte. An uncompressed batch whose records do not
-// stand in the order of their offsets cannot be written anew: it is kept whole or goes whole. Errors:
-// kCorruptMessage for a wrong checksum, those of reading records. Source: KIP-98, KIP-534; measured on
-// Kafka 4.3.1.
+// header. Entries of which nothing goes are copied byte for byte. An uncompressed batch whose remaining
+// records do not stand in the order of their offsets cannot be written anew: it is kept whole or goes whole.
+// Errors: kCorruptMessage for a wrong checksum, those of reading records. Source: KIP-98, KIP-534; measured
+// on Kafka 4.3.1.
 #pragma once
 
 #include <unordered_map>

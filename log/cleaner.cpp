@@ -159,7 +159,7 @@ Result<bool> Cleaner::map_entry(const protocol::LogEntry& entry, Offset from, Of
   if (!checksum_matches(entry)) return fail(ErrorCode::kCorruptMessage, "a wrong checksum");
   if (!entry.is_legacy()) {
     if (entry.batch().is_control()) {
-      TRY(transactions.read_control(entry.batch()));
+      (void)TRY(transactions.read_control(entry.batch()));
       return true;
     }
     if (transactions.read_data(entry.batch())) return true;  // aborted

@@ -57,9 +57,9 @@ TEST_CASE_METHOD(Compacted, "a tombstone stays until its delete horizon, which t
   std::int64_t first_ms = clock.now_ms;
   clean();
   CHECK(offsets() == Offsets{1, 2, 3});
-  protocol::LogEntry with_tombstone{ByteView(entries()[1])};
-  CHECK(with_tombstone.batch().delete_horizon_ms() == first_ms + 5000);
-  CHECK(with_tombstone.batch().max_timestamp() == 1'700'000'000'000);
+  Bytes with_tombstone = entries()[1];
+  CHECK(protocol::RecordBatchView(with_tombstone).delete_horizon_ms() == first_ms + 5000);
+  CHECK(protocol::RecordBatchView(with_tombstone).max_timestamp() == 1'700'000'000'000);
   clock.now_ms += 4999;
   put_segment(keyed_batch({{"d", "1"}}));
   clean();
@@ -301,11 +301,18 @@ TEST_CASE_METHOD(Compacted,
   std::size_t record_bytes = (backwards.size() - protocol::kBatchHeaderBytes) / 3;
   std::swap(backwards[first_delta], backwards[first_delta + record_bytes]);
   protocol::seal_batch(backwards);
-  put_segment(backwards);
-  put_segment(keyed_batch({{"b", "2"}}));
+  put_segment(backwards);  // a at 1, b at 0, c at 2
+  put_segment(keyed_batch({{"c", "2"}}));
   clean();
   CHECK(offsets() == Offsets{1, 0, 2, 3});
-  CHECK(last_values(records())["b"] == "2");
+  CHECK(last_values(records())["c"] == "2");
+  // What is left then is in order. The old c was passed over and goes when its key comes again.
+  put_segment(keyed_batch({{"b", "3"}}));
+  clean();
+  CHECK(offsets() == Offsets{1, 2, 3, 4});
+  put_segment(keyed_batch({{"c", "3"}}));
+  clean();
+  CHECK(offsets() == Offsets{1, 4, 5});
 }
 
 TEST_CASE_METHOD(Compacted, "messages of old formats are compacted in their format") {

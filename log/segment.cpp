@@ -236,7 +236,7 @@ Result<void> Segment::activate() {
   TRY(ensure_indexes());
   TRY(max_timestamp());
   unindexed_bytes_ = size_ - (offsets_.last() ? offsets_.last()->position : 0);
-  TRY(first_timestamp());
+  (void)TRY(first_timestamp());
   if (config_.preallocate && size_ < static_cast<std::uint64_t>(config_.segment_bytes))
     TRY(file_->truncate(static_cast<std::uint64_t>(config_.segment_bytes)));
   return {};
