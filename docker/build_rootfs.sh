@@ -2,11 +2,10 @@
 # Makes the root file system of the image in an empty folder. The Dockerfile runs it in its build stage, the tests
 # run it on the machine they are on, so that both have the same.
 #
-#   docker/build_rootfs.sh --out DIR --program FILE [--tools FILE] [--cache DIR]
+#   docker/build_rootfs.sh --out DIR --program FILE --tools FILE [--cache DIR]
 #
 # --program   the broker, build/release/bin/barnabas
-# --tools     the tools as one program, build/release/bin/barnabas-tools; none: the image has the server's scripts
-#             only
+# --tools     the tools as one program, build/release/bin/barnabas-tools
 # --cache     where Debian packages are kept between runs; default: a folder that goes away
 #
 # It needs Debian 12, apt-get, dpkg-deb, ldd, strip, and root (the image's files belong to several users). The
@@ -26,7 +25,7 @@ while (($#)); do
   esac
   shift 2
 done
-[[ -n $out && -n $program ]] || { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
+[[ -n $out && -n $program && -n $tools ]] || { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
 ((EUID == 0)) || { echo "$0: files of several users can be made by root only" >&2; exit 1; }
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -72,7 +71,6 @@ install_programs() {
   install -m 755 -D "$program" "$out/opt/kafka/libs/barnabas"
   strip --strip-all "$out/opt/kafka/libs/barnabas"
   ln -s /opt/kafka/libs/barnabas "$out/usr/bin/barnabas"
-  [[ -n $tools ]] || return 0
   install -m 755 "$tools" "$out/opt/kafka/libs/barnabas-tools"
   strip --strip-all "$out/opt/kafka/libs/barnabas-tools"
   ln -s /opt/kafka/libs/barnabas-tools "$out/usr/bin/barnabas-tools"
@@ -131,20 +129,16 @@ install_contracts() {
   for script in "$here"/bin/*; do
     install -m 755 "$script" "$out/opt/kafka/libs/${script##*/}"
   done
-  if [[ -n $tools ]]; then
-    # Links by every name that the tools have, made by the program itself.
-    "$tools" install "$out/opt/kafka/bin" >/dev/null
-    for script in "$out"/opt/kafka/bin/*; do
-      script=${script##*/}
-      link_tool "${script%.sh}" /opt/kafka/libs/barnabas-tools
-      [[ $script == *.sh ]] || rm "$out/opt/kafka/bin/$script"
-    done
-  fi
+  # Links by every name that the tools have, made by the program itself.
+  "$tools" install "$out/opt/kafka/bin" >/dev/null
+  for script in "$out"/opt/kafka/bin/*; do
+    script=${script##*/}
+    link_tool "${script%.sh}" /opt/kafka/libs/barnabas-tools
+    [[ $script == *.sh ]] || rm "$out/opt/kafka/bin/$script"
+  done
   for script in kafka-server-start kafka-server-stop kafka-run-class zookeeper-server-start; do
     link_tool "$script" "/opt/kafka/libs/$script"
   done
-  [[ -e $out/opt/kafka/bin/kafka-storage.sh || -L $out/opt/kafka/bin/kafka-storage.sh ]] ||
-    link_tool kafka-storage /opt/kafka/libs/kafka-storage
   for script in ub cub dub; do ln -s /opt/kafka/libs/ub "$out/usr/bin/$script"; done
   install -m 644 "$here/classes.txt" "$out/opt/kafka/libs/"
   ln -s libs/kafka.Kafka "$out/opt/kafka/kafka.Kafka"

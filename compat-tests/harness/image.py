@@ -78,8 +78,8 @@ def build():
     """The folder of the root file system, made anew when anything that goes into it has changed."""
     need_root()
     program = pathlib.Path(places.barnabas_program())
-    tools = program.parent / "barnabas-tools"
-    inputs = [program, *([tools] if tools.exists() else []), *sorted(p for p in DOCKER.rglob("*") if p.is_file())]
+    tools = places.built_program("barnabas-tools")
+    inputs = [program, tools, *sorted(p for p in DOCKER.rglob("*") if p.is_file())]
     digest = hashlib.sha256()
     for path in inputs:
         digest.update(str(path.name).encode() + path.read_bytes())
@@ -90,8 +90,7 @@ def build():
             if old.is_dir() and old != folder and time.time() - old.stat().st_mtime > 3600:
                 shutil.rmtree(old)
         places.call_quietly([DOCKER / "build_rootfs.sh", "--out", folder / "root", "--program", program,
-                             "--cache", places.CACHE / "debian-packages",
-                             *(["--tools", tools] if tools.exists() else [])])
+                             "--tools", tools, "--cache", places.CACHE / "debian-packages"])
 
     return places.fetched(name, make, "the image's Debian packages") / "root"
 
