@@ -37,6 +37,9 @@ kafka-delete-records --bootstrap-server BS --offset-json-file cut.json
 kafka-delete-records --bootstrap-server BS --offset-json-file empty.json
 kafka-delete-records --bootstrap-server BS --offset-json-file twice.json
 kafka-delete-records --bootstrap-server BS --offset-json-file half.json
+kafka-delete-records --bootstrap-server BS --offset-json-file list.json
+kafka-delete-records --bootstrap-server BS --offset-json-file kind.json
+kafka-delete-records --bootstrap-server BS --offset-json-file text.json
 kafka-delete-records --bootstrap-server BS --offset-json-file version.json
 kafka-delete-records --bootstrap-server BS --offset-json-file nowhere.json
 kafka-delete-records --bootstrap-server BS
@@ -113,6 +116,9 @@ FILES = {
     "twice.json": '{"partitions": [{"topic": "held", "partition": 0, "offset": 0},'
                   ' {"topic": "held", "partition": 0, "offset": 0}]}',
     "half.json": '{"partitions": [{"topic": "held", "partition": 0}]}',
+    "list.json": "[]",
+    "kind.json": '{"partitions": 3}',
+    "text.json": '{"partitions": [{"topic": "held", "partition": 0, "offset": "3"}]}',
     "version.json": '{"partitions": [], "version": 2}',
 }
 

@@ -42,6 +42,8 @@ const std::array kCommands = {
     Command{"kafka-get-offsets", "Print offsets of partitions.", run_get_offsets,
             WORDS_OF(get_offsets_options)},
     Command{"kafka-groups", "List groups of every type.", run_groups, WORDS_OF(groups_options)},
+    Command{"kafka-leader-election", "Elect leaders of partitions.", run_leader_election,
+            WORDS_OF(leader_election_options)},
     Command{"kafka-log-dirs", "Tell what lies in the log directories of brokers.", run_log_dirs,
             WORDS_OF(log_dirs_options)},
     Command{"kafka-metadata-quorum", "Describe the metadata quorum.", run_metadata_quorum,

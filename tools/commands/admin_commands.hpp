@@ -33,6 +33,8 @@ int run_topics(Arguments arguments);
 JoptOptions topics_options();
 int run_features(Arguments arguments);
 ArgparseOptions features_options();
+int run_leader_election(Arguments arguments);
+JoptOptions leader_election_options();
 int run_log_dirs(Arguments arguments);
 JoptOptions log_dirs_options();
 int run_metadata_quorum(Arguments arguments);

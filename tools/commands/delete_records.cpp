@@ -1,13 +1,12 @@
 // kafka-delete-records: makes partitions begin at a later offset.
 #include <boost/json/parse.hpp>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "protocol/messages/api_delete_records.hpp"
 #include "tools/client/tool_log.hpp"
 #include "tools/commands/admin_commands.hpp"
 #include "tools/commands/command_frame.hpp"
+#include "tools/commands/json_fields.hpp"
 
 namespace barnabas::tools {
 namespace {
@@ -15,46 +14,24 @@ namespace {
 using Partition = std::pair<std::string, std::int32_t>;
 using Offsets = std::map<Partition, std::int64_t>;
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (!file) return misuse("Unable to read file " + path);
-  return content.str();
-}
-
-template <class T>
-Result<T> field(const boost::json::value& from, std::string_view name) {
-  const auto* object = from.if_object();
-  const auto* found = object == nullptr ? nullptr : object->if_contains(name);
-  if (found == nullptr) return misuse(fmt::format("No such field exists: `{}`", name));
-  boost::system::error_code wrong;
-  if constexpr (std::is_same_v<T, std::string>) {
-    if (found->is_string()) return std::string(found->get_string());
-  } else {
-    const auto number = found->to_number<T>(wrong);
-    if (!wrong) return number;
-  }
-  return misuse(fmt::format("The field `{}` has a value of another kind", name));
-}
-
 /// {"partitions": [{"topic": "t", "partition": 0, "offset": 1}], "version": 1}
 Result<Offsets> parse_offsets(const std::string& text) {
   boost::system::error_code wrong;
   const auto json = boost::json::parse(text, wrong);
-  if (wrong || !json.is_object()) return misuse("The input string is not a valid JSON");
-  if (json.get_object().contains("version")) {
-    const auto version = TRY(field<std::int32_t>(json, "version"));
+  if (wrong) return misuse("The input string is not a valid JSON");
+  const auto* fields = TRY(json_object(json));
+  if (fields->contains("version")) {
+    const auto version = TRY(integer_field(json, "version"));
     if (version != 1) return misuse(fmt::format("Not supported version field value {}", version));
   }
-  const auto* partitions = json.get_object().if_contains("partitions");
-  if (partitions == nullptr || !partitions->is_array()) return misuse("Missing partitions field");
+  const auto* partitions = fields->if_contains("partitions");
+  if (partitions == nullptr) return misuse("Missing partitions field");
+  const auto* entries = TRY(json_array(*partitions));
   Offsets offsets;
   std::string duplicates;
-  for (const auto& entry : partitions->get_array()) {
-    const Partition partition(TRY(field<std::string>(entry, "topic")),
-                              TRY(field<std::int32_t>(entry, "partition")));
-    const auto offset = TRY(field<std::int64_t>(entry, "offset"));
+  for (const auto& entry : *entries) {
+    const Partition partition(TRY(text_field(entry, "topic")), TRY(integer_field(entry, "partition")));
+    const auto offset = TRY(long_field(entry, "offset"));
     if (!offsets.emplace(partition, offset).second)
       duplicates += fmt::format("{}{}-{}", duplicates.empty() ? "" : ",", partition.first, partition.second);
   }
@@ -93,7 +70,7 @@ Result<std::int64_t> delete_before(Admin& admin, const Partition& partition, std
 }
 
 Result<void> execute(const JoptOptions& options) {
-  const std::string text = TRY(read_file(options.text("offset-json-file")));
+  const std::string text = TRY(read_whole_file(options.text("offset-json-file")));
   const Offsets offsets = TRY(parse_offsets(text));
   Admin admin = TRY(open_admin(options));
   fmt::print("Executing records delete operation\nRecords delete operation completed:\n");
