@@ -2,7 +2,7 @@
 #
 #   make run       install what the build needs, build, serve on localhost:9092
 #   make test      install what the tests need, run all of them (this is what CI runs)
-#   make build     the program: build/release/bin/barnabas
+#   make build     the programs: build/release/bin/barnabas and barnabas-tools
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
 #   make fuzz      each fuzz target for SECONDS=60
@@ -24,7 +24,7 @@ install-test:
 
 build: install
 	@test -f build/release/build.ninja || cmake --preset release
-	@cmake --build --preset release --target barnabas
+	@cmake --build --preset release --target barnabas barnabas-tools
 
 run: build
 	@exec $(PROGRAM) $(ARGS)
