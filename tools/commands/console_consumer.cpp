@@ -10,6 +10,7 @@
 #include "tools/commands/command_frame.hpp"
 #include "tools/commands/data_commands.hpp"
 #include "tools/commands/message_formatter.hpp"
+#include "tools/commands/progress_bar.hpp"
 #include "tools/commands/property_options.hpp"
 #include "tools/options/number_text.hpp"
 
@@ -64,7 +65,10 @@ struct Limits {
 class ConsoleConsumer {
  public:
   ConsoleConsumer(Consumer& consumer, MessageFormatter& formatter, Limits limits)
-      : consumer_(consumer), formatter_(formatter), limits_(limits) {}
+      : consumer_(consumer),
+        formatter_(formatter),
+        limits_(limits),
+        progress_(std::make_unique<ProgressBar>(limits.max_messages, ProgressBar::Output::kStandardOutput)) {}
 
   /// The exit code.
   int run() {
@@ -77,6 +81,7 @@ class ConsoleConsumer {
           is_timeout ? "org.apache.kafka.common.errors.TimeoutException" : consumer_exception(done.error()));
     }
     flush();
+    progress_.reset();
     consumer_.close();
     if (is_broken_) fmt::print(stderr, "Unable to write to standard out, closing consumer.\n");
     fmt::print(stderr, "Processed a total of {} messages\n", count_);
@@ -97,6 +102,7 @@ class ConsoleConsumer {
         return !is_over();
       }));
       flush();
+      progress_->at(count_);
       if (visited == 0 && !interrupted()) return fail(ErrorCode::kRequestTimedOut);
     }
     return {};
@@ -124,6 +130,7 @@ class ConsoleConsumer {
   Consumer& consumer_;
   MessageFormatter& formatter_;
   Limits limits_;
+  std::unique_ptr<ProgressBar> progress_;  // until something else is told
   std::string output_;
   std::int64_t count_ = 0;
   bool is_broken_ = false;

@@ -1,5 +1,6 @@
 // kafka-console-producer: lines of standard input as records of a topic.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/client/interruption.hpp"
@@ -9,6 +10,7 @@
 #include "tools/commands/data_commands.hpp"
 #include "tools/commands/input_lines.hpp"
 #include "tools/commands/line_parser.hpp"
+#include "tools/commands/progress_bar.hpp"
 #include "tools/commands/property_options.hpp"
 
 namespace barnabas::tools {
@@ -37,6 +39,12 @@ int tell(const std::string& failure) {
   return 1;
 }
 
+/// Of a file; 0 of anything else.
+std::int64_t size_of_input() {
+  struct stat status{};
+  return ::fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : 0;
+}
+
 /// Reads, parses and sends until the input ends.
 class ConsoleProducer {
  public:
@@ -50,6 +58,7 @@ class ConsoleProducer {
   /// The exit code.
   int run() {
     InputLines lines(STDIN_FILENO);
+    ProgressBar progress(size_of_input(), ProgressBar::Output::kNone);
     const bool has_prompt = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
     while (!is_over()) {
       for (auto line = lines.next(); line; line = lines.next()) {
@@ -57,6 +66,7 @@ class ConsoleProducer {
         if (is_over()) break;
       }
       if (is_over()) break;
+      if (progress.is_drawn()) progress.at(::lseek(STDIN_FILENO, 0, SEEK_CUR));
       if (has_prompt) {
         fmt::print(">");
         std::fflush(stdout);

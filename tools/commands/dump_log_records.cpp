@@ -9,6 +9,7 @@
 #include "protocol/legacy_message_set.hpp"
 #include "protocol/reader.hpp"
 #include "tools/commands/dump_log.hpp"
+#include "tools/commands/progress_bar.hpp"
 #include "tools/options/number_text.hpp"
 #include "tools/records/record_json.hpp"
 
@@ -213,12 +214,14 @@ Result<void> dump_records(FileSystem& files, const std::string& path, const Dump
       std::min(size, static_cast<std::uint64_t>(std::max<std::int64_t>(options.max_bytes, 0)));
   log::EntryScanner entries(*file, 0, end);
   RecordDump dump(options);
+  ProgressBar progress(static_cast<std::int64_t>(end), ProgressBar::Output::kStandardOutput);
   while (const auto entry = TRY(entries.next())) {
     if (entry->is_legacy())
       print_message(LegacyMessageView(entry->bytes()), entries.entry_position());
     else
       print_batch(entry->batch(), entries.entry_position());
     if (options.deep) TRY(dump.add(*entry));
+    progress.at(static_cast<std::int64_t>(entries.position()));
   }
   if (end == size && entries.position() < end) TRY(judge_rest(*file, path, entries.position(), end));
   std::fflush(stdout);
