@@ -287,18 +287,18 @@ def interrupted(tools):
     check_equal(err, f"Processed a total of {len(out.read_bytes().splitlines())} messages\n", "what it says at the end")
 
 
-def run(test):
-    broker = test.broker()
+def run(case):
+    broker = case.broker()
     broker.start()
-    with ToolRunner(test.scratch) as runner:
-        tools = Tools(test.scratch, broker.bootstrap, runner)
+    with ToolRunner(case.scratch) as runner:
+        tools = Tools(case.scratch, broker.bootstrap, runner)
         for part in (producing, refusals_of_the_producer, consuming, refusals_of_the_consumer, measuring):
             part(tools)
             step(f"{part.__name__.replace('_', ' ')}: {tools.count} command lines so far")
         new_group_protocol(tools)
-        if not test.is_barnabas:
+        if not case.is_barnabas:
             transactions(tools)
-        shared_group(tools, test.kafka_tools(broker.bootstrap))
+        shared_group(tools, case.kafka_tools(broker.bootstrap))
         interrupted(tools)
         step("Ctrl-C ends a consumer as it ends Kafka's")
 

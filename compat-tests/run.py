@@ -36,7 +36,10 @@ def find_tests():
     found = {}
     for folder in FOLDERS:
         for path in folder.glob("*_*.py"):
-            if not path.stem.endswith("_test") and "\ndef run(case)" in path.read_text():
+            text = path.read_text()
+            # What ends in case.main(run) means to be a test: one that is not found would never fail.
+            assert ("case.main(run)" in text) == ("\ndef run(case)" in text), f"{path}: its function is run(case)"
+            if not path.stem.endswith("_test") and "\ndef run(case)" in text:
                 found[path.stem] = path
     return dict(sorted(found.items()))
 
