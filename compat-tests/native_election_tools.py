@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""kafka-leader-election: ours beside Apache Kafka's, on the same broker of either kind.
+"""kafka-leader-election and kafka-delegation-tokens: ours beside Apache Kafka's, on the same broker of either kind.
 
 For each command line the exit code, the output and the sentence that tells a mistake are equal. Sets that Kafka prints
 in the order of a hash are compared as sets. The two tools of an Apache Kafka with an authorizer are told alike that
-they may not do it.
+they may not do it. Tokens exist on secured connections only; a relay before the broker answers as if it were one, to
+see how they are shown and what the tools ask.
 """
 
 import re
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from harness import case
 from harness.native_tools import NativeTools
-from harness.outcome import check_equal, step
+from harness.outcome import check_contains, check_equal, step
+from harness.relay import Relay
 
 # The arguments after --bootstrap-server. EMPTY the empty argument.
 ELECTIONS = """
@@ -72,6 +74,96 @@ ELECTIONS = """
 --version
 """.strip().splitlines()
 
+# The arguments after --bootstrap-server and --command-config.
+TOKENS = """
+--create --max-life-time-period -1
+--create --max-life-time-period 1000 --renewer-principal User:a --renewer-principal User:b
+--create --max-life-time-period 1000 --renewer-principal User:a,User:b --owner-principal User:a --owner-principal User:b
+--create --max-life-time-period 1000 --renewer-principal bad
+--create --max-life-time-period 1000 --owner-principal bad
+--create --max-life-time-period 1000 --owner-principal : --renewer-principal User:
+--create --max-life-time-period 1000 --owner-principal :a:b
+--create --max-life-time-period 1000 --owner-principal EMPTY
+--create --max-life-time-period 1000 --renewer-principal EMPTY
+--create --max-life-time-period 1000 --owner-principal --renewer-principal
+--create --max-life-time-period 1000 --max-life-time-period 1000
+--create --max-life-time-period 1000 --hmac abcd
+--create --max-life-time-period 1000 --renew-time-period 5
+--create --max-life-time-period 1000 --expiry-time-period 5
+--create --hmac abcd
+--create
+--renew --renew-time-period -1 --hmac abcd
+--renew --renew-time-period 5 --hmac EMPTY
+--renew --renew-time-period 5 --hmac ab
+--renew --renew-time-period 5 --hmac ab==
+--renew --renew-time-period 5 --hmac abc
+--renew --renew-time-period 5 --hmac abc=
+--renew --renew-time-period 5 --hmac +/+/
+--renew --renew-time-period 5 --hmac a
+--renew --renew-time-period 5 --hmac abcde
+--renew --renew-time-period 5 --hmac ab=
+--renew --renew-time-period 5 --hmac ab=c
+--renew --renew-time-period 5 --hmac ab==c
+--renew --renew-time-period 5 --hmac abc=d
+--renew --renew-time-period 5 --hmac abcd=
+--renew --renew-time-period 5 --hmac a===
+--renew --renew-time-period 5 --hmac a=
+--renew --renew-time-period 5 --hmac ====
+--renew --renew-time-period 5 --hmac ab==c!
+--renew --renew-time-period 5 --hmac a!bcd
+--renew --renew-time-period 5 --hmac ab-_
+--renew --hmac abcd
+--renew --renew-time-period -1
+--renew
+--renew --renew-time-period -1 --hmac abcd --owner-principal User:a
+--renew --renew-time-period -1 --hmac abcd --renewer-principal User:a
+--renew --renew-time-period -1 --hmac abcd --max-life-time-period 1
+--renew --renew-time-period -1 --hmac abcd --expiry-time-period 1
+--expire --expiry-time-period -1 --hmac abcd
+--expire --expiry-time-period 70000 --hmac abcd --renewer-principal User:a
+--expire --expiry-time-period 1 --hmac a!
+--expire --hmac abcd
+--expire --expiry-time-period -1
+--expire --expiry-time-period -1 --hmac abcd --owner-principal User:a
+--expire --expiry-time-period -1 --hmac abcd --max-life-time-period 3
+--expire --expiry-time-period -1 --hmac abcd --renew-time-period 3
+--describe
+--describe --owner-principal User:a
+--describe --owner-principal User:a --owner-principal Group:b
+--describe --owner-principal bad
+--describe --owner-principal EMPTY
+--describe --owner-principal
+--describe --renewer-principal User:a
+--describe --hmac abcd
+--describe --max-life-time-period 3
+--describe --renew-time-period 3
+--describe --expiry-time-period 3
+--describe --create
+--describe --bogus
+--owner-principal User:a
+""".strip().splitlines()
+
+T = 1_700_000_000_000
+SHORT, LONG = b"\x01\x02", bytes(range(64))
+TIMES = {"IssueTimestamp": T, "ExpiryTimestamp": T + 3_600_000, "MaxTimestamp": T + 86_400_000 * 7}
+ONE = {"PrincipalType": "User", "PrincipalName": "a", "TokenRequesterPrincipalType": "User",
+       "TokenRequesterPrincipalName": "somebody with a long name"}
+# What a broker with tokens answers, by the API.
+ANSWERS = {
+    38: lambda asked: {**ONE, "IssueTimestampMs": T, "ExpiryTimestampMs": T + 60_000, "MaxTimestampMs": T + 90_000,
+                       "TokenId": "aFPQJT-QQYGEAKc9USM6Bg", "Hmac": LONG},
+    39: lambda asked: {"ExpiryTimestampMs": T + 120_000},
+    40: lambda asked: {"ExpiryTimestampMs": T - 1},
+    41: lambda asked: {"Tokens": [
+        {**ONE, **TIMES, "TokenId": "short", "Hmac": SHORT, "Renewers": []},
+        {**ONE, **TIMES, "TokenId": "aFPQJT-QQYGEAKc9USM6Bg", "Hmac": LONG,
+         "Renewers": [{"PrincipalType": "User", "PrincipalName": "b"}, {"PrincipalType": "Group", "PrincipalName": ""}]},
+    ][:1 if asked["Owners"] else 2]},
+}
+# No such token, not a renewer, too late.
+REFUSALS = {38: lambda asked: {"ErrorCode": 65}, 39: lambda asked: {"ErrorCode": 62}, 40: lambda asked: {"ErrorCode": 63},
+            41: lambda asked: {"ErrorCode": 61}}
+
 FILES = {
     "both.json": '{"partitions": [{"topic": "held", "partition": 0}, {"topic": "held", "partition": 1}]}',
     "mixed.json": '{"partitions": [{"topic": "held", "partition": 0}, {"topic": "nosuch", "partition": 1},'
@@ -127,7 +219,8 @@ def compare(both, tool, arguments):
     words = ["--bootstrap-server", both.bootstrap, *("" if word == "EMPTY" else word for word in arguments.split())]
     theirs, ours = both.theirs(tool, words), both.ours(tool, words)
     check_equal(ours[0], theirs[0], f"{line}: the exit code ({ours[2][-300:]})")
-    check_equal(comparable(ours[1]), comparable(theirs[1]), f"{line}: the output")
+    shown = str if tool == "kafka-delegation-tokens" else comparable  # tokens to the letter
+    check_equal(shown(ours[1]), shown(theirs[1]), f"{line}: the output")
     said, expected = first_sentence(ours[2]), first_sentence(theirs[2])
     if not same_sentence(said, expected):
         check_equal(said, expected, f"{line}: what it says of the mistake")
@@ -152,6 +245,26 @@ def compare_forbidden(case):
     step("what is forbidden is told alike")
 
 
+def compare_tokens(case, broker):
+    for answers in (ANSWERS, REFUSALS):
+        with Relay(broker.port, answers) as relay, NativeTools(case.scratch, relay.bootstrap) as both:
+            for arguments in TOKENS:
+                relay.asked.clear()
+                compare(both, "kafka-delegation-tokens", arguments + " --command-config named.properties")
+                check_equal(relay.asked[1::2], relay.asked[::2], f"{arguments}: what is asked")
+    step(f"kafka-delegation-tokens: {len(TOKENS)} command lines on connections that may have tokens")
+
+
+def compare_not_numbers(both):
+    """Kafka's tool ends with an exception of its own; what ours says of it is its own too."""
+    for arguments in ("--create --max-life-time-period x", "--renew --renew-time-period 1.5 --hmac abcd",
+                      "--expire --expiry-time-period 99999999999999999999 --hmac abcd"):
+        words = ["--bootstrap-server", both.bootstrap, "--command-config", "named.properties", *arguments.split()]
+        theirs, ours = both.theirs("kafka-delegation-tokens", words), both.ours("kafka-delegation-tokens", words)
+        check_equal(ours[:2], theirs[:2], arguments)
+        check_contains(ours[2], "Cannot parse argument", arguments)
+
+
 def run(case):
     broker = case.broker().start()
     case.kafka_tools(broker.bootstrap).call("kafka-topics", "--create", "--topic", "held", "--partitions", "2")
@@ -161,7 +274,15 @@ def run(case):
         for arguments in ELECTIONS:
             compare(both, "kafka-leader-election", arguments)
         compare_without_bootstrap(both)
-    step(f"kafka-leader-election: {len(ELECTIONS)} command lines")
+        step(f"kafka-leader-election: {len(ELECTIONS)} command lines")
+        for arguments in TOKENS:
+            compare(both, "kafka-delegation-tokens", arguments + " --command-config named.properties")
+        for arguments in ("--describe", "--describe --command-config nowhere.properties", "--create --describe",
+                          "--describe --command-config wrong.properties", "--version", "--create"):
+            compare(both, "kafka-delegation-tokens", arguments)
+        compare_not_numbers(both)
+        step(f"kafka-delegation-tokens: {len(TOKENS)} command lines without security")
+    compare_tokens(case, broker)
     if not case.is_barnabas:
         compare_forbidden(case)
 

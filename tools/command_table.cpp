@@ -31,6 +31,8 @@ const std::array kCommands = {
             run_consumer_groups, WORDS_OF(consumer_groups_options)},
     Command{"kafka-consumer-perf-test", "Measure how fast records are read.", run_consumer_perf_test,
             WORDS_OF(consumer_perf_test_options)},
+    Command{"kafka-delegation-tokens", "Create, renew, expire and show delegation tokens.",
+            run_delegation_tokens, WORDS_OF(delegation_tokens_options)},
     Command{"kafka-delete-records", "Delete the records of partitions below given offsets.",
             run_delete_records, WORDS_OF(delete_records_options)},
     Command{"kafka-dump-log", "Print what the files of a partition hold.", run_dump_log,

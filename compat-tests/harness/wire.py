@@ -200,6 +200,13 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.correlation = 0
 
+    @classmethod
+    def accepted(cls, accepted_socket):
+        """The other end: of who sends requests."""
+        made = cls.__new__(cls)
+        made.socket, made.correlation = accepted_socket, 0
+        return made
+
     def __enter__(self):
         return self
 

@@ -141,7 +141,7 @@ public final class ToolRunner {
         System.setErr(new PrintStream(new OfThread(run -> run.err), true));
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
-            answers.println(run(line.split(" ")).answer());
+            answers.println(run(line.split(" ", -1)).answer());
             answers.flush();
         }
         Runtime.getRuntime().halt(0);

@@ -15,6 +15,8 @@ int run_client_metrics(Arguments arguments);
 JoptOptions client_metrics_options();
 int run_cluster(Arguments arguments);
 ArgparseOptions cluster_options();
+int run_delegation_tokens(Arguments arguments);
+JoptOptions delegation_tokens_options();
 int run_delete_records(Arguments arguments);
 JoptOptions delete_records_options();
 int run_dump_log(Arguments arguments);
