@@ -124,7 +124,7 @@ std::shared_ptr<Partition> LogCleaner::grab_filthiest() {
     if (is_left_alone(*partition)) continue;
     const auto look = [&](log::PartitionLog& log) -> Result<std::optional<log::CleaningOutlook>> {
       if (!log.config().cleanup_compact) return std::nullopt;
-      TRY(log.apply_retention(now_ms));
+      (void)TRY(log.apply_retention(now_ms));
       return TRY(log.cleaning_outlook(now_ms));
     };
     const auto outlook = partition->with_log(look);

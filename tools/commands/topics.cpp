@@ -94,7 +94,10 @@ Result<std::vector<CreateTopicsRequest::CreatableTopicConfig>> configs_of(const 
 }
 
 Result<CreatableTopic> topic_to_create(const JoptOptions& options) {
-  CreatableTopic topic{.name = options.text("topic"), .num_partitions = -1, .replication_factor = -1};
+  CreatableTopic topic;
+  topic.name = options.text("topic");
+  topic.num_partitions = -1;
+  topic.replication_factor = -1;
   topic.configs = TRY(configs_of(options));
   const auto partitions = TRY(options.integer("partitions"));
   if (partitions && *partitions < 1) return misuse("The partitions must be greater than 0");
