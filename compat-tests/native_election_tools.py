@@ -255,6 +255,36 @@ def compare_tokens(case, broker):
     step(f"kafka-delegation-tokens: {len(TOKENS)} command lines on connections that may have tokens")
 
 
+def election_results(*codes):
+    """What a controller answers when the elections of the partitions of a topic end with these codes."""
+    partitions = [{"PartitionId": number, "ErrorCode": code, "ErrorMessage": "nobody is in sync" if code == 83 else None}
+                  for number, code in enumerate(codes)]
+    return {"ReplicaElectionResults": [{"Topic": "held", "PartitionResult": partitions}]}
+
+
+def compare_larger_cluster(case, broker):
+    """Elections that one node alone does not need: held, not needed, without an eligible leader."""
+    for answer in (election_results(0, 0), election_results(84, 0, 80, 83, 0, 84), {"ErrorCode": 31}):
+        with Relay(broker.port, {43: lambda asked, answer=answer: answer}) as relay, \
+                NativeTools(case.scratch, relay.bootstrap) as both:
+            for arguments in ("--all-topic-partitions", "--topic held --partition 1", "--path-to-json-file both.json"):
+                for kind in ("preferred", "unclean"):
+                    relay.asked.clear()
+                    compare(both, "kafka-leader-election", f"--election-type {kind} {arguments}")
+                    ours, theirs = (comparable_requests(relay.asked[which::2]) for which in (1, 0))
+                    check_equal(ours, theirs, f"{kind} {arguments}: what is asked")
+    step("elections of a larger cluster")
+
+
+def comparable_requests(asked):
+    """Partitions in order, and the time, of which Kafka's tool takes off what has passed, in seconds."""
+    for _, _, values in asked:
+        values["TimeoutMs"] = round(values["TimeoutMs"] / 1000)
+        for topic in values["TopicPartitions"] or []:
+            topic["Partitions"].sort()
+    return asked
+
+
 def compare_not_numbers(both):
     """Kafka's tool ends with an exception of its own; what ours says of it is its own too."""
     for arguments in ("--create --max-life-time-period x", "--renew --renew-time-period 1.5 --hmac abcd",
@@ -282,6 +312,7 @@ def run(case):
             compare(both, "kafka-delegation-tokens", arguments)
         compare_not_numbers(both)
         step(f"kafka-delegation-tokens: {len(TOKENS)} command lines without security")
+    compare_larger_cluster(case, broker)
     compare_tokens(case, broker)
     if not case.is_barnabas:
         compare_forbidden(case)

@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include "tools/client/client_config.hpp"
 #include "tools/client/tool_log.hpp"
 #include "tools/version_text.hpp"
 
@@ -49,12 +48,13 @@ std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments,
 }
 
 Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
-                             Cluster::Bootstrap kind, std::chrono::milliseconds timeout) {
-  Properties properties;
+                             Cluster::Bootstrap kind, std::chrono::milliseconds timeout,
+                             Properties standard) {
+  Properties properties = std::move(standard);
   if (!command_config.empty()) {
     auto read = read_properties(command_config);
     if (!read) return misuse(read.error().detail);
-    properties = *std::move(read);
+    for (auto& [key, value] : *read) properties[key] = std::move(value);
   }
   auto addresses = parse_bootstrap(bootstrap);
   if (!addresses) return misuse("Failed to create new KafkaAdminClient: " + addresses.error().detail);

@@ -10,6 +10,7 @@
 
 #include "base/uuid.hpp"
 #include "tools/client/admin.hpp"
+#include "tools/client/client_config.hpp"
 #include "tools/command.hpp"
 #include "tools/options/argparse_options.hpp"
 #include "tools/options/jopt_options.hpp"
@@ -32,10 +33,11 @@ int refuse_usage(const JoptOptions& options, const Error& error);
 std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments, int help_code);
 
 /// The cluster of `bootstrap` with the properties in the file `command_config` (empty: none). A `timeout` of
-/// a whole call other than 0 is that of the command's own option.
+/// a whole call other than 0 is that of the command's own option. `standard` are the properties that the
+/// command has other defaults for.
 Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
                              Cluster::Bootstrap kind = Cluster::Bootstrap::kBrokers,
-                             std::chrono::milliseconds timeout = {});
+                             std::chrono::milliseconds timeout = {}, Properties standard = {});
 /// By --bootstrap-server or --bootstrap-controller, and --command-config.
 template <class Options>
 Result<Admin> open_admin(const Options& options) {

@@ -164,7 +164,9 @@ Result<void> execute(const JoptOptions& options) {
   const bool is_old_name = options.has("admin.config");
   if (is_old_name) warn_deprecated("admin.config", "command-config");
   Admin admin(TRY(open_cluster(options.text("bootstrap-server"),
-                               options.text(is_old_name ? "admin.config" : "command-config"))));
+                               options.text(is_old_name ? "admin.config" : "command-config"),
+                               Cluster::Bootstrap::kBrokers, {},
+                               {{"default.api.timeout.ms", "30000"}, {"request.timeout.ms", "15000"}})));
   const auto answer = elect(admin, type, partitions);
   if (!answer) return std::unexpected(stopped(answer.error()));
   return tell_results(answer->body, type);
