@@ -52,6 +52,8 @@ const std::array kCommands = {
             WORDS_OF(metadata_quorum_options)},
     Command{"kafka-producer-perf-test", "Measure how fast records are written.", run_producer_perf_test,
             WORDS_OF(producer_perf_test_options)},
+    Command{"kafka-reassign-partitions", "Move replicas to other brokers and log directories.",
+            run_reassign_partitions, WORDS_OF(reassign_partitions_options)},
     Command{"kafka-storage", "Format log directories; look at them.", run_storage, storage_words},
     Command{"kafka-topics", "Create, list, describe, alter and delete topics.", run_topics,
             WORDS_OF(topics_options)},

@@ -76,7 +76,8 @@ Result<Connection*> Cluster::node(BrokerId id) {
     const auto found = std::ranges::find(known, id, &Node::id);
     if (found != known.end()) return connection_to(found->address);
   }
-  return fail(ErrorCode::kBrokerNotAvailable, fmt::format("Node {} is not available", id.value()));
+  // As one that cannot be reached: it may come back, and a call waits for it as long as it waits at all.
+  return fail(ErrorCode::kNetworkException, fmt::format("Node {} is not available", id.value()));
 }
 
 Result<Connection*> Cluster::controller() {

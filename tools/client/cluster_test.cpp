@@ -82,7 +82,7 @@ TEST_CASE("a cluster finds its nodes and the controller through any bootstrap ad
   const auto controller = cluster.controller();
   REQUIRE(controller.has_value());
   CHECK((*controller)->address() == one.server.address());
-  CHECK(cluster.node(BrokerId(7)).error().code == ErrorCode::kBrokerNotAvailable);
+  CHECK(cluster.node(BrokerId(7)).error().code == ErrorCode::kNetworkException);
 }
 
 TEST_CASE("a coordinator is waited for, and remembered until it is forgotten") {

@@ -29,6 +29,8 @@ int run_get_offsets(Arguments arguments);
 JoptOptions get_offsets_options();
 int run_groups(Arguments arguments);
 JoptOptions groups_options();
+int run_reassign_partitions(Arguments arguments);
+JoptOptions reassign_partitions_options();
 int run_storage(Arguments arguments);
 std::vector<std::string> storage_words();
 int run_topics(Arguments arguments);
