@@ -47,6 +47,17 @@ std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments,
   return help_code;
 }
 
+int run_explained(ArgparseOptions options, Arguments arguments,
+                  Result<void> (*execute)(const ArgparseOptions& options)) {
+  if (arguments.empty()) {
+    fmt::print("{}", options.usage());
+    return 0;
+  }
+  if (const auto code = end_of_parsing(options, arguments, 1)) return *code;
+  const auto done = execute(options);
+  return done ? 0 : tell_failure(done.error());
+}
+
 Result<Cluster> open_cluster(const std::string& bootstrap, const std::string& command_config,
                              Cluster::Bootstrap kind, std::chrono::milliseconds timeout,
                              Properties standard) {

@@ -32,6 +32,10 @@ int refuse_usage(const JoptOptions& options, const Error& error);
 /// The same for tools with subcommands. `help_code` is the exit code of --help.
 std::optional<int> end_of_parsing(ArgparseOptions& options, Arguments arguments, int help_code);
 
+/// A command that measures or verifies: without any arguments it explains itself and ends with 0.
+int run_explained(ArgparseOptions options, Arguments arguments,
+                  Result<void> (*execute)(const ArgparseOptions& options));
+
 /// The cluster of `bootstrap` with the properties in the file `command_config` (empty: none). A `timeout` of
 /// a whole call other than 0 is that of the command's own option. `standard` are the properties that the
 /// command has other defaults for.

@@ -273,14 +273,7 @@ ArgparseOptions producer_perf_test_options() {
 }
 
 int run_producer_perf_test(Arguments arguments) {
-  ArgparseOptions options = producer_perf_test_options();
-  if (arguments.empty()) {
-    fmt::print("{}", options.usage());
-    return 0;
-  }
-  if (const auto code = end_of_parsing(options, arguments, 1)) return *code;
-  const auto done = execute(options);
-  return done ? 0 : tell_failure(done.error());
+  return run_explained(producer_perf_test_options(), arguments, execute);
 }
 
 }  // namespace barnabas::tools

@@ -175,14 +175,7 @@ ArgparseOptions verifiable_consumer_options() {
 }
 
 int run_verifiable_consumer(Arguments arguments) {
-  ArgparseOptions options = verifiable_consumer_options();
-  if (arguments.empty()) {
-    fmt::print("{}", options.usage());
-    return 0;
-  }
-  if (const auto code = end_of_parsing(options, arguments, 1)) return *code;
-  const auto done = execute(options);
-  return done ? 0 : tell_failure(done.error());
+  return run_explained(verifiable_consumer_options(), arguments, execute);
 }
 
 }  // namespace barnabas::tools

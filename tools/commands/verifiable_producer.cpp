@@ -148,14 +148,7 @@ ArgparseOptions verifiable_producer_options() {
 }
 
 int run_verifiable_producer(Arguments arguments) {
-  ArgparseOptions options = verifiable_producer_options();
-  if (arguments.empty()) {
-    fmt::print("{}", options.usage());
-    return 0;
-  }
-  if (const auto code = end_of_parsing(options, arguments, 1)) return *code;
-  const auto done = execute(options);
-  return done ? 0 : tell_failure(done.error());
+  return run_explained(verifiable_producer_options(), arguments, execute);
 }
 
 }  // namespace barnabas::tools
