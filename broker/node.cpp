@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/logging.hpp"
+#include "base/metrics.hpp"
 #include "base/posix_file_system.hpp"
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
@@ -127,6 +128,7 @@ class Node::Impl {
   std::string cluster_id_;
   std::map<std::string, Endpoint> bound_;
 
+  MetricsRegistry metrics_;
   std::unique_ptr<BrokerConfig> config_;
   std::unique_ptr<NodeConfigValidator> validator_;
   std::unique_ptr<log::LogManager> logs_;
@@ -172,6 +174,7 @@ Result<void> Node::Impl::open_logs() {
   options.directories = settings->log_dirs;
   options.node_id = id_;
   options.default_config = config_->default_log_config();
+  options.metrics = &metrics_;
   logs_ = TRY(log::LogManager::open(files_, clock_, random_, std::move(options)));
   const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
   if (!meta)
@@ -204,8 +207,9 @@ void Node::Impl::build_services() {
   driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     groups_->on_image(image, changes);
   });
-  services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
-                                                  *fetch_sessions_, *groups_, *producer_ids_, authorizer_});
+  services_ =
+      std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
+                                          *fetch_sessions_, *groups_, *producer_ids_, authorizer_, metrics_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -266,6 +270,7 @@ HttpResponse Node::Impl::serve_http(const HttpRequest& request) {
   if (request.path == "/health" && get) return {200, "alive"};
   if (request.path == "/ready" && get)
     return serving_ ? HttpResponse{200, "ready"} : HttpResponse{503, "not serving yet"};
+  if (request.path == "/metrics" && get) return {200, metrics_.prometheus_text()};
   if (request.path == "/advertised-listeners" && get) {
     std::string told;
     for (const auto& endpoint : broker_endpoints(advertised_->listeners()))
@@ -280,7 +285,7 @@ HttpResponse Node::Impl::serve_http(const HttpRequest& request) {
     if (done) return {200, "set"};
     return {done.error().code == ErrorCode::kInvalidConfig ? 400U : 500U, done.error().detail};
   }
-  return {404, "There are GET /health, GET /ready, and GET and PUT /advertised-listeners"};
+  return {404, "There are GET /health, GET /ready, GET /metrics, and GET and PUT /advertised-listeners"};
 }
 
 Result<void> Node::Impl::open_metadata() {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/metrics.hpp"
 #include "base/random.hpp"
 #include "log/partition_log.hpp"
 
@@ -24,6 +25,7 @@ struct LogManagerOptions {
   LogConfig default_config;
   /// Names of directories that are not this manager's partitions (the metadata log is opened by kraft/).
   std::function<LogConfig(const TopicPartition&)> config_for;  // null: default_config
+  MetricsRegistry* metrics = nullptr;                          // null: nothing is counted
 };
 
 /// meta.properties of one directory (version 1).

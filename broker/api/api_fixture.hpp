@@ -290,6 +290,7 @@ class ApiFixture {
   std::unique_ptr<ProducerIdAllocator> producer_ids;
   std::unique_ptr<GroupDriver> groups;
   RefusingAuthorizer authorizer;
+  MetricsRegistry metrics;
   std::unique_ptr<Services> services;
   /// Of the requests that start() makes.
   std::optional<std::string> client_id = "test";
@@ -352,8 +353,9 @@ class ApiFixture {
 #else
     groups = std::make_unique<GroupDriver>();
 #endif
-    services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, *replicas,
-                                                   *fetch_sessions, *groups, *producer_ids, authorizer});
+    services =
+        std::make_unique<Services>(Services{clock, random, *config, cache, driver, *replicas, *fetch_sessions,
+                                            *groups, *producer_ids, authorizer, metrics});
     connection = std::make_shared<ClientConnection>();
     connection->listener = "PLAINTEXT";
     connection->local = {kBrokerHost, 9092};

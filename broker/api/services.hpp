@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/clock.hpp"
+#include "base/metrics.hpp"
 #include "base/random.hpp"
 
 namespace barnabas::broker {
@@ -26,6 +27,7 @@ struct Services {
   GroupDriver& groups;
   ProducerIdAllocator& producer_ids;
   Authorizer& authorizer;
+  MetricsRegistry& metrics;
 };
 
 }  // namespace barnabas::broker
