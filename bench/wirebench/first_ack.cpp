@@ -19,8 +19,6 @@
 namespace barnabas::wirebench {
 namespace {
 
-constexpr double kGiveUpSeconds = 60;
-
 /// A process of our own; stopped with SIGTERM when this goes.
 class Child {
  public:
@@ -55,14 +53,15 @@ class Child {
 
 /// Calls attempt() until it does not throw; the wait between is short beside what is measured.
 template <class Attempt>
-void repeat_until_done(Child& child, MonotonicClock::time_point begin, Attempt attempt) {
+void repeat_until_done(Child& child, MonotonicClock::time_point begin, double patience_seconds,
+                       Attempt attempt) {
   for (;;) {
     try {
       attempt();
       return;
     } catch (const std::runtime_error&) {
       child.expect_running();
-      if (seconds_since(begin) > kGiveUpSeconds) throw;
+      if (seconds_since(begin) > patience_seconds) throw;
     }
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
@@ -70,7 +69,7 @@ void repeat_until_done(Child& child, MonotonicClock::time_point begin, Attempt a
 
 void create_topic(const Options& options) {
   Connection connection(options.address);
-  const Bytes body = create_topic_body(options.topic, options.partitions, options.replicas);
+  const Bytes body = create_topic_body(options.topic, options.partitions, options.replicas, options.settings);
   const int code = created_topic_error(connection.call(kCreateTopicsKey, body));
   if (code != 0 && code != static_cast<int>(ErrorCode::kTopicAlreadyExists)) {
     throw std::runtime_error(fmt::format("create error {}", code));
@@ -80,17 +79,22 @@ void create_topic(const Options& options) {
 }  // namespace
 
 int run_first_ack(const Options& options) {
-  const Bytes produce = produce_body(options.topic, 0, options.acks, record_batch(1, options.size, "none"));
+  const std::vector<std::string> topics = topics_of(options);
   const auto begin = MonotonicClock::now();
   Child child(options.command);
-  repeat_until_done(child, begin, [&] { Connection connection(options.address); });
+  const double patience = options.patience_seconds;
+  repeat_until_done(child, begin, patience, [&] { Connection connection(options.address); });
   const double connected = seconds_since(begin);
-  repeat_until_done(child, begin, [&] { create_topic(options); });
+  if (options.count == 1) repeat_until_done(child, begin, patience, [&] { create_topic(options); });
   const double created = seconds_since(begin);
-  repeat_until_done(child, begin, [&] {
-    Connection connection(options.address);
-    check_produced(connection.call(kProduceKey, produce));
-  });
+  const Bytes batch = record_batch(1, options.size, "none");
+  for (const std::string& topic : topics) {
+    const Bytes produce = produce_body(topic, options.partitions - 1, options.acks, batch);
+    repeat_until_done(child, begin, patience, [&] {
+      Connection connection(options.address);
+      check_produced(connection.call(kProduceKey, produce));
+    });
+  }
   const double acknowledged = seconds_since(begin);
   std::this_thread::sleep_for(std::chrono::duration<double>(options.idle_seconds));
   child.expect_running();

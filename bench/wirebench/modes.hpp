@@ -21,8 +21,14 @@ int run_produce(const Options& options);
 int run_fetch(const Options& options);
 /// One record at a time: from the request to its answer.
 int run_latency(const Options& options);
+/// The same to partition 0 while a second connection sends batches to partition 1 as fast as they are taken.
+int run_contended(const Options& options);
 /// One record at a time: from just before the produce request to its arrival at a waiting consumer.
 int run_end_to_end(const Options& options);
+/// Two records, an hour apart, to each partition of `count` topics: with segment.ms below that, two segments.
+int run_segments(const Options& options);
+/// `batches` batches of `records` records whose keys come again and again in the same mixed order.
+int run_keyed(const Options& options);
 /// Starts `command`, and stops it again: from just before the start to the first acknowledged record.
 int run_first_ack(const Options& options);
 /// The least a broker can do, as a server: reads a produce request, copies its records into the page cache,

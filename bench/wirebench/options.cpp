@@ -1,5 +1,8 @@
 #include "bench/wirebench/options.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <stdexcept>
 
 namespace barnabas::wirebench {
@@ -42,7 +45,29 @@ class Values {
   std::map<std::string, std::string> values_;
 };
 
+/// Of "key=value,key=value".
+std::vector<std::pair<std::string, std::string>> settings_of(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::size_t equals = text.find('=', at);
+    if (equals >= end) throw std::invalid_argument("not key=value: " + text.substr(at, end - at));
+    settings.emplace_back(text.substr(at, equals - at), text.substr(equals + 1, end - equals - 1));
+    at = end + 1;
+  }
+  return settings;
+}
+
 }  // namespace
+
+std::vector<std::string> topics_of(const Options& options) {
+  if (options.count == 1) return {options.topic};
+  std::vector<std::string> topics;
+  for (int number = 0; number < options.count; ++number) {
+    topics.push_back(fmt::format("{}-{}", options.topic, number));
+  }
+  return topics;
+}
 
 Options parse(int argc, char** argv) {
   if (argc < 3) throw std::invalid_argument("a mode and an address are missing");
@@ -62,11 +87,14 @@ Options parse(int argc, char** argv) {
                   .depth = values.small("depth", 5),
                   .bytes = values.small("bytes", 1 << 20),
                   .count = values.small("count", argv[1] == std::string("connect") ? 1000 : 1),
+                  .keys = values.small("keys", 1000),
                   .batches = values.number("batches", 0),
                   .pid = values.number("pid", 0),
                   .seconds = values.real("seconds", 5),
                   .idle_seconds = values.real("idle", 0),
+                  .patience_seconds = values.real("patience", 60),
                   .hold = values.number("hold", 0) != 0,
+                  .settings = settings_of(values.text("settings", "")),
                   .command = {argv + behind, argv + argc}};
   values.expect_none_left();
   return options;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace barnabas::wirebench {
@@ -26,13 +27,19 @@ struct Options {
   int depth;     // requests in flight on a connection
   int bytes;     // at most in a fetch response
   int count;     // topics to create, connections to open
+  int keys;      // different ones of the mode keyed
   long batches;  // to send on a connection; 0: until the time is over
   long pid;      // of the broker whose CPU time and memory are read; 0: of none
   double seconds;
   double idle_seconds;
+  double patience_seconds;  // of first-ack
   bool hold;
-  std::vector<std::string> command;  // what stands behind `--`
+  std::vector<std::pair<std::string, std::string>> settings;  // of the topics that are created
+  std::vector<std::string> command;                           // what stands behind `--`
 };
+
+/// `topic` itself, or topic-0, topic-1, ... where `count` is above 1.
+[[nodiscard]] std::vector<std::string> topics_of(const Options& options);
 
 [[nodiscard]] Options parse(int argc, char** argv);
 

@@ -86,18 +86,27 @@ Bytes frame(int api_key, std::int32_t correlation_id, ByteView body) {
   return out.take();
 }
 
-Bytes record_batch(int count, int size, std::string_view codec) {
+std::int64_t wall_clock_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Bytes half_noise(int size, unsigned seed) {
+  std::mt19937 noise(seed);
+  Bytes value(static_cast<std::size_t>(size));
+  for (std::size_t at = 0; at < value.size(); ++at) {
+    value[at] = static_cast<std::uint8_t>((at / 16) % 2 != 0 ? noise() : 'a' + at % 16);
+  }
+  return value;
+}
+
+Bytes record_batch(int count, int size, std::string_view codec) {
+  const std::int64_t now_ms = wall_clock_ms();
   protocol::BatchOptions options;
   options.codec = codec_named(codec);
   protocol::RecordBatchBuilder builder(options);
-  std::mt19937 noise(7);
-  Bytes value(static_cast<std::size_t>(size));
   for (int record = 0; record < count; ++record) {
-    for (std::size_t at = 0; at < value.size(); ++at) {
-      value[at] = static_cast<std::uint8_t>((at / 16) % 2 != 0 ? noise() : 'a' + at % 16);
-    }
+    const Bytes value = half_noise(size, static_cast<unsigned>(record));
     protocol::RecordInput input;
     input.timestamp = now_ms;
     input.value = value;
@@ -214,14 +223,18 @@ std::int64_t latest_offset(Reader answer) {
   return offset;
 }
 
-Bytes create_topic_body(std::string_view topic, int partitions, int replicas) {
+Bytes create_topic_body(std::string_view topic, int partitions, int replicas, const TopicSettings& settings) {
   Writer out;
   out.int32(1);
   out.string(topic, kCompact);
   out.int32(partitions);
   out.int16(static_cast<std::int16_t>(replicas));
-  out.int32(0);      // assignments
-  out.int32(0);      // configurations
+  out.int32(0);  // assignments
+  out.int32(static_cast<std::int32_t>(settings.size()));
+  for (const auto& [key, value] : settings) {
+    out.string(key, kCompact);
+    out.string(value, kCompact);
+  }
   out.int32(30000);  // timeout
   out.boolean(false);
   return out.take();

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "protocol/reader.hpp"
@@ -28,8 +30,10 @@ inline constexpr int kDeleteTopicsKey = 20;
 /// A whole frame, its length included.
 [[nodiscard]] Bytes frame(int api_key, std::int32_t correlation_id, ByteView body);
 
-/// One batch of `count` records with values of `size` bytes, half text and half noise. Requires a codec's
-/// name.
+[[nodiscard]] std::int64_t wall_clock_ms();
+/// `size` bytes, half text and half noise; the same for the same seed.
+[[nodiscard]] Bytes half_noise(int size, unsigned seed);
+/// One batch of `count` records of now with such values. Requires a codec's name.
 [[nodiscard]] Bytes record_batch(int count, int size, std::string_view codec);
 
 [[nodiscard]] Bytes produce_body(std::string_view topic, int partition, int acks, ByteView batch);
@@ -53,7 +57,9 @@ struct Fetched {
 [[nodiscard]] Bytes latest_offset_body(std::string_view topic);
 [[nodiscard]] std::int64_t latest_offset(protocol::Reader answer);
 
-[[nodiscard]] Bytes create_topic_body(std::string_view topic, int partitions, int replicas);
+using TopicSettings = std::vector<std::pair<std::string, std::string>>;
+[[nodiscard]] Bytes create_topic_body(std::string_view topic, int partitions, int replicas,
+                                      const TopicSettings& settings);
 [[nodiscard]] Bytes delete_topic_body(std::string_view topic);
 /// The error code of the one topic of a CreateTopics or DeleteTopics answer.
 [[nodiscard]] int created_topic_error(protocol::Reader answer);

@@ -1,8 +1,11 @@
 // The modes that ask about topics and connections: create, delete, connect, metadata.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 #include "base/error_code.hpp"
 #include "bench/wirebench/connection.hpp"
@@ -17,16 +20,22 @@ bool is(int code, ErrorCode expected) {
   return code == static_cast<int>(expected);
 }
 
+/// As many as may be had without asking anybody.
+void allow_many_descriptors() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int run_create(const Options& options) {
   const Measurement measurement(options.pid);
   Connection connection(options.address);
   int errors = 0;
-  for (int number = 0; number < options.count; ++number) {
-    const std::string topic =
-        options.count == 1 ? options.topic : fmt::format("{}-{}", options.topic, number);
-    const Bytes body = create_topic_body(topic, options.partitions, options.replicas);
+  for (const std::string& topic : topics_of(options)) {
+    const Bytes body = create_topic_body(topic, options.partitions, options.replicas, options.settings);
     const int code = created_topic_error(connection.call(kCreateTopicsKey, body));
     if (is(code, ErrorCode::kNone) || is(code, ErrorCode::kTopicAlreadyExists)) continue;
     ++errors;
@@ -49,6 +58,7 @@ int run_delete(const Options& options) {
 }
 
 int run_connect(const Options& options) {
+  allow_many_descriptors();
   const Measurement measurement(options.pid);
   std::vector<std::unique_ptr<Connection>> held;
   for (int number = 0; number < options.count; ++number) {
@@ -56,6 +66,7 @@ int run_connect(const Options& options) {
     (void)connection->call(kApiVersionsKey, {});
     if (options.hold) held.push_back(std::move(connection));
   }
+  std::this_thread::sleep_for(std::chrono::duration<double>(options.idle_seconds));
   const Measurement::Used used = measurement.used();
   fmt::print("mode=connect count={} held={} seconds={:.2f} connects_s={:.0f}", options.count, held.size(),
              used.seconds, options.count / used.seconds);
