@@ -31,6 +31,8 @@ def target_of(figure):
         parts.append(f"<= {figure.of_floor} x floor")
     if figure.of_kafka is not None:
         parts.append(f"<= {figure.of_kafka} x Kafka")
+    if figure.at_least_of_kafka is not None:
+        parts.append(f">= {figure.at_least_of_kafka} x Kafka")
     if figure.at_most is not None:
         parts.append(f"<= {figure.at_most} {figure.unit}")
     return ", ".join(parts)
@@ -38,19 +40,27 @@ def target_of(figure):
 
 def reached(result, figure):
     """'yes', 'no', or '' where there is no target or nothing to hold against it."""
-    pairs = [(ratio(result, figure.key, "floor"), figure.of_floor), (ratio(result, figure.key, "kafka"), figure.of_kafka),
-             (result.get("barnabas", {}).get(figure.key), figure.at_most)]
-    held = [value <= limit for value, limit in pairs if value is not None and limit is not None]
+    of_floor, of_kafka = ratio(result, figure.key, "floor"), ratio(result, figure.key, "kafka")
+    held = [value <= limit for value, limit in ((of_floor, figure.of_floor), (of_kafka, figure.of_kafka),
+                                                (result.get("barnabas", {}).get(figure.key), figure.at_most))
+            if value is not None and limit is not None]
+    if of_kafka is not None and figure.at_least_of_kafka is not None:
+        held.append(of_kafka >= figure.at_least_of_kafka)
     return "" if not held else "yes" if all(held) else "no"
 
 
-def table(result, about):
-    """The Markdown text. `about`: lines on machine, versions and options."""
+def measured(result):
+    """The figures that some server has."""
+    return [figure for figure in FIGURES if any(figure.key in values for values in result.values())]
+
+
+def table(result, about, sizes):
+    """The Markdown text. `about`: lines on machine, versions and options; `sizes`: what titles name in braces."""
     lines = ["# Barnabas beside Apache Kafka", "", *(f"- {line}" for line in about), "",
              "| figure | unit | floor | Kafka | Barnabas | of floor | of Kafka | target | reached |",
              "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"]
-    for figure in FIGURES:
-        cells = [figure.title, figure.unit]
+    for figure in measured(result):
+        cells = [figure.title.format(**sizes), figure.unit]
         for server in NAMES:
             value = result.get(server, {}).get(figure.key)
             cells.append("" if value is None else f"{value:.{figure.digits}f}")
@@ -59,24 +69,30 @@ def table(result, about):
             cells.append("" if value is None else f"{value:.2f} x")
         cells += [target_of(figure), reached(result, figure)]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", verdict(result)]) + "\n"
 
 
-def chart(result):
+def verdict(result):
+    with_target = [(figure.key, reached(result, figure)) for figure in measured(result) if reached(result, figure)]
+    missed = [key for key, answer in with_target if answer == "no"]
+    return (f"{len(with_target) - len(missed)} of {len(with_target)} targets are reached"
+            + (f"; not {', '.join(missed)}." if missed else "."))
+
+
+def chart(result, sizes):
     """The SVG text: for each figure a bar a server, as long as its share of the figure's largest value."""
-    bar, gap, left, width = 13, 26, 330, 760
+    bar, gap, left, width = 13, 26, 390, 820
     out, y = [], 34
     for server, x in zip(NAMES, (left, left + 90, left + 250)):
         out.append(f'<rect x="{x}" y="8" width="11" height="11" fill="{COLOURS[server]}"/>'
                    f'<text x="{x + 16}" y="18">{NAMES[server]}</text>')
-    for figure in FIGURES:
+    for figure in measured(result):
         values = {server: result[server][figure.key] for server in NAMES if figure.key in result.get(server, {})}
-        if not values:
-            continue
         middle = y + bar * len(values) / 2 + 4
-        out.append(f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{html.escape(figure.title)}</text>')
+        title = html.escape(figure.title.format(**sizes))
+        out.append(f'<text x="{left - 8}" y="{middle:.0f}" text-anchor="end">{title}</text>')
         for server, value in values.items():
-            length = max(1.0, (width - left - 110) * value / max(values.values()))
+            length = max(1.0, (width - left - 110) * value / (max(values.values()) or 1))
             out.append(f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 2}" fill="{COLOURS[server]}"/>'
                        f'<text x="{left + length + 5:.1f}" y="{y + bar - 3}">{value:.{figure.digits}f} {figure.unit}</text>')
             y += bar

@@ -27,6 +27,16 @@ SETTINGS = {
 }
 
 
+# Thousands of partitions take Apache Kafka minutes, on one core.
+broker.READY_TIMEOUT_SECONDS = broker.STOP_TIMEOUT_SECONDS = 1800
+
+
+def cpu_seconds(pid):
+    """Of all threads of a process since its start."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def pinned(core, command):
     return ["taskset", "-c", core, *map(str, command)]
 
@@ -81,8 +91,8 @@ class NullServer(Paused):
 class PinnedBroker(Paused):
     """What Kafka and Barnabas have in common."""
 
-    def __init__(self, directory):
-        super().__init__(directory, settings=SETTINGS)
+    def __init__(self, directory, settings=()):
+        super().__init__(directory, settings={**SETTINGS, **dict(settings)})
 
     @property
     def pid(self):

@@ -55,10 +55,11 @@ def format_step():
 
 
 def structure_step():
-    """The structure test, the page of the APIs, and the tests of the structure test and of the compat harness."""
+    """The structure test, the page of the APIs, and the tests of our scripts: structure test, bench, compat harness."""
     outcome = one("structure", [sys.executable, "scripts/structure_test.py"])
     merge(outcome, one("docs/apis.md", [sys.executable, "scripts/make_apis_page.py", "--check"]))
-    tests = ("scripts/*_selftest.py", "compat-tests/harness/*_test.py", "compat-tests/matrix/orchestra/*_test.py")
+    tests = ("scripts/*_selftest.py", "bench/*_selftest.py", "compat-tests/harness/*_test.py",
+             "compat-tests/matrix/orchestra/*_test.py")
     for test in sorted(test for pattern in tests for test in ROOT.glob(pattern)):
         name = str(test.relative_to(ROOT))
         merge(outcome, one(name, [sys.executable, name]))
