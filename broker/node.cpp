@@ -109,6 +109,7 @@ class Node::Impl {
   Result<void> open_logs();
   void build_services();
   Result<void> bind_listeners();
+  Result<void> start_http();
   Result<void> learn_advertised_listeners();
   HttpResponse serve_http(const HttpRequest& request);
   [[nodiscard]] std::vector<kraft::NamedEndpoint> broker_endpoints(
@@ -148,6 +149,7 @@ class Node::Impl {
   OwnSettings own_;
   std::unique_ptr<LateListeners> advertised_;
   std::unique_ptr<HttpServer> http_;
+  std::atomic<bool> is_bound_ = false;  // bound_ is complete
   std::atomic<bool> serving_ = false;
 };
 
@@ -175,6 +177,7 @@ Result<void> Node::Impl::open_logs() {
   options.node_id = id_;
   options.default_config = config_->default_log_config();
   options.metrics = &metrics_;
+  options.recovery_threads_per_directory = settings->num_recovery_threads_per_data_dir;
   logs_ = TRY(log::LogManager::open(files_, clock_, random_, std::move(options)));
   const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
   if (!meta)
@@ -226,6 +229,7 @@ Result<void> Node::Impl::bind_listeners() {
                                   listener.controller};
     bound_[listener.name] = TRY(server_->listen(*reactors_.front(), options));
   }
+  is_bound_ = true;
   return {};
 }
 
@@ -248,15 +252,19 @@ std::vector<kraft::NamedEndpoint> Node::Impl::broker_endpoints(
   return endpoints;
 }
 
-/// The listeners are bound by now, so whoever maps ports to them can look, and tell what to advertise.
-Result<void> Node::Impl::learn_advertised_listeners() {
+/// Before logs are loaded: how far that is can be asked for meanwhile.
+Result<void> Node::Impl::start_http() {
   advertised_ =
       std::make_unique<LateListeners>(config_->settings()->listeners, own_.advertised_listeners_file);
-  if (own_.http_listener) {
-    http_ = TRY(HttpServer::start(*own_.http_listener,
-                                  [this](const HttpRequest& request) { return serve_http(request); }));
-    log_info("kafka.server.BrokerServer", "HTTP calls are answered on {}", to_string(http_->local()));
-  }
+  if (!own_.http_listener) return {};
+  http_ = TRY(HttpServer::start(*own_.http_listener,
+                                [this](const HttpRequest& request) { return serve_http(request); }));
+  log_info("kafka.server.BrokerServer", "HTTP calls are answered on {}", to_string(http_->local()));
+  return {};
+}
+
+/// The listeners are bound by now, so whoever maps ports to them can look, and tell what to advertise.
+Result<void> Node::Impl::learn_advertised_listeners() {
   if (!own_.advertised_listeners_wait) return {};
   log_info("kafka.server.BrokerServer", "Waiting for advertised listeners{}{}",
            own_.advertised_listeners_file.empty() ? "" : " in the file ", own_.advertised_listeners_file);
@@ -272,6 +280,7 @@ HttpResponse Node::Impl::serve_http(const HttpRequest& request) {
     return serving_ ? HttpResponse{200, "ready"} : HttpResponse{503, "not serving yet"};
   if (request.path == "/metrics" && get) return {200, metrics_.prometheus_text()};
   if (request.path == "/advertised-listeners" && get) {
+    if (!is_bound_) return {503, "not listening yet"};
     std::string told;
     for (const auto& endpoint : broker_endpoints(advertised_->listeners()))
       told +=
@@ -364,6 +373,7 @@ Result<void> Node::Impl::write_ready_file() const {
 
 Result<void> Node::Impl::start() {
   TRY(open_configuration());
+  TRY(start_http());
   TRY(open_logs());
   build_services();
   TRY(bind_listeners());

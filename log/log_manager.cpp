@@ -3,49 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <mutex>
 
 #include "base/logging.hpp"
 #include "log/checkpoint_file.hpp"
+#include "log/log_loading.hpp"
 #include "log/partition_files.hpp"
 #include "log/partition_log_impl.hpp"
 
 namespace barnabas::log {
 namespace {
-
-constexpr std::string_view kMetadataDirectory = "__cluster_metadata-0";
-constexpr std::string_view kRecoveryPoints = "/recovery-point-offset-checkpoint";
-constexpr std::string_view kHighWatermarks = "/replication-offset-checkpoint";
-constexpr std::string_view kLogStarts = "/log-start-offset-checkpoint";
-constexpr std::string_view kCleanedOffsets = "/cleaner-offset-checkpoint";
-constexpr std::string_view kCleanShutdown = "/.kafka_cleanshutdown";
-
-/// The number behind "brokerEpoch" in {"version":0,"brokerEpoch":N}; -1 without one, as in older markers.
-std::int64_t broker_epoch_of(std::string_view marker) {
-  constexpr std::string_view kKey = "\"brokerEpoch\"";
-  std::size_t at = marker.find(kKey);
-  if (at == std::string_view::npos) return -1;
-  at = marker.find_first_of("-0123456789", at + kKey.size());
-  if (at == std::string_view::npos) return -1;
-  std::int64_t epoch = -1;
-  std::from_chars(marker.data() + at, marker.data() + marker.size(), epoch);
-  return epoch;
-}
-
-Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp, Offset absent = Offset(0)) {
-  auto found = checkpoint.find(tp);
-  return found == checkpoint.end() ? absent : found->second;
-}
-
-/// A checkpoint that cannot be read only costs what it would have spared.
-OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path) {
-  auto checkpoint = read_offset_checkpoint(files, path);
-  if (checkpoint) return std::move(*checkpoint);
-  log_warn("kafka.log.LogManager", "{}; going on without it", checkpoint.error().detail);
-  return {};
-}
 
 class DirectoryLogManager final : public LogManager {
  public:
@@ -85,17 +53,9 @@ class DirectoryLogManager final : public LogManager {
     std::string path;
     std::int64_t due_ms = 0;
   };
-  /// A -future directory found at the opening.
-  struct FoundFuture {
-    TopicPartition tp;
-    std::string name;
-    OpenLogOptions options;
-    std::size_t directory = 0;
-  };
-
   Result<void> lock_and_check(const std::string& directory);
-  Result<void> load_directory(std::size_t index);
-  Result<void> load_future(FoundFuture found);
+  Result<void> take_in(std::size_t directory, LoadedDirectory loaded);
+  Result<void> load_future(OpenLogOptions options, std::size_t directory);
   Result<void> give_up(const TopicPartition& tp, const Hosted& hosted, DirectoryState state);
   Result<void> take_away(const TopicPartition& tp, DirectoryState state);
   [[nodiscard]] std::size_t emptiest_directory() const;
@@ -118,7 +78,6 @@ class DirectoryLogManager final : public LogManager {
   mutable std::mutex mutex_;     // of what follows
   std::map<TopicPartition, Hosted> logs_;
   std::map<TopicPartition, Hosted> futures_;
-  std::vector<FoundFuture> found_futures_;  // until load() is done
   std::vector<Doomed> doomed_;
 };
 
@@ -154,78 +113,59 @@ Result<void> DirectoryLogManager::lock_and_check(const std::string& directory) {
 
 Result<void> DirectoryLogManager::load() {
   for (const std::string& directory : options_.directories) TRY(lock_and_check(directory));
-  for (std::size_t i = 0; i < options_.directories.size(); ++i) TRY(load_directory(i));
-  for (FoundFuture& found : std::exchange(found_futures_, {})) TRY(load_future(std::move(found)));
+  LoadOptions how{options_.recovery_threads_per_directory,
+                  [this](const TopicPartition& tp) { return config_for(tp); }, options_.metrics};
+  auto loaded = load_directories(files_, clock_, options_.directories, how);
+  std::vector<std::vector<OpenLogOptions>> futures;
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    if (!loaded[i]) return std::unexpected(std::move(loaded[i]).error());
+    futures.push_back(std::exchange(loaded[i]->futures, {}));
+    TRY(take_in(i, std::move(*loaded[i])));
+  }
+  for (std::size_t i = 0; i < futures.size(); ++i)
+    for (OpenLogOptions& future : futures[i]) TRY(load_future(std::move(future), i));
   return {};
 }
 
-Result<void> DirectoryLogManager::load_directory(std::size_t index) {
-  const std::string& directory = options_.directories[index];
-  std::string marker = directory + std::string(kCleanShutdown);
-  bool clean = TRY(files_.exists(marker));
-  if (clean) {
-    previous_broker_epoch_ = std::max(previous_broker_epoch_, broker_epoch_of(TRY(files_.read_file(marker))));
-    // It is gone before the first append, so that a crash is never taken for a clean stop.
-    TRY(files_.remove(marker));
-    TRY(files_.sync_directory(directory));
-  }
-  auto recovery_points = read_or_empty(files_, directory + std::string(kRecoveryPoints));
-  auto log_starts = read_or_empty(files_, directory + std::string(kLogStarts));
-  auto cleaned = read_or_empty(files_, directory + std::string(kCleanedOffsets));
-  high_watermarks_.merge(read_or_empty(files_, directory + std::string(kHighWatermarks)));
-  for (const DirectoryEntry& entry : TRY(files_.list(directory))) {
-    if (!entry.is_directory || entry.name == kMetadataDirectory) continue;
-    std::string path = directory + "/" + entry.name;
-    if (directory_state(entry.name) == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms()});
-    auto future = parse_future_directory(entry.name);
-    auto tp = future ? future : parse_partition_directory(entry.name);
-    if (!tp) continue;
-    if (!future && logs_.contains(*tp)) {
+Result<void> DirectoryLogManager::take_in(std::size_t directory, LoadedDirectory loaded) {
+  previous_broker_epoch_ = std::max(previous_broker_epoch_, loaded.broker_epoch);
+  high_watermarks_.merge(loaded.high_watermarks);
+  for (std::string& path : loaded.deleted) doomed_.push_back({std::move(path), clock_.wall_ms()});
+  for (auto& log : loaded.logs) {
+    const TopicPartition tp = log->topic_partition();
+    if (auto known = logs_.find(tp); known != logs_.end()) {
       return fail(ErrorCode::kKafkaStorageError,
-                  fmt::format("{} and {} hold the same partition: remove the stale one", path,
-                              logs_[*tp].log->directory()));
+                  fmt::format("{} and {} hold the same partition: remove the stale one", log->directory(),
+                              known->second.log->directory()));
     }
-    OpenLogOptions options{path,
-                           *tp,
-                           TopicId{},
-                           config_for(*tp),
-                           offset_in(recovery_points, *tp),
-                           offset_in(log_starts, *tp),
-                           offset_in(cleaned, *tp, kNoOffset),
-                           clean};
-    if (future) {
-      found_futures_.push_back({*tp, entry.name, std::move(options), index});
-      continue;
-    }
-    auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
-    TRY(log->open(options));
-    logs_[*tp] = {std::move(log), index};
+    logs_[tp] = {std::move(log), directory};
   }
   return {};
 }
 
 /// A move goes on where its partition is in another directory. Without any current log the swap had begun:
 /// the future one was whole.
-Result<void> DirectoryLogManager::load_future(FoundFuture found) {
-  const std::string& parent = options_.directories[found.directory];
-  auto current = logs_.find(found.tp);
-  bool is_second = futures_.contains(found.tp);
-  if (is_second || (current != logs_.end() && current->second.directory == found.directory)) {
-    log_warn("log.LogManager", "{} moves nothing any more and is removed", found.options.directory);
-    doomed_.push_back({found.options.directory, clock_.wall_ms()});
+Result<void> DirectoryLogManager::load_future(OpenLogOptions options, std::size_t directory) {
+  const std::string& parent = options_.directories[directory];
+  const TopicPartition tp = options.topic_partition;
+  auto current = logs_.find(tp);
+  bool is_second = futures_.contains(tp);
+  if (is_second || (current != logs_.end() && current->second.directory == directory)) {
+    log_warn("log.LogManager", "{} moves nothing any more and is removed", options.directory);
+    doomed_.push_back({options.directory, clock_.wall_ms()});
     return {};
   }
   if (current == logs_.end()) {
-    std::string path = parent + "/" + to_string(found.tp);
+    std::string path = parent + "/" + to_string(tp);
     log_warn("log.LogManager", "{} takes the place of a log whose move to it was interrupted at its end",
-             found.options.directory);
-    TRY(files_.rename(found.options.directory, path));
+             options.directory);
+    TRY(files_.rename(options.directory, path));
     TRY(files_.sync_directory(parent));
-    found.options.directory = path;
+    options.directory = path;
   }
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, found.options);
-  TRY(log->open(found.options));
-  (current == logs_.end() ? logs_ : futures_)[found.tp] = {std::move(log), found.directory};
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+  TRY(log->open(options));
+  (current == logs_.end() ? logs_ : futures_)[tp] = {std::move(log), directory};
   return {};
 }
 
@@ -273,8 +213,16 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
   }
   std::size_t index = emptiest_directory();
   const std::string& parent = options_.directories[index];
-  OpenLogOptions options{
-      parent + "/" + to_string(tp), tp, topic_id, config, Offset(0), Offset(0), kNoOffset, true};
+  OpenLogOptions options{parent + "/" + to_string(tp),
+                         tp,
+                         topic_id,
+                         config,
+                         Offset(0),
+                         Offset(0),
+                         kNoOffset,
+                         true,
+                         false,
+                         nullptr};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   logs_[tp] = {log, index};
@@ -324,8 +272,16 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const T
   const PartitionLogImpl& source = *current->second.log;
   std::string name = renamed_directory(tp, Uuid::random(random_), DirectoryState::kFuture);
   Offset start = source.log_start_offset();
-  OpenLogOptions options{
-      directory + "/" + name, tp, source.topic_id(), source.config(), start, start, kNoOffset, true};
+  OpenLogOptions options{directory + "/" + name,
+                         tp,
+                         source.topic_id(),
+                         source.config(),
+                         start,
+                         start,
+                         kNoOffset,
+                         true,
+                         false,
+                         nullptr};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   futures_[tp] = {log, index};
@@ -358,7 +314,9 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::replace_with_future(c
                          copy.log_end_offset(),
                          std::max(old.log_start_offset(), copy.log_start_offset()),
                          old.cleaned_to(),
-                         true};
+                         true,
+                         false,
+                         nullptr};
   TRY(copy.close());
   TRY(give_up(tp, current->second, DirectoryState::kDelete));
   TRY(files_.rename(copy.directory(), options.directory));
@@ -398,7 +356,8 @@ void DirectoryLogManager::delete_expired(std::int64_t now_ms) {
 
 Offset DirectoryLogManager::checkpointed_high_watermark(const TopicPartition& tp) const {
   std::lock_guard lock(mutex_);
-  return offset_in(high_watermarks_, tp);
+  auto found = high_watermarks_.find(tp);
+  return found == high_watermarks_.end() ? Offset(0) : found->second;
 }
 
 /// Writes one checkpoint a directory; `offset_of` gives nothing for a log that needs no line.

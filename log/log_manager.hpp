@@ -26,6 +26,9 @@ struct LogManagerOptions {
   /// Names of directories that are not this manager's partitions (the metadata log is opened by kraft/).
   std::function<LogConfig(const TopicPartition&)> config_for;  // null: default_config
   MetricsRegistry* metrics = nullptr;                          // null: nothing is counted
+  /// num.recovery.threads.per.data.dir; 0: the calling thread alone opens all logs, in the order of their
+  /// names.
+  int recovery_threads_per_directory = 0;
 };
 
 /// meta.properties of one directory (version 1).
@@ -54,6 +57,9 @@ struct OpenLogOptions {
   /// No open is ever `clean` and all start at recovery point 0, so that whatever stands beside the segments
   /// is found again in the batches: sync() leaves it to close().
   bool is_always_recovered = false;
+  /// Told while segments are recovered how many are left to be, the one under way included. Null: nobody
+  /// asks.
+  std::function<void(std::size_t)> on_recovery;
 };
 Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,
                                                const OpenLogOptions& options);

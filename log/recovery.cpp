@@ -60,7 +60,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
     recovery_point_ = log_end_offset();
     TRY(reload_producers());
   } else {
-    TRY(recover_segments());
+    TRY(recover_segments(options.on_recovery));
     recovery_point_ = std::min(recovery_point(), log_end_offset());
   }
   if (log_start_offset() > log_end_offset()) return start_anew(log_start_offset());
@@ -121,7 +121,7 @@ Result<void> PartitionLogImpl::load_epochs() {
   return epochs_.write();
 }
 
-Result<void> PartitionLogImpl::recover_segments() {
+Result<void> PartitionLogImpl::recover_segments(const std::function<void(std::size_t)>& on_progress) {
   auto first = segment_of(recovery_point());
   Offset from = first->first;
   TRY(remove_snapshots_above(from));
@@ -129,8 +129,16 @@ Result<void> PartitionLogImpl::recover_segments() {
   TRY(replay_segments(snapshot, from));
   bool epochs_changed = false;
   log_end_ = from;
+  const auto unflushed = static_cast<std::size_t>(std::distance(first, segments_.cend()));
+  std::size_t done = 0;
   for (auto at = first; at != segments_.end(); ++at) {
     Segment& segment = *at->second;
+    if (on_progress) on_progress(unflushed - done);
+    if (unflushed > 1)
+      log_info("org.apache.kafka.storage.internals.log.LogLoader",
+               "Recovering unflushed segment {}. {}/{} recovered for {}.", at->first.value(), done, unflushed,
+               to_string(topic_partition_));
+    ++done;
     if (at != segments_.begin()) TRY(write_snapshot());
     auto take = [&](const protocol::LogEntry& entry) -> Result<void> {
       log_end_ = entry.last_offset() + 1;
