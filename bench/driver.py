@@ -13,7 +13,8 @@ def output_of(command):
     """What a program printed, which must end well."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        raise AssertionError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n"
+                             f"{done.stdout[-3000:]}{done.stderr[-3000:]}")
     return done.stdout
 
 

@@ -10,6 +10,8 @@ from servers import cpu_seconds
 from tools import command_of
 
 PATIENCE_SECONDS = 1800
+# Nobody is paused here: after kill -9 Apache Kafka waits as long as it does by default.
+STANDARD_SESSION = {"broker.session.timeout.ms": None}
 SEGMENT_SETTINGS = "segment.ms=600000"
 # Room for the offsets of 12 million keys, so that one pass is enough; and no waiting for work.
 CLEANER_SETTINGS = {"log.cleaner.dedupe.buffer.size": 320 << 20, "log.cleaner.backoff.ms": 100}
@@ -41,7 +43,7 @@ def partitions(kind, directory, arguments):
     count = arguments.partitions // each
     topics = ["--topic", "many", "--count", count, "--partitions", each]
     found = {}
-    with kind(directory).start() as server:
+    with kind(directory, STANDARD_SESSION).start() as server:
         wirebench("create", server, *topics, "--settings", SEGMENT_SETTINGS)
         wirebench("segments", server, *topics, "--size", 100)
         time.sleep(arguments.idle_seconds)

@@ -20,6 +20,7 @@ import pathlib
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -186,6 +187,7 @@ def main(command_line):
         print("\n".join(f"{group}: " + ", ".join(figure.key for figure in FIGURES if figure.group == group)
                         for group in GROUPS))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # by way of what ends brokers and removes data
     check_mappings(arguments)
     allow_descriptors()
     described = about(arguments)
