@@ -48,12 +48,14 @@ def partitions(kind, directory, arguments):
         wirebench("segments", server, *topics, "--size", 100)
         time.sleep(arguments.idle_seconds)
         found["partitions_memory"] = server.resident_bytes() / 2**20
+        found["partitions_descriptors"] = len(os.listdir(f"/proc/{server.pid}/fd")) / arguments.partitions
         command = server.start_command()
         server.kill()
         for figure in ("killed_start", "clean_start"):
             started = wirebench("first-ack", server, *topics, "--size", 100, "--idle", arguments.idle_seconds,
                                 "--patience", PATIENCE_SECONDS, "--", *command)
             found[figure] = started["acknowledged_ms"] / 1000
+            found.setdefault("clean_stop", started["stopped_ms"] / 1000)
         found["restarted_memory"] = started["rss_mb"]
     return found
 

@@ -31,15 +31,18 @@ class Child {
       throw std::runtime_error("cannot start " + command[0]);
     }
   }
-  ~Child() {
-    if (ended_) return;
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-  }
+  ~Child() { stop(); }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
   [[nodiscard]] long pid() const { return pid_; }
+  /// SIGTERM, and waits for the end.
+  void stop() {
+    if (ended_) return;
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+    ended_ = true;
+  }
   void expect_running() {
     if (ended_ || waitpid(pid_, nullptr, WNOHANG) != pid_) return;
     ended_ = true;
@@ -99,11 +102,13 @@ int run_first_ack(const Options& options) {
   std::this_thread::sleep_for(std::chrono::duration<double>(options.idle_seconds));
   child.expect_running();
   const ProcessUsage usage = usage_of(child.pid());
+  const auto told_to_stop = MonotonicClock::now();
+  child.stop();
   fmt::print(
       "mode=first-ack connected_ms={:.1f} created_ms={:.1f} acknowledged_ms={:.1f} idle_seconds={:.1f} "
-      "cpu_s={:.2f} rss_mb={:.1f}\n",
+      "cpu_s={:.2f} rss_mb={:.1f} stopped_ms={:.1f}\n",
       connected * 1e3, created * 1e3, acknowledged * 1e3, options.idle_seconds, usage.cpu_seconds,
-      static_cast<double>(usage.resident_kb) / 1024);
+      static_cast<double>(usage.resident_kb) / 1024, seconds_since(told_to_stop) * 1e3);
   return 0;
 }
 
