@@ -19,6 +19,7 @@
 #include "broker/config/unserved_settings.hpp"
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/log_cleaner.hpp"
+#include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/log_maintenance.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
@@ -141,6 +142,7 @@ class Node::Impl {
   AllowAll authorizer_;
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
   std::unique_ptr<GroupDriver> groups_;
+  std::unique_ptr<LogFlusher> flusher_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
@@ -210,9 +212,10 @@ void Node::Impl::build_services() {
   driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     groups_->on_image(image, changes);
   });
-  services_ =
-      std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
-                                          *fetch_sessions_, *groups_, *producer_ids_, authorizer_, metrics_});
+  flusher_ = std::make_unique<LogFlusher>(metrics_);
+  services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
+                                                  *fetch_sessions_, *groups_, *producer_ids_, authorizer_,
+                                                  metrics_, *flusher_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -429,6 +432,7 @@ Result<void> Node::Impl::stop() {
   for (const auto& reactor : reactors_) reactor->stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  if (flusher_) flusher_->stop();
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();

@@ -101,6 +101,7 @@ struct AppendResult {
   std::size_t size_bytes = 0;
   bool rolled = false;     // a segment was closed: its data waits for a sync()
   bool duplicate = false;  // one of the last five batches of its producer, answered with its first offset
+  bool sync_due = false;   // flush.messages is reached: not to be acknowledged before a sync()
 };
 
 /// Stands for one question to a transaction coordinator: whether the partition is part of a producer's
@@ -128,6 +129,9 @@ struct AppendOptions {
   VerificationGuard guard = {};
   /// Of an end marker: from 2 on its epoch is above that of the transaction's batches.
   std::int16_t transaction_version = 0;
+  /// The caller answers for the sync that flush.messages asks for (AppendResult::sync_due); else the append
+  /// does it.
+  bool syncs_later = false;
 };
 
 /// Where fetched bytes lie. `size` bytes of `file` from `position`, whole batches but perhaps the last one

@@ -33,6 +33,7 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
     AppendResult result{known->first_offset(), known->last_offset, known->timestamp_ms, log_start_offset(),
                         known->timestamp_ms};
     result.duplicate = true;
+    result.sync_due = known->last_offset >= recovery_point() && flush_is_due();
     return result;
   }
   if (batch.bytes().size() > static_cast<std::size_t>(config_.segment_bytes))
@@ -41,6 +42,7 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
   protocol::set_leader_epoch(validated->bytes, options.leader_epoch);
   TRY(producers_.check(batch, log_end_offset(), options));
   AppendResult result = TRY(append_entries(validated->bytes, options.origin));
+  TRY(sync_if_due(options, result));
   if (config_.message_timestamp_type == TimestampType::kLogAppendTime)
     result.log_append_time_ms = context.now_ms;
   return result;
@@ -61,6 +63,7 @@ Result<AppendResult> PartitionLogImpl::append_trusted(MutableByteView batches, c
   }
   TRY(check_entries(batches, options));
   AppendResult result = TRY(append_entries(batches, options.origin));
+  TRY(sync_if_due(options, result));
   if (stamps) result.log_append_time_ms = now_ms;
   return result;
 }
@@ -90,7 +93,18 @@ Result<AppendResult> PartitionLogImpl::append_as_follower(ByteView batches) {
     next = info.last_offset + 1;
   }
   // A batch that the fetch's byte limit cut comes whole with the next fetch.
-  return append_entries(batches.first(cursor.position()), AppendOrigin::kRaft);
+  AppendResult result = TRY(append_entries(batches.first(cursor.position()), AppendOrigin::kRaft));
+  TRY(sync_if_due({}, result));
+  return result;
+}
+
+Result<void> PartitionLogImpl::sync_if_due(const AppendOptions& options, AppendResult& result) {
+  result.sync_due = flush_is_due();
+  if (result.sync_due && !options.syncs_later) {
+    TRY(sync());
+    result.sync_due = false;
+  }
+  return {};
 }
 
 Result<bool> PartitionLogImpl::maybe_roll(std::uint64_t bytes) {
@@ -159,7 +173,6 @@ Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrig
     bytes = bytes.subspan(entry.size);
   }
   log_end_ = result.last_offset + 1;
-  if (log_end_offset() - recovery_point() >= config_.flush_messages) TRY(sync());
   return result;
 }
 

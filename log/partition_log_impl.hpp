@@ -127,6 +127,10 @@ class PartitionLogImpl final : public PartitionLog {
   // append
   Result<AppendResult> append_entries(ByteView bytes, AppendOrigin origin);
   Result<void> check_entries(ByteView bytes, const AppendOptions& options);
+  [[nodiscard]] bool flush_is_due() const {
+    return log_end_offset() - recovery_point() >= config_.flush_messages;
+  }
+  Result<void> sync_if_due(const AppendOptions& options, AppendResult& result);
   Result<bool> maybe_roll(std::uint64_t bytes);
   Result<void> replay(const protocol::RecordBatchView& batch, Segment& segment);
   std::expected<AppendResult, AppendError> append_produce(MutableByteView batches,

@@ -22,6 +22,7 @@
 #include "broker/api/api_table.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/config/config_validator.hpp"
+#include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
@@ -291,6 +292,7 @@ class ApiFixture {
   std::unique_ptr<GroupDriver> groups;
   RefusingAuthorizer authorizer;
   MetricsRegistry metrics;
+  LogFlusher flusher{metrics, 0};
   std::unique_ptr<Services> services;
   /// Of the requests that start() makes.
   std::optional<std::string> client_id = "test";
@@ -355,7 +357,7 @@ class ApiFixture {
 #endif
     services =
         std::make_unique<Services>(Services{clock, random, *config, cache, driver, *replicas, *fetch_sessions,
-                                            *groups, *producer_ids, authorizer, metrics});
+                                            *groups, *producer_ids, authorizer, metrics, flusher});
     connection = std::make_shared<ClientConnection>();
     connection->listener = "PLAINTEXT";
     connection->local = {kBrokerHost, 9092};

@@ -27,7 +27,7 @@ TEST_CASE("answers that come from another thread leave in the order of the reque
   });
   Services services{clock,       node.random,     *node.config,         node.cache,
                     node.driver, *node.replicas,  *node.fetch_sessions, *node.groups,
-                    late,        node.authorizer, node.metrics};
+                    late,        node.authorizer, node.metrics,         node.flusher};
   AsioReactor reactor;
   AsioReactor client_reactor;
   ServerOptions options;

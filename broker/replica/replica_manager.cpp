@@ -64,11 +64,36 @@ std::expected<log::AppendResult, log::AppendError> Partition::append(MutableByte
   auto appended = log_->append_as_leader(batches, options);
   if (!appended) return appended;
   closed_segment_ |= appended->rolled;
-  if (isr_.size() <= 1) log_->set_high_watermark(log_->log_end_offset());
+  advance_high_watermark();
   waiters.swap(waiters_);
   lock.unlock();
   wake(waiters);
   return appended;
+}
+
+/// A lone replica commits what it appended; where flush.messages wants it on disk first, what is there.
+/// Requires the mutex.
+void Partition::advance_high_watermark() {
+  if (isr_.size() > 1) return;
+  const bool is_flush_due = log_->log_end_offset() - log_->recovery_point() >= log_->config().flush_messages;
+  log_->set_high_watermark(is_flush_due ? log_->recovery_point() : log_->log_end_offset());
+}
+
+Result<void> Partition::sync() {
+  std::unique_lock lock(mutex_);
+  std::shared_ptr<log::PartitionLog> synced;
+  while (synced != log_) {  // it may move to another directory meanwhile
+    synced = log_;
+    lock.unlock();
+    TRY(synced->sync());
+    lock.lock();
+  }
+  advance_high_watermark();
+  std::vector<std::weak_ptr<Wakeup>> waiters;
+  waiters.swap(waiters_);
+  lock.unlock();
+  wake(waiters);
+  return {};
 }
 
 bool Partition::take_closed_segment() {

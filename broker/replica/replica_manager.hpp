@@ -44,6 +44,10 @@ class Partition {
   std::expected<log::AppendResult, log::AppendError> append(MutableByteView batches,
                                                             log::AppendOptions options);
 
+  /// Makes everything that was appended before the call durable, and visible where it waited for that. May
+  /// block on the disk; beside appends. Once it failed the log is offline.
+  Result<void> sync();
+
   /// Whether an append closed a segment since the last call: its data waits for a sync().
   [[nodiscard]] bool take_closed_segment();
 
@@ -59,6 +63,7 @@ class Partition {
   void wait_for_change(std::weak_ptr<Wakeup> wakeup);
 
  private:
+  void advance_high_watermark();
   static void wake(std::vector<std::weak_ptr<Wakeup>>& waiters);
 
   mutable std::mutex mutex_;
