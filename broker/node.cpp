@@ -203,7 +203,8 @@ void Node::Impl::build_services() {
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ =
       std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
-  for (int i = 0; i < allowed_cores(); ++i) reactors_.push_back(std::make_unique<AsioReactor>());
+  for (int i = 0; i < std::max(allowed_cores(), settings->num_network_threads); ++i)
+    reactors_.push_back(std::make_unique<AsioReactor>());
   std::vector<AsioReactor*> pool;
   for (const auto& reactor : reactors_) pool.push_back(reactor.get());
   reactors_.front()->share_accepted_with(pool);
