@@ -43,20 +43,33 @@ EpochEndOffset LeaderEpochCache::end_offset_for(LeaderEpoch epoch, Offset log_en
   return {std::prev(higher)->epoch, higher->start_offset};
 }
 
-Result<void> LeaderEpochCache::truncate_from_end(Offset end) {
-  if (entries_.empty() || entries_.back().start_offset < end) return {};
+bool LeaderEpochCache::trim_end(Offset end) {
+  const std::size_t before = entries_.size();
   while (!entries_.empty() && entries_.back().start_offset >= end) entries_.pop_back();
-  return write();
+  return entries_.size() != before;
+}
+
+bool LeaderEpochCache::trim_start(Offset start) {
+  auto after = std::ranges::upper_bound(entries_, start, {}, &EpochEntry::start_offset);
+  if (after == entries_.begin()) return false;
+  auto in_force = std::prev(after);
+  if (in_force == entries_.begin() && in_force->start_offset == start) return false;
+  in_force->start_offset = start;
+  entries_.erase(entries_.begin(), in_force);
+  return true;
+}
+
+bool LeaderEpochCache::trim_in_memory(Offset start, Offset end) {
+  const bool at_end = trim_end(end);
+  return trim_start(start) || at_end;
+}
+
+Result<void> LeaderEpochCache::truncate_from_end(Offset end) {
+  return trim_end(end) ? write() : Result<void>();
 }
 
 Result<void> LeaderEpochCache::truncate_from_start(Offset start) {
-  auto after = std::ranges::upper_bound(entries_, start, {}, &EpochEntry::start_offset);
-  if (after == entries_.begin()) return {};
-  auto in_force = std::prev(after);
-  if (in_force == entries_.begin() && in_force->start_offset == start) return {};
-  in_force->start_offset = start;
-  entries_.erase(entries_.begin(), in_force);
-  return write();
+  return trim_start(start) ? write() : Result<void>();
 }
 
 Result<void> LeaderEpochCache::clear() {

@@ -27,8 +27,8 @@ class LeaderEpochCache {
 
   /// Reads the file; kKafkaStorageError when it is malformed or out of order (the cache is empty then).
   Result<void> load();
-  /// Writes the file, also when nothing changed.
-  Result<void> write() { return write_epoch_checkpoint(files_, path_, entries_); }
+  /// Writes the file, also when nothing changed; not synced.
+  Result<void> replace() { return replace_epoch_checkpoint(files_, path_, entries_); }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] const std::vector<EpochEntry>& entries() const { return entries_; }
 
@@ -53,9 +53,15 @@ class LeaderEpochCache {
   Result<void> truncate_from_end(Offset end);
   /// Forgets epochs that end at `start` or below; the one in force at `start` begins there.
   Result<void> truncate_from_start(Offset start);
+  /// Both, without writing the file; true when something changed.
+  bool trim_in_memory(Offset start, Offset end);
   Result<void> clear();
 
  private:
+  Result<void> write() { return write_epoch_checkpoint(files_, path_, entries_); }
+  bool trim_end(Offset end);
+  bool trim_start(Offset start);
+
   FileSystem& files_;
   std::string path_;
   std::vector<EpochEntry> entries_;

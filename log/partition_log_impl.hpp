@@ -173,7 +173,7 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> load_files();
   [[nodiscard]] Result<bool> has_epochs() const;
   Result<void> load_epochs();
-  Result<void> recover_segments(const std::function<void(std::size_t)>& on_progress);
+  Result<bool> recover_segments(const std::function<void(std::size_t)>& on_progress);
   Result<void> replay_segments(Offset from, Offset to);
   Result<Offset> load_snapshot(Offset at_or_below);
   Result<void> remove_snapshots_above(Offset offset);

@@ -47,7 +47,8 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   auto loaded = epochs_.load();
   if (!loaded)
     log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}; rebuilding it", loaded.error().detail);
-  if (epochs_.empty() && TRY(has_epochs())) TRY(load_epochs());
+  bool epochs_changed = epochs_.empty() && TRY(has_epochs());
+  if (epochs_changed) TRY(load_epochs());
   bool clean = options.clean;
   if (clean) {
     TRY(active().activate());
@@ -60,12 +61,17 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
     recovery_point_ = log_end_offset();
     TRY(reload_producers());
   } else {
-    TRY(recover_segments(options.on_recovery));
+    epochs_changed |= TRY(recover_segments(options.on_recovery));
     recovery_point_ = std::min(recovery_point(), log_end_offset());
   }
   if (log_start_offset() > log_end_offset()) return start_anew(log_start_offset());
-  TRY(epochs_.truncate_from_end(log_end_offset()));
-  TRY(epochs_.truncate_from_start(log_start_offset()));
+  epochs_changed |= epochs_.trim_in_memory(log_start_offset(), log_end_offset());
+  if (epochs_changed) {
+    // Not synced here, which many partitions would feel: until then a crash brings recovery back to the
+    // batches.
+    TRY(epochs_.replace());
+    must_sync(path("leader-epoch-checkpoint"));
+  }
   producers_.on_log_start(log_start_offset());
   high_watermark_ = log_start_offset();
   return {};
@@ -118,10 +124,11 @@ Result<void> PartitionLogImpl::load_epochs() {
     HeaderScanner scanner(*segment->file(), 0, segment->size(), std::size_t{64} << 10);
     while (auto entry = TRY(scanner.next())) epochs_.assign_in_memory(entry->epoch, entry->base_offset);
   }
-  return epochs_.write();
+  return {};
 }
 
-Result<void> PartitionLogImpl::recover_segments(const std::function<void(std::size_t)>& on_progress) {
+/// True when leader epochs were found.
+Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::size_t)>& on_progress) {
   auto first = segment_of(recovery_point());
   Offset from = first->first;
   TRY(remove_snapshots_above(from));
@@ -161,9 +168,9 @@ Result<void> PartitionLogImpl::recover_segments(const std::function<void(std::si
     while (std::prev(segments_.end())->first != at->first)
       TRY(delete_segment(std::prev(segments_.end()), clock_.wall_ms()));
   }
-  if (epochs_changed) TRY(epochs_.write());
   TRY(active().activate());
-  return write_snapshot();
+  TRY(write_snapshot());
+  return epochs_changed;
 }
 
 Result<void> PartitionLogImpl::remove_snapshots_above(Offset offset) {
