@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "base/logging.hpp"
 #include "log/checkpoint_file.hpp"
@@ -59,6 +61,7 @@ class DirectoryLogManager final : public LogManager {
   Result<void> give_up(const TopicPartition& tp, const Hosted& hosted, DirectoryState state);
   Result<void> take_away(const TopicPartition& tp, DirectoryState state);
   [[nodiscard]] std::size_t emptiest_directory() const;
+  std::optional<Error> close_all(const std::vector<Hosted>& hosted, std::vector<bool>& is_whole) const;
   template <class OffsetOf>
   Result<void> checkpoint(std::string_view file, OffsetOf offset_of);
   [[nodiscard]] LogConfig config_for(const TopicPartition& tp) const {
@@ -402,22 +405,41 @@ Result<void> DirectoryLogManager::checkpoint_cleaned_offsets() {
   });
 }
 
+/// By many threads where threads are wanted: each log waits for the disk, which serves several waits at once.
+std::optional<Error> DirectoryLogManager::close_all(const std::vector<Hosted>& hosted,
+                                                    std::vector<bool>& is_whole) const {
+  constexpr std::size_t kThreads = 8;
+  std::optional<Error> first_error;  // guarded by outcome_mutex, as is is_whole
+  std::mutex outcome_mutex;
+  std::atomic<std::size_t> next = 0;
+  auto close_some = [&] {
+    for (std::size_t at = next++; at < hosted.size(); at = next++) {
+      const bool was_online = !hosted[at].log->is_offline();
+      auto closed = hosted[at].log->close();
+      if (was_online && closed) continue;
+      std::lock_guard lock(outcome_mutex);
+      is_whole[hosted[at].directory] = false;
+      if (!closed && !first_error) first_error = closed.error();
+    }
+  };
+  std::vector<std::thread> threads;
+  if (options_.recovery_threads_per_directory > 0)
+    while (threads.size() + 1 < std::min(kThreads, hosted.size())) threads.emplace_back(close_some);
+  close_some();
+  for (std::thread& thread : threads) thread.join();
+  return first_error;
+}
+
 Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
   TRY(checkpoint_log_start_offsets());
-  std::vector<bool> is_whole(options_.directories.size(), true);
-  std::optional<Error> first_error;
+  std::vector<Hosted> hosted;
   {
     std::lock_guard lock(mutex_);
-    for (const auto* hosts : {&logs_, &futures_}) {
-      for (const auto& [tp, hosted] : *hosts) {
-        bool was_online = !hosted.log->is_offline();
-        auto closed = hosted.log->close();
-        if (was_online && closed) continue;
-        is_whole[hosted.directory] = false;
-        if (!closed && !first_error) first_error = closed.error();
-      }
-    }
+    for (const auto* hosts : {&logs_, &futures_})
+      for (const auto& [tp, one] : *hosts) hosted.push_back(one);
   }
+  std::vector<bool> is_whole(options_.directories.size(), true);
+  const std::optional<Error> first_error = close_all(hosted, is_whole);
   TRY(checkpoint_recovery_points());
   TRY(checkpoint_high_watermarks());
   TRY(checkpoint_cleaned_offsets());
