@@ -86,6 +86,7 @@ struct MemoryFileSystem::State {
   std::uint64_t generation = 0;  // crashes so far
   std::uint64_t calls = 0;
   std::uint64_t failing_call = 0;
+  int failing_error = EIO;
   bool struck = false;
   std::optional<std::uint64_t> capacity_bytes;
 
@@ -93,7 +94,7 @@ struct MemoryFileSystem::State {
   int begin(const std::vector<std::string>& parts) {
     if (++calls == failing_call) {
       struck = true;
-      return EIO;
+      return failing_error;
     }
     return is_broken(parts) ? EIO : 0;
   }
@@ -441,8 +442,9 @@ void MemoryFileSystem::crash(Random& random) {
   state_->crash(&random);
 }
 
-void MemoryFileSystem::fail_nth_call(std::uint64_t n) {
+void MemoryFileSystem::fail_nth_call(std::uint64_t n, int error_number) {
   const std::lock_guard guard(state_->mutex);
+  state_->failing_error = error_number;
   state_->failing_call = n == 0 ? 0 : state_->calls + n;
   state_->struck = false;
 }

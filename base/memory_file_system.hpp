@@ -11,7 +11,7 @@
 //                   and of the unsynced directory changes the first few survive, in the order they were made,
 //                   as on a journaling file system. The same sequence of calls and the same seed give the
 //                   same disk.
-//   fail_nth_call   One call of the file system or of a file fails with EIO. A write that fails has written
+//   fail_nth_call   One call of the file system or of a file fails. A write that fails has written
 //   its first
 //                   half; a sync that fails has lost what it should have synced, even if a later sync
 //                   succeeds.
@@ -24,6 +24,7 @@
 // not. Modes are remembered, never enforced. native_handle() is -1.
 #pragma once
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -52,7 +53,7 @@ class MemoryFileSystem final : public FileSystem {
   void crash(Random& random);
 
   /// The n-th call from now fails, once; 1 is the next one, 0 takes the order back.
-  void fail_nth_call(std::uint64_t n);
+  void fail_nth_call(std::uint64_t n, int error_number = EIO);
   /// Whether the call ordered last has failed. Loops order n = 1, 2, ... until a run passes untouched.
   [[nodiscard]] bool fault_struck() const;
   /// Calls so far, failed ones included.

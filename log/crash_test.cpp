@@ -175,6 +175,28 @@ TEST_CASE("after a failed write every call fails, after a full disk none") {
   }
 }
 
+TEST_CASE("after a failed sync, by a full disk too, nothing is synced or appended any more") {
+  for (int error : {EIO, ENOSPC}) {
+    bool struck = true;
+    for (std::uint64_t n = 1; struck; ++n) {
+      Workload work;
+      auto log = must(work.open(true));
+      for (int i = 0; i < 40; ++i) must(append(*log, make_produced(ProducerId(5), 0, i)));
+      REQUIRE(log->segment_count() > 1);
+      work.files.fail_nth_call(n, error);
+      bool synced = log->sync().has_value();
+      struck = work.files.fault_struck();
+      work.files.fail_nth_call(0);
+      INFO("call " << n << ", error " << error);
+      CHECK(synced == !struck);
+      CHECK(log->sync().has_value() == !struck);
+      // The last batch again: known, but not to be acknowledged.
+      CHECK(append(*log, make_produced(ProducerId(5), 0, 39)).has_value() == !struck);
+      CHECK(append(*log, make_produced(ProducerId(5), 0, 40)).has_value() == !struck);
+    }
+  }
+}
+
 TEST_CASE("a torn tail of every length is cut off") {
   Bytes one = make_batch({2});
   for (std::size_t torn = 0; torn < one.size(); ++torn) {

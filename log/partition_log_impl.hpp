@@ -5,7 +5,7 @@
 // partition's mutex; `segments_mutex_` lets sync() take the list of segments beside appends and rolls.
 // Invariants: those of PartitionLog, and
 //  5. segments_ is never empty once opened; its keys are the segments' base offsets.
-//  6. After a failed write or sync (a full disk apart) state_ is not kOpen and every call fails.
+//  6. After a failed write (a full disk apart) or sync state_ is not kOpen and every call fails.
 #pragma once
 
 #include <atomic>
@@ -118,6 +118,7 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> check_open() const;
   /// Passes errors through; those of the disk take the log offline.
   Error note(Error error);
+  void go_offline(const Error& why);
   template <class T>
   Result<T> noted(Result<T> result) {
     if (!result) result = std::unexpected(note(std::move(result).error()));
@@ -149,6 +150,7 @@ class PartitionLogImpl final : public PartitionLog {
   /// A file that was written, or put in the place of another, without a sync: the next sync() makes it last.
   void must_sync(const std::string& side_file);
   [[nodiscard]] std::string parent_directory() const { return directory_.substr(0, directory_.rfind('/')); }
+  Result<void> sync_files();
   Result<void> roll_at(Offset base);
   Result<void> add_segment(Offset base);
   Result<void> delete_segment(Segments::iterator segment, std::int64_t now_ms, bool with_snapshot = true);

@@ -33,12 +33,15 @@ Result<void> PartitionLogImpl::check_open() const {
 }
 
 Error PartitionLogImpl::note(Error error) {
-  if (error.code == ErrorCode::kKafkaStorageError && !is_disk_full(error) && state_ == State::kOpen) {
-    state_ = State::kOffline;
-    log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline: {}", directory_,
-              error.detail);
-  }
+  if (error.code == ErrorCode::kKafkaStorageError && !is_disk_full(error)) go_offline(error);
   return error;
+}
+
+void PartitionLogImpl::go_offline(const Error& why) {
+  if (state_ != State::kOpen) return;
+  state_ = State::kOffline;
+  log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline: {}", directory_,
+            why.detail);
 }
 
 void PartitionLogImpl::set_config(const LogConfig& config) {
@@ -127,9 +130,17 @@ Result<void> PartitionLogImpl::write_snapshot() {
   return {};
 }
 
+/// After a sync that failed nobody knows what is on the disk, and another would not tell: the kernel drops
+/// the pages and reports it once. So whatever its error the log goes offline, with a full disk too.
 Result<void> PartitionLogImpl::sync() {
-  TRY(check_open());
   std::lock_guard one_at_a_time(sync_mutex_);
+  TRY(check_open());  // What waited for a sync that failed has failed as well.
+  auto synced = sync_files();
+  if (!synced) go_offline(synced.error());
+  return synced;
+}
+
+Result<void> PartitionLogImpl::sync_files() {
   std::vector<std::shared_ptr<Segment>> to_sync;
   std::vector<std::string> side_files;
   bool directory_changed = false;
@@ -143,14 +154,16 @@ Result<void> PartitionLogImpl::sync() {
     directory_changed = std::exchange(directory_changed_, false);
     parent_changed = std::exchange(parent_changed_, false);
   }
-  for (const auto& segment : to_sync) TRY(noted(segment->sync_files(segment != to_sync.back())));
+  for (const auto& segment : to_sync) TRY(segment->sync_files(segment != to_sync.back()));
   for (const std::string& name : side_files) {
-    if (!TRY(noted(files_.exists(name)))) continue;
     auto file = files_.open(name, OpenMode::kReadWrite);
-    if (file) TRY(noted((*file)->sync()));
+    if (file)
+      TRY((*file)->sync());
+    else if (!is_not_found(file.error()))
+      return std::unexpected(std::move(file).error());
   }
-  if (directory_changed) TRY(noted(files_.sync_directory(directory_)));
-  if (parent_changed) TRY(noted(files_.sync_directory(parent_directory())));
+  if (directory_changed) TRY(files_.sync_directory(directory_));
+  if (parent_changed) TRY(files_.sync_directory(parent_directory()));
   if (end > recovery_point()) recovery_point_ = end;
   return {};
 }
