@@ -57,3 +57,26 @@ def problems(acknowledged, read, limit=20):
     if len(found) > limit:
         found = found[:limit] + [f"... and {len(found) - limit} more"]
     return found
+
+
+def regressions(what, observed):
+    """Sentences about each time that an offset which may only rise (a high watermark, a committed offset) fell."""
+    return [f"{what} went back from {before} to {after}"
+            for before, after in zip(observed, observed[1:]) if after < before]
+
+
+def prefix_problems(sent, read):
+    """What is wrong with what a power cut left, when nothing was promised: each partition holds the beginning of what
+    was sent to it, in order, and nothing else. `sent` is {partition: [value]}; `read` [(partition, offset, value)]."""
+    found, counts = [], {}
+    for partition, offset, value in read:
+        place = counts.get(partition, 0)
+        values = sent.get(partition, [])
+        if offset != place:
+            found.append(f"partition {partition}: offset {offset} is read where {place} is expected")
+        elif place >= len(values):
+            found.append(f"partition {partition} offset {offset}: {value[:40]!r} was never sent")
+        elif values[place] != value:
+            found.append(f"partition {partition} offset {offset}: {value[:40]!r} is not {values[place][:40]!r}")
+        counts[partition] = place + 1
+    return found[:20]

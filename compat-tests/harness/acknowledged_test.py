@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness.acknowledged import problems, read_acknowledged  # noqa: E402
+from harness.acknowledged import prefix_problems, problems, read_acknowledged, regressions  # noqa: E402
 
 
 def sound_log():
@@ -74,6 +74,34 @@ class Checker(unittest.TestCase):
 
     def test_a_last_line_that_was_cut_off_is_left_out(self):
         self.assertEqual(read_acknowledged(["0 0 0 a\n", "1 0 1 b c\n", "0 1"]), [(0, 0, "0 a"), (1, 0, "1 b c")])
+
+    def test_an_offset_that_falls_is_noticed_and_one_that_stays_is_not(self):
+        self.assertEqual(regressions("it", [0, 3, 3, 8]), [])
+        self.assertEqual(regressions("it", []), [])
+        self.assertEqual(regressions("it", [0, 5, 4, 9, 8]), ["it went back from 5 to 4", "it went back from 9 to 8"])
+
+
+class Prefix(unittest.TestCase):
+    def setUp(self):
+        self.sent = {0: ["0 a", "1 b", "2 c"], 1: ["0 x"]}
+
+    def test_every_beginning_of_what_was_sent_is_sound(self):
+        for count in range(4):
+            read = [(0, offset, value) for offset, value in enumerate(self.sent[0][:count])]
+            self.assertEqual(prefix_problems(self.sent, read), [])
+        self.assertEqual(prefix_problems(self.sent, [(0, 0, "0 a"), (1, 0, "0 x")]), [])
+
+    def assert_found(self, read, part):
+        found = prefix_problems(self.sent, read)
+        self.assertTrue(any(part in sentence for sentence in found), found)
+
+    def test_a_hole_a_changed_value_a_stranger_and_a_repeat_are_noticed(self):
+        self.assert_found([(0, 0, "0 a"), (0, 2, "2 c")], "offset 2 is read where 1 is expected")
+        self.assert_found([(0, 1, "1 b")], "offset 1 is read where 0 is expected")
+        self.assert_found([(0, 0, "0 A")], "'0 A' is not '0 a'")
+        self.assert_found([(0, 0, "0 a"), (0, 1, "0 a")], "'0 a' is not '1 b'")
+        self.assert_found([(1, 0, "0 x"), (1, 1, "1 y")], "'1 y' was never sent")
+        self.assert_found([(2, 0, "0 x")], "was never sent")
 
 
 if __name__ == "__main__":

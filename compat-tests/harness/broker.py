@@ -66,6 +66,7 @@ class Broker:
         self.properties_file = self.directory / "server.properties"
         self.port, self.controller_port = free_ports(2)
         self.settings = dict(settings or {})
+        self.environment = {}  # Added to its own when it starts.
         self.process = None
 
     # What differs between the two.
@@ -130,7 +131,8 @@ class Broker:
         self.log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as output:
             self.process = subprocess.Popen(self.start_command(), stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=subprocess.STDOUT, cwd=self.directory)
+                                            stderr=subprocess.STDOUT, cwd=self.directory,
+                                            env={**os.environ, **self.environment})
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while not self.is_ready():
             if self.process.poll() is not None:
