@@ -155,7 +155,8 @@ class Load:
             return True
         self.history.refusals.append((received, partition, code))
         check(code not in (OUT_OF_ORDER_SEQUENCE, UNKNOWN_PRODUCER_ID),
-              f"partition {partition}: error {code}: the broker forgot what it had acknowledged")
+              f"partition {partition}: error {code} for {values[0]!r}: the broker forgot what it had acknowledged: "
+              f"{[batch for batch in self.history.acknowledged if batch.partition == partition][-1:]}")
         return None
 
     def commit(self, group):

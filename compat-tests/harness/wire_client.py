@@ -52,6 +52,14 @@ class WireClient:
             {"Name": key, "Value": value} for key, value in configs.items()]}], "timeoutMs": 10000})
         check_equal(self.partitions(name), list(range(partitions)), f"the partitions of {name}")
 
+    def topics(self):
+        """The names of all topics."""
+        return {topic["Name"] for topic in self.call(3, 5, {"Topics": None})["Topics"]}
+
+    def create_topic_unless_there(self, name, partitions, configs=None):
+        if name not in self.topics():
+            self.create_topic(name, partitions, configs)
+
     def partitions(self, name):
         """The numbers of a topic's partitions, once all of them have a leader."""
         def ask():
