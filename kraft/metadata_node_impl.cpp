@@ -127,7 +127,13 @@ Result<void> MetadataNode::Impl::run(nanoseconds now) {
   }
   TRY(append_when_due());
   TRY(commit());
-  if (now >= state_due_) TRY(write_state());
+  if (now >= state_due_) {
+    auto written = write_state();
+    if (!written && is_disk_full(written.error()))
+      state_due_ = now + kStateMayWait;  // It may wait for room too.
+    else
+      TRY(std::move(written));
+  }
   return snapshot_when_due();
 }
 
@@ -258,7 +264,7 @@ Result<void> MetadataNode::Impl::take(Queued queued) {
     pending_.back().reply = std::move(reply);
     return {};
   }
-  const bool disk_is_full = appended.error().detail.starts_with("ENOSPC");
+  const bool disk_is_full = is_disk_full(appended.error());
   queued.refuse(ErrorCode::kKafkaStorageError);
   if (!disk_is_full) return appended;
   log_error(kComponent, "a request is refused because the disk of {} is full", log_directory_);
@@ -299,13 +305,20 @@ Result<void> MetadataNode::Impl::append_when_due() {
     log_warn(kComponent, "broker {} is fenced: no heartbeat within {} ms", broker.value(),
              options_.controller.broker_session_timeout_ms);
     const MetadataRecords records = fence_broker(context(), broker);
-    if (!records.empty()) TRY(append(records, nullptr));
+    if (!records.empty()) TRY(append_unless_full(records));
   }
   const milliseconds idle(options_.max_idle_interval_ms);
   if (idle.count() <= 0 || now_ - last_append_ < idle) return {};
   MetadataRecords noop;
   noop.emplace_back(protocol::NoOpRecord());
-  return append(noop, nullptr);
+  last_append_ = now_;  // Also when there is no room: it is tried as often as otherwise.
+  return append_unless_full(noop);
+}
+
+/// What nobody waits for and comes again is no reason to stop on a full disk.
+Result<void> MetadataNode::Impl::append_unless_full(const MetadataRecords& records) {
+  auto appended = append(records, nullptr);
+  return !appended && is_disk_full(appended.error()) ? Result<void>() : appended;
 }
 
 Result<void> MetadataNode::Impl::commit() {

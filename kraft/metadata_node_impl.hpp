@@ -54,6 +54,7 @@ class MetadataNode::Impl {
   Result<void> take(Queued queued);
   Result<void> append(const MetadataRecords& records, Reply reply);
   Result<void> append_when_due();
+  Result<void> append_unless_full(const MetadataRecords& records);
   Result<void> commit();
   void publish_committed();
   Result<void> snapshot_when_due();

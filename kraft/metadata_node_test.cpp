@@ -175,6 +175,36 @@ TEST_CASE("an idle leader writes a NoOp every half second, and says when it want
   CHECK(fixture.node->image()->offset.value() == before.value() + 1);
 }
 
+TEST_CASE("a leader stays on a full disk, refuses what would be written, and goes on when there is room") {
+  NodeFixture fixture;
+  fixture.options.controller.broker_session_timeout_ms = 1'000'000;
+  REQUIRE(fixture.format());
+  start(fixture);
+  fixture.files.set_capacity_bytes(fixture.files.used_bytes());
+  Offset last;
+  for (int i = 0; i < 200; ++i) {
+    last = fixture.node->image()->offset;
+    fixture.clock.now_ms += 500;
+    auto ran = fixture.run();
+    INFO((ran ? "" : ran.error().detail));
+    REQUIRE(ran);
+  }
+  CHECK(fixture.node->image()->offset == last);
+  const auto refused = fixture.create_topic("refused");
+  REQUIRE(refused);
+  CHECK(refused->topics.at(0).error_code == static_cast<std::int16_t>(ErrorCode::kKafkaStorageError));
+  CHECK(fixture.node->image()->topic("refused") == nullptr);
+  fixture.files.set_capacity_bytes(std::nullopt);
+  REQUIRE(fixture.create_topic("made"));
+  fixture.clock.now_ms += 500;
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->image()->offset > last);
+  REQUIRE(fixture.node->close());
+  REQUIRE(fixture.open());
+  REQUIRE(fixture.run());
+  CHECK(fixture.node->image()->topic("made") != nullptr);
+}
+
 TEST_CASE("a snapshot replaces the log below it") {
   NodeFixture fixture;
   REQUIRE(fixture.format());

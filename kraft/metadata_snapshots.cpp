@@ -12,7 +12,13 @@ Result<void> MetadataNode::Impl::snapshot_when_due() {
   const bool by_time = options_.snapshot_max_interval_ms > 0 &&
                        since >= std::chrono::milliseconds(options_.snapshot_max_interval_ms);
   if (!by_size && !by_time) return {};
-  TRY(write_snapshot());
+  auto written = write_snapshot();
+  if (written) return {};
+  if (!is_disk_full(written.error())) return std::unexpected(std::move(written).error());
+  log_error("org.apache.kafka.controller.QuorumController",
+            "no snapshot is written because the disk of {} is full; the next one is due as usual",
+            log_directory_);
+  bytes_since_snapshot_ = 0;
   return {};
 }
 

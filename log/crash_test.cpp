@@ -197,6 +197,88 @@ TEST_CASE("after a failed sync, by a full disk too, nothing is synced or appende
   }
 }
 
+TEST_CASE("a disk that is full at any one call costs the append that met it and nothing else") {
+  for (bool clean : {true, false}) {
+    bool struck = true;
+    for (std::uint64_t n = 1; struck; ++n) {
+      INFO("call " << n << (clean ? ", clean" : ", unclean"));
+      Workload work;
+      auto log = must(work.open(true));
+      std::vector<std::int64_t> taken;
+      int refused = 0;
+      work.files.fail_nth_call(n, ENOSPC);
+      for (int i = 0; i < 40; ++i) {
+        // Of many sizes: a small batch may fit where the one before wanted a new segment.
+        BatchSpec spec;
+        spec.value = std::string(static_cast<std::size_t>(i * 37 % 120), 'v');
+        auto done = append(*log, make_batch(spec), i / 10);
+        done ? taken.push_back(done->base_offset.value()) : void(++refused);
+      }
+      struck = work.files.fault_struck();
+      work.files.fail_nth_call(0);
+      CHECK(refused <= 1);
+      CHECK(base_offsets(*log) == taken);
+      if (clean) must(log->close());
+      log = must(work.open(clean));
+      CHECK(base_offsets(*log) == taken);
+      CHECK(log->latest_epoch() == LeaderEpoch(3));
+      CHECK(log->epoch_of(Offset(0)) == LeaderEpoch(0));
+    }
+  }
+}
+
+TEST_CASE("a segment that cannot be renamed on a full disk is deleted at once") {
+  bool struck = true;
+  for (std::uint64_t n = 1; struck; ++n) {
+    Workload work;
+    work.config.file_delete_delay_ms = 0;
+    auto log = must(work.open(true));
+    for (int i = 0; i < 40; ++i) must(append(*log, make_produced(ProducerId(5), 0, i)));
+    log->set_high_watermark(log->log_end_offset());
+    work.files.fail_nth_call(n, ENOSPC);
+    INFO("call " << n);
+    CHECK(must(log->delete_records_before(Offset(30))) == Offset(30));
+    struck = work.files.fault_struck();
+    work.files.fail_nth_call(0);
+    must(log->remove_deleted_files(work.clock.now_ms));
+    for (const DirectoryEntry& entry : must(work.files.list("/logs/t-0"))) {
+      INFO(entry.name);
+      CHECK(!entry.name.ends_with(kDeletedSuffix));
+      auto base = parse_offset_file_name(entry.name, ".log");
+      CHECK((!base || *base > Offset(20)));
+    }
+    CHECK(base_offsets(*log, 30).size() == 10);
+  }
+}
+
+TEST_CASE("a full disk keeps no segment from being deleted") {
+  Workload work;
+  work.config.file_delete_delay_ms = 0;
+  auto log = must(work.open(true));
+  for (int i = 0; i < 40; ++i) must(append(*log, make_batch(), i / 10));
+  log->set_high_watermark(log->log_end_offset());
+  REQUIRE(log->segment_count() > 2);
+  work.files.set_capacity_bytes(0);
+  SECTION("DeleteRecords") {
+    CHECK(must(log->delete_records_before(Offset(40))) == Offset(40));
+  }
+  SECTION("retention") {
+    work.clock.now_ms += work.config.retention_ms + 1;
+    CHECK(must(log->apply_retention(work.clock.now_ms)) > 1);
+  }
+  must(log->remove_deleted_files(work.clock.now_ms));
+  CHECK(log->segment_count() == 1);
+  std::int64_t start = log->log_start_offset().value();
+  CHECK(start > 30);
+  work.files.set_capacity_bytes(std::nullopt);
+  CHECK(must(append(*log, make_batch(), 4)).base_offset == Offset(40));
+  must(log->close());
+  log = must(work.open(true));
+  CHECK(log->log_start_offset() <= Offset(start));
+  CHECK(base_offsets(*log, 39).back() == 40);
+  CHECK(log->latest_epoch() == LeaderEpoch(4));
+}
+
 TEST_CASE("a torn tail of every length is cut off") {
   Bytes one = make_batch({2});
   for (std::size_t torn = 0; torn < one.size(); ++torn) {

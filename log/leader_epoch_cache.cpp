@@ -23,8 +23,13 @@ bool LeaderEpochCache::assign_in_memory(LeaderEpoch epoch, Offset start) {
 }
 
 Result<bool> LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
-  if (!assign_in_memory(epoch, start)) return false;
-  TRY(replace_epoch_checkpoint(files_, path_, entries_));
+  if (!would_change(epoch)) return false;
+  std::vector<EpochEntry> before = entries_;
+  assign_in_memory(epoch, start);
+  if (auto written = replace_epoch_checkpoint(files_, path_, entries_); !written) {
+    entries_ = std::move(before);  // The next append writes it, once the disk has room.
+    return std::unexpected(std::move(written).error());
+  }
   return true;
 }
 

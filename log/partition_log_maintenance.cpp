@@ -98,17 +98,26 @@ std::uint64_t PartitionLogImpl::size_bytes() const {
 }
 
 Result<void> PartitionLogImpl::add_segment(Offset base) {
-  auto segment = TRY(Segment::create(files_, directory_, base, config_, clock_.wall_ms()));
+  auto segment = Segment::create(files_, directory_, base, config_, clock_.wall_ms());
+  if (!segment) {
+    // On a full disk the log goes on in the segment it has: an empty one must not stand in its middle.
+    for (std::string_view suffix : {kLogSuffix, kOffsetIndexSuffix, kTimeIndexSuffix})
+      TRY(files_.remove(path(offset_file_name(base, suffix))));
+    return std::unexpected(std::move(segment).error());
+  }
   std::lock_guard lock(segments_mutex_);
-  segments_[base] = std::move(segment);
+  segments_[base] = std::move(*segment);
   directory_changed_ = true;
   return {};
 }
 
 Result<void> PartitionLogImpl::roll_at(Offset base) {
-  TRY(active().seal());
-  TRY(write_snapshot());
-  return add_segment(base);
+  Segment& last = active();
+  auto rolled = last.seal();
+  if (rolled) rolled = write_snapshot();
+  if (rolled) rolled = add_segment(base);
+  if (!rolled) TRY(last.activate());
+  return rolled;
 }
 
 Result<void> PartitionLogImpl::roll() {
@@ -216,7 +225,9 @@ Result<void> PartitionLogImpl::move_log_start(Offset offset) {
   log_start_ = offset;
   if (high_watermark() < offset) high_watermark_ = offset;
   producers_.on_log_start(offset);
-  return epochs_.truncate_from_start(offset);
+  auto written = epochs_.truncate_from_start(offset);
+  // A full disk must not keep its room from coming back; what the file says too much goes when it is loaded.
+  return !written && is_disk_full(written.error()) ? Result<void>() : written;
 }
 
 Result<Offset> PartitionLogImpl::delete_records_before(Offset offset) {
@@ -236,10 +247,19 @@ Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::i
     std::lock_guard lock(segments_mutex_);
     segments_.erase(segment);
   }
-  TRY(gone->stand_as(Segment::Standing::kDeleted));
   std::string snapshot = path(offset_file_name(gone->base_offset(), kSnapshotSuffix));
   std::string renamed = snapshot + std::string(kDeletedSuffix);
-  if (with_snapshot && TRY(files_.exists(snapshot))) TRY(files_.rename(snapshot, renamed));
+  auto set_aside = [&]() -> Result<void> {
+    TRY(gone->stand_as(Segment::Standing::kDeleted));
+    if (with_snapshot && TRY(files_.exists(snapshot))) TRY(files_.rename(snapshot, renamed));
+    return {};
+  };
+  if (auto done = set_aside(); !done) {
+    // A longer name may need room in the directory: then the files go at once. Readers have the log open.
+    if (!is_disk_full(done.error())) return done;
+    TRY(gone->remove_files());
+    return with_snapshot ? files_.remove(snapshot) : Result<void>();
+  }
   deleted_.push_back({now_ms + config_.file_delete_delay_ms, std::move(gone), renamed});
   has_deleted_ = true;
   return {};
@@ -257,7 +277,11 @@ Result<int> PartitionLogImpl::delete_oldest(std::int64_t now_ms,
     bool is_active = segments_.size() == 1;
     if (is_active && oldest->second->size() == 0) break;
     if (next > high_watermark() || !is_due(*oldest->second, next)) break;
-    if (is_active) TRY(roll_at(log_end_offset()));
+    if (is_active) {
+      auto rolled = roll_at(log_end_offset());
+      if (!rolled && is_disk_full(rolled.error())) break;  // The segments before it have made room.
+      TRY(std::move(rolled));
+    }
     // The start moves first: a reader never finds a hole.
     TRY(move_log_start(next));
     TRY(delete_segment(segments_.begin(), now_ms));

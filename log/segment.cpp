@@ -317,6 +317,7 @@ Result<void> Segment::remove_files() {
        {kOffsetIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
     TRY(files_.remove(path(suffix)));
     if (standing_ == Standing::kCleaned) TRY(files_.remove(path(suffix, Standing::kSwap)));
+    if (standing_ == Standing::kLive) TRY(files_.remove(path(suffix, Standing::kDeleted)));
   }
   return {};
 }

@@ -86,8 +86,8 @@ class Segment {
   [[nodiscard]] Standing standing() const { return standing_; }
   /// Renames the files, the indexes before the log itself. Those that are not there are passed over.
   Result<void> stand_as(Standing standing);
-  /// Removes the files by the names that they have now; of one that compaction did not finish also those that
-  /// were renamed to .swap already.
+  /// Removes the files by the names that they have now, and those that were renamed already when stand_as()
+  /// could not go on: to .swap by compaction, to .deleted on a full disk.
   Result<void> remove_files();
   /// Of %020d.log.
   [[nodiscard]] std::string log_path() const { return path(kLogSuffix); }
