@@ -22,9 +22,10 @@ def read_acknowledged(lines):
     return rows
 
 
-def problems(acknowledged, read, limit=20):
+def problems(acknowledged, read, limit=20, starts=None):
     """What is wrong, as sentences; empty when all is well. Both are lists of (partition, offset, value); `read` in the
-    order it was read."""
+    order it was read. `starts` are the log start offsets of the partitions; what was below has been deleted."""
+    starts = starts or {}
     found = []
     by_place, places_of = {}, {}
     last = {}
@@ -40,13 +41,15 @@ def problems(acknowledged, read, limit=20):
                 found.append(f"partition {partition}: offset {offset} follows {last_offset}")
             if number <= last_number:
                 found.append(f"partition {partition} offset {offset}: record {number} follows {last_number}")
-        elif offset != 0:
+        elif offset != starts.get(partition, 0):
             found.append(f"partition {partition} begins at offset {offset}")
         last[partition] = (offset, number)
     for value, where in places_of.items():
         if len(where) > 1:
             found.append(f"record {value.split(' ', 1)[0]} is there {len(where)} times: {where[:4]}")
     for partition, offset, value in acknowledged:
+        if 0 <= offset < starts.get(partition, 0):
+            continue
         name = f"record {value.split(' ', 1)[0]}, acknowledged at partition {partition} offset {offset},"
         if offset < 0:
             if not any(place[0] == partition for place in places_of.get(value, [])):

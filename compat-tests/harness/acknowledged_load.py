@@ -192,9 +192,10 @@ def answered(answer):
     return answer
 
 
-def read_all(broker, topic, partitions):
-    """[(partition, offset, value)] of a fresh reader from offset 0, whose checksums are all right."""
+def read_all(broker, topic, partitions, starts=None):
+    """[(partition, offset, value)] of a fresh reader from offset 0, or where the logs start; all checksums are right."""
     with WireClient(broker.port) as client:
         client.partitions(topic)
         return [(partition, record.offset, record.value.decode())
-                for partition in range(partitions) for record in client.records(topic, partition)]
+                for partition in range(partitions)
+                for record in client.records(topic, partition, (starts or {}).get(partition, 0))]

@@ -67,6 +67,16 @@ class Checker(unittest.TestCase):
     def test_a_log_whose_beginning_is_gone_is_noticed(self):
         self.assert_found([], self.read[3:], "begins at offset 3")
 
+    def test_what_was_deleted_is_not_missed_and_what_was_not_is(self):
+        read = [row for row in self.read if row[0] == 1 or row[1] >= 30]
+        self.assertEqual(problems(sound_log(), read, starts={0: 30, 1: 0}), [])
+        self.assert_found_with(read[1:], {0: 30}, "record 60, acknowledged at partition 0 offset 30, is lost")
+        self.assert_found_with(read[1:], {0: 30}, "partition 0 begins at offset 31")
+
+    def assert_found_with(self, read, starts, part):
+        found = problems(sound_log(), read, starts=starts)
+        self.assertTrue(any(part in sentence for sentence in found), found)
+
     def test_a_record_acknowledged_without_an_offset_must_be_somewhere(self):
         self.assertEqual(problems([(0, -1, "10 text of 10")], self.read), [])
         self.assert_found([(1, -1, "10 text of 10")], self.read, "is lost")
