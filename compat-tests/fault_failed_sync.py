@@ -155,7 +155,7 @@ def run(case):
     print(f"seed {seed}", flush=True)
     template = make_template(case)
     everything = list(range(1, 201))
-    few = 1 if not case.is_barnabas else 5  # Apache Kafka takes seconds to start.
+    few = 1 if not case.is_barnabas else 3  # Apache Kafka takes seconds to start.
 
     def some(count):
         return everything if case.full and case.is_barnabas else sorted(chance.sample(everything, count))

@@ -138,7 +138,7 @@ def run(case):
     _, size = last_batch(log_of(probe, 0))
     tear_logs(case, size, zeros=False)
     tear_logs(case, size, zeros=True)
-    few = (None if case.full else 6) if case.is_barnabas else 1
+    few = (None if case.full else 3) if case.is_barnabas else 1
     tear_metadata(case, False, chance, few)
     tear_metadata(case, True, chance, few)
 

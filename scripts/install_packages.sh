@@ -21,7 +21,7 @@ build_packages=(
 test_packages=(
   clang-19 libclang-rt-19-dev llvm-19 lld-19 clang-format-19 clang-tidy-19
   openjdk-17-jdk-headless=javac maven=mvn
-  util-linux=unshare
+  util-linux=unshare mount=mount e2fsprogs=mkfs.ext4
   libbenchmark-dev unzip=unzip kcat=kcat librdkafka-dev python3-venv nodejs=node npm=npm
 )
 
