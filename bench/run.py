@@ -33,7 +33,8 @@ import warm_groups  # noqa: E402
 from figures import FIGURES, GROUPS, groups_named  # noqa: E402
 from servers import ROOT, BenchBarnabas, BenchKafka, NullServer  # noqa: E402
 
-DESCRIPTORS = 500_000  # a partition of Apache Kafka needs two to six, and as many mappings
+DESCRIPTORS = 500_000
+DESCRIPTORS_PER_PARTITION = 4.5  # of two segments
 MAPPINGS_PER_PARTITION = 5
 MAX_MAP_COUNT = pathlib.Path("/proc/sys/vm/max_map_count")
 # Standard and quick.
@@ -95,6 +96,12 @@ def allow_descriptors():
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, max(hard, DESCRIPTORS)))
     except (ValueError, PermissionError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def check_descriptors(arguments):
+    needed, (allowed, _) = arguments.partitions * DESCRIPTORS_PER_PARTITION + 1000, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if "partitions" in arguments.groups and allowed < needed:
+        sys.exit(f"{arguments.partitions} partitions need about {needed:.0f} open files; the limit is {allowed} (ulimit -n)")
 
 
 def check_mappings(arguments):
@@ -190,6 +197,7 @@ def main(command_line):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # by way of what ends brokers and removes data
     check_mappings(arguments)
     allow_descriptors()
+    check_descriptors(arguments)
     described = about(arguments)
     result = report.medians(measure(arguments))
     text = report.table(result, described, sizes)
