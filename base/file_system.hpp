@@ -41,6 +41,17 @@ class File {
   /// Data and what is needed to read it (fdatasync). A failed sync must never be retried as if nothing
   /// happened.
   virtual Result<void> sync() = 0;
+  // The system's page cache, where there is one. Hints: none of them fails, and none changes what is read.
+  /// Whether the range can be read without waiting for a disk, as far as a few looks can tell.
+  [[nodiscard]] virtual bool is_cached(std::uint64_t /*position*/, std::uint64_t /*size*/) const {
+    return true;
+  }
+  /// Reads the range into the cache; waits for the disk.
+  virtual void load_into_cache(std::uint64_t /*position*/, std::uint64_t /*size*/) const {}
+  /// Has the range read into the cache soon; does not wait.
+  virtual void will_need(std::uint64_t /*position*/, std::uint64_t /*size*/) const {}
+  /// Frees the cache of the range, but for pages that wait to be written.
+  virtual void drop_from_cache(std::uint64_t /*position*/, std::uint64_t /*size*/) const {}
   /// The descriptor for sendfile and mmap, -1 where there is none.
   [[nodiscard]] virtual int native_handle() const = 0;
 };

@@ -20,6 +20,7 @@ struct Node {
 
   bool is_directory;
   unsigned mode;
+  bool evicted = false;  // by drop_from_cache(), until load_into_cache(): all of it, whatever the range
   CrashableBytes bytes;
   Entries entries;
   Entries synced_entries;  // what a crash brings back
@@ -238,6 +239,18 @@ class MemoryFile final : public File {
     return {};
   }
 
+  [[nodiscard]] bool is_cached(std::uint64_t /*position*/, std::uint64_t /*size*/) const override {
+    const std::lock_guard guard(state_->mutex);
+    return !node_->evicted;
+  }
+  void load_into_cache(std::uint64_t /*position*/, std::uint64_t /*size*/) const override {
+    const std::lock_guard guard(state_->mutex);
+    node_->evicted = false;
+  }
+  void drop_from_cache(std::uint64_t /*position*/, std::uint64_t /*size*/) const override {
+    const std::lock_guard guard(state_->mutex);
+    node_->evicted = true;
+  }
   [[nodiscard]] int native_handle() const override { return -1; }
 
  private:

@@ -92,12 +92,50 @@ class PosixFile final : public File {
     return {};
   }
 
+  [[nodiscard]] bool is_cached(std::uint64_t position, std::uint64_t size) const override;
+  void load_into_cache(std::uint64_t position, std::uint64_t size) const override;
+  void will_need(std::uint64_t position, std::uint64_t size) const override {
+    (void)::posix_fadvise(native_handle(), static_cast<off_t>(position), static_cast<off_t>(size),
+                          POSIX_FADV_WILLNEED);
+  }
+  void drop_from_cache(std::uint64_t position, std::uint64_t size) const override {
+    (void)::posix_fadvise(native_handle(), static_cast<off_t>(position), static_cast<off_t>(size),
+                          POSIX_FADV_DONTNEED);
+  }
+
   [[nodiscard]] int native_handle() const override { return descriptor_.get(); }
 
  private:
   Descriptor descriptor_;
   std::string path_;
 };
+
+/// One byte of each window that the kernel reads ahead at once, and the last.
+bool PosixFile::is_cached(std::uint64_t position, std::uint64_t size) const {
+  constexpr std::uint64_t kWindow = 128 * 1024;
+  if (size == 0) return true;
+  const std::uint64_t last = position + size - 1;
+  for (std::uint64_t at = position;; at = std::min(at + kWindow, last)) {
+    std::uint8_t byte = 0;
+    const iovec into{&byte, 1};
+    const ssize_t got = uninterrupted(
+        [&] { return ::preadv2(native_handle(), &into, 1, static_cast<off_t>(at), RWF_NOWAIT); });
+    if (got < 0) return errno != EAGAIN;  // file systems that cannot tell are taken for memory
+    if (at == last) return true;
+  }
+}
+
+void PosixFile::load_into_cache(std::uint64_t position, std::uint64_t size) const {
+  constexpr std::size_t kPiece = 128 * 1024;
+  thread_local const auto scratch = std::make_unique_for_overwrite<std::uint8_t[]>(kPiece);
+  will_need(position, size);
+  for (std::uint64_t done = 0; done < size;) {
+    const MutableByteView into{scratch.get(), std::min<std::size_t>(kPiece, size - done)};
+    const auto got = read_at(position + done, into);
+    if (!got || *got == 0) return;  // who reads it next is told
+    done += *got;
+  }
+}
 
 Result<void> PosixFile::write_pieces_at(std::uint64_t position, std::span<const ByteView> pieces) {
   // Linux takes at most 1024 pieces a call.

@@ -17,6 +17,7 @@
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
 #include "broker/config/unserved_settings.hpp"
+#include "broker/drivers/cold_reads.hpp"
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_flusher.hpp"
@@ -143,6 +144,7 @@ class Node::Impl {
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
   std::unique_ptr<GroupDriver> groups_;
   std::unique_ptr<LogFlusher> flusher_;
+  std::unique_ptr<ColdReads> cold_reads_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
@@ -214,9 +216,10 @@ void Node::Impl::build_services() {
     groups_->on_image(image, changes);
   });
   flusher_ = std::make_unique<LogFlusher>(metrics_);
+  cold_reads_ = std::make_unique<ColdReads>(metrics_, ColdReads::Options{});
   services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
                                                   *fetch_sessions_, *groups_, *producer_ids_, authorizer_,
-                                                  metrics_, *flusher_});
+                                                  metrics_, *flusher_, *cold_reads_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -434,6 +437,7 @@ Result<void> Node::Impl::stop() {
   for (auto& thread : threads_) thread.join();
   threads_.clear();
   if (flusher_) flusher_->stop();
+  if (cold_reads_) cold_reads_->stop();
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();

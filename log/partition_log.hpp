@@ -146,6 +146,8 @@ struct ReadResult {
   std::vector<FileSlice> slices;  // empty at the end of the log
   std::uint64_t size_bytes = 0;
   Offset first_batch_offset = kNoOffset;
+  /// Of ReadOptions::only_cached: the range that the read stopped at. To be loaded before the next try.
+  std::optional<FileSlice> uncached;
 };
 
 struct ReadOptions {
@@ -155,6 +157,8 @@ struct ReadOptions {
   /// The first batch whole, whatever max_bytes says (KIP-74). Without it a first batch that does not fit is
   /// left out.
   bool at_least_one_batch = false;
+  /// Ends before bytes that would have to be read from a disk now.
+  bool only_cached = false;
 };
 
 struct SegmentTime {

@@ -56,6 +56,7 @@ Result<ReadResult> PartitionLogImpl::read(const ReadOptions& options) {
   std::uint64_t budget = options.max_bytes;
   for (auto at = segment_of(options.from); at != segments_.end() && wanted.from < wanted.up_to; ++at) {
     std::uint64_t read = TRY(noted(read_segment(*at->second, wanted, budget, result)));
+    if (result.uncached) break;
     // The next segment follows only on one that was given to its end.
     bool to_its_end =
         read == 0 ? result.slices.empty() : result.slices.back().position + read == at->second->size();
@@ -77,6 +78,10 @@ Result<std::uint64_t> PartitionLogImpl::read_segment(Segment& segment, const Rea
   std::uint64_t limit = options.at_least_one_batch ? std::max(budget, first->size) : budget;
   if (limit < first->size) return 0;
   std::uint64_t size = std::min(end - first->position, limit);
+  if (options.only_cached && !segment.file()->is_cached(first->position, size)) {
+    result.uncached = FileSlice{segment.file(), first->position, size};
+    return 0;
+  }
   result.slices.push_back({segment.file(), first->position, size});
   result.size_bytes += size;
   if (result.first_batch_offset == kNoOffset) result.first_batch_offset = first->base_offset;

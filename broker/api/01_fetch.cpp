@@ -20,6 +20,7 @@
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/api/old_fetch.hpp"
 #include "broker/config/broker_config.hpp"
+#include "broker/drivers/cold_reads.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/replica_manager.hpp"
@@ -70,6 +71,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   };
 
   void try_to_answer(bool at_deadline);
+  bool loads_first(bool at_deadline);
   void collect();
   Answer read(FetchedPartitions::iterator asked);
   ErrorCode resolve(FetchedPartition& asked, std::shared_ptr<Partition>& partition);
@@ -95,6 +97,9 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   bool any_error_ = false;  // among the partitions that can be read
   bool any_readable_ = false;
   bool answered_ = false;
+  std::vector<log::FileSlice> uncached_;  // what partitions have for this fetch, but not in memory
+  bool loading_ = false;                  // it waits for them
+  bool loaded_ = false;                   // they were loaded for the next look
   std::chrono::nanoseconds deadline_{};
   TimerId timer_ = 0;
   std::shared_ptr<Wakeup> wakeup_;
@@ -112,8 +117,9 @@ void PendingFetch::start() {
 }
 
 void PendingFetch::try_to_answer(bool at_deadline) {
-  if (answered_) return;
+  if (answered_ || loading_) return;
   collect();
+  if (loads_first(at_deadline)) return;
   const auto enough = [this] {
     return any_error_ || !any_readable_ ||
            total_bytes_ >= static_cast<std::uint64_t>(std::max(min_bytes_, 0));
@@ -122,9 +128,29 @@ void PendingFetch::try_to_answer(bool at_deadline) {
     wait();
     // What was appended between the look and the registration woke nobody: look once more.
     collect();
-    if (!enough()) return;
+    if (loads_first(at_deadline) || !enough()) return;
   }
   send();
+}
+
+/// Has what is not in memory read from the disk by others. True when there is nothing else to answer with:
+/// the fetch looks again when it is there.
+bool PendingFetch::loads_first(bool at_deadline) {
+  loaded_ = false;
+  if (uncached_.empty()) return false;
+  if (total_bytes_ > 0 || any_error_) {
+    services_.cold_reads.load(std::exchange(uncached_, {}), [] {});
+    return false;
+  }
+  loading_ = true;
+  services_.cold_reads.load(std::exchange(uncached_, {}), [self = shared_from_this(), at_deadline] {
+    self->context_.reactor->post([self, at_deadline] {
+      self->loading_ = false;
+      self->loaded_ = true;
+      self->try_to_answer(at_deadline || self->services_.clock.monotonic() >= self->deadline_);
+    });
+  });
+  return true;
 }
 
 void PendingFetch::collect() {
@@ -133,6 +159,7 @@ void PendingFetch::collect() {
   total_bytes_ = 0;
   any_error_ = false;
   any_readable_ = false;
+  uncached_.clear();
   FetchedPartitions& partitions = plan_.to_fetch();
   for (auto asked = partitions.begin(); asked != partitions.end(); ++asked) {
     Answer answer = read(asked);
@@ -208,6 +235,7 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   options.max_bytes = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(asked.max_bytes, 0)),
                                               room > total_bytes_ ? room - total_bytes_ : 0);
   options.at_least_one_batch = total_bytes_ == 0 && context_.api_version >= kFirstFetchWithWholeBatches;
+  options.only_cached = !loaded_;
   auto found = log.read(options);
   if (!found) {
     answer.data.error_code = static_cast<std::int16_t>(found.error().code);
@@ -215,6 +243,7 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   }
   answer.slices = std::move(found->slices);
   answer.size_bytes = found->size_bytes;
+  if (found->uncached) uncached_.push_back(*std::move(found->uncached));
   if (!committed_only_) return;
   auto& aborted = answer.data.aborted_transactions.emplace();
   if (answer.size_bytes == 0) return;

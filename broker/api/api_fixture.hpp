@@ -22,6 +22,7 @@
 #include "broker/api/api_table.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/config/config_validator.hpp"
+#include "broker/drivers/cold_reads.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver.hpp"
@@ -293,6 +294,7 @@ class ApiFixture {
   RefusingAuthorizer authorizer;
   MetricsRegistry metrics;
   LogFlusher flusher{metrics, 0};
+  ColdReads cold_reads{metrics, {0, 0, 0}};
   std::unique_ptr<Services> services;
   /// Of the requests that start() makes.
   std::optional<std::string> client_id = "test";
@@ -355,9 +357,9 @@ class ApiFixture {
 #else
     groups = std::make_unique<GroupDriver>();
 #endif
-    services =
-        std::make_unique<Services>(Services{clock, random, *config, cache, driver, *replicas, *fetch_sessions,
-                                            *groups, *producer_ids, authorizer, metrics, flusher});
+    services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, *replicas,
+                                                   *fetch_sessions, *groups, *producer_ids, authorizer,
+                                                   metrics, flusher, cold_reads});
     connection = std::make_shared<ClientConnection>();
     connection->listener = "PLAINTEXT";
     connection->local = {kBrokerHost, 9092};

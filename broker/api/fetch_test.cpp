@@ -72,6 +72,48 @@ TEST_CASE("records are fetched at every version") {
   }
 }
 
+/// Takes what partition `index` holds out of memory.
+void evict(ApiFixture& node, int index) {
+  node.find("t", index).with_log([&](log::PartitionLog& log) {
+    demand(node.files.open(log.directory() + "/00000000000000000000.log", OpenMode::kReadOnly))
+        ->drop_from_cache(0, 1);
+  });
+}
+
+TEST_CASE("what is not in memory is loaded before a fetch is answered with it") {
+  Fetching at;
+  (void)at.node.append("t", 0, 3);
+  Counter& loads = at.node.metrics.counter("barnabas_log_cold_reads_total");
+  const auto before = at.only(at.request(12), 12);
+  CHECK(loads.value() == 0);
+  evict(at.node, 0);
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = at.only(at.request(12), 12);
+    REQUIRE(answer.records);
+    CHECK(as_text(answer.records->bytes) == as_text(before.records->bytes));
+    CHECK(loads.value() == 1);
+  }
+  CHECK(at.node.metrics.counter("barnabas_log_cold_read_bytes_total").value() ==
+        before.records->bytes.size());
+}
+
+TEST_CASE("a fetch that has something to answer with does not wait for the disk") {
+  Fetching at;
+  (void)at.node.append("t", 0, 3);
+  (void)at.node.append("t", 1, 1);
+  evict(at.node, 0);
+  auto asked = at.request(12);
+  asked.topics[0].partitions.push_back(asked.topics[0].partitions[0]);
+  asked.topics[0].partitions[1].partition = 1;
+  const auto sizes = [&] {
+    const auto response = at.node.ask<FetchResponse>(asked, 12);
+    const auto& partitions = response.responses.at(0).partitions;
+    return std::pair(partitions.at(0).records->bytes.empty(), partitions.at(1).records->bytes.empty());
+  };
+  CHECK(sizes() == std::pair(true, false));
+  CHECK(sizes() == std::pair(false, false));  // it was loaded meanwhile
+}
+
 TEST_CASE("offsets outside the log, unknown names, ids and epochs have Kafka's errors") {
   Fetching at;
   (void)at.node.append("t", 0, 3);
