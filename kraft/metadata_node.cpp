@@ -1,5 +1,6 @@
 #include "kraft/metadata_node.hpp"
 
+#include "kraft/controller/acl_control.hpp"
 #include "kraft/controller/config_control.hpp"
 #include "kraft/controller/feature_control.hpp"
 #include "kraft/controller/producer_id_control.hpp"
@@ -81,6 +82,12 @@ void MetadataNode::submit(protocol::AlterClientQuotasRequest request,
 void MetadataNode::submit(ScramAlterations request,
                           ReplyTo<protocol::AlterUserScramCredentialsResponse> reply) {
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), alter_scram_credentials));
+}
+void MetadataNode::submit(protocol::CreateAclsRequest request, ReplyTo<protocol::CreateAclsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), create_acls));
+}
+void MetadataNode::submit(protocol::DeleteAclsRequest request, ReplyTo<protocol::DeleteAclsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), delete_acls));
 }
 void MetadataNode::submit(protocol::UnregisterBrokerRequest request,
                           ReplyTo<protocol::UnregisterBrokerResponse> reply) {

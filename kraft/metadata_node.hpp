@@ -37,8 +37,10 @@
 #include "protocol/messages/api_broker_heartbeat.hpp"
 #include "protocol/messages/api_broker_registration.hpp"
 #include "protocol/messages/api_controller_registration.hpp"
+#include "protocol/messages/api_create_acls.hpp"
 #include "protocol/messages/api_create_partitions.hpp"
 #include "protocol/messages/api_create_topics.hpp"
+#include "protocol/messages/api_delete_acls.hpp"
 #include "protocol/messages/api_delete_topics.hpp"
 #include "protocol/messages/api_describe_quorum.hpp"
 #include "protocol/messages/api_incremental_alter_configs.hpp"
@@ -109,6 +111,8 @@ class MetadataNode {
               ReplyTo<protocol::ControllerRegistrationResponse> reply);
   void submit(protocol::AlterClientQuotasRequest request, ReplyTo<protocol::AlterClientQuotasResponse> reply);
   void submit(ScramAlterations request, ReplyTo<protocol::AlterUserScramCredentialsResponse> reply);
+  void submit(protocol::CreateAclsRequest request, ReplyTo<protocol::CreateAclsResponse> reply);
+  void submit(protocol::DeleteAclsRequest request, ReplyTo<protocol::DeleteAclsResponse> reply);
   void submit(protocol::UnregisterBrokerRequest request, ReplyTo<protocol::UnregisterBrokerResponse> reply);
   void submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
               ReplyTo<protocol::UpdateFeaturesResponse> reply);

@@ -110,6 +110,16 @@ protocol::AlterUserScramCredentialsResponse refuse(const ScramAlterations& reque
   for (const auto& asked : request.upsertions) add(asked.user.name);
   return response;
 }
+protocol::CreateAclsResponse refuse(const protocol::CreateAclsRequest& request, ErrorCode error) {
+  protocol::CreateAclsResponse response;
+  response.results.assign(request.creations.size(), {code(error), std::nullopt});
+  return response;
+}
+protocol::DeleteAclsResponse refuse(const protocol::DeleteAclsRequest& request, ErrorCode error) {
+  protocol::DeleteAclsResponse response;
+  response.filter_results.assign(request.filters.size(), {code(error), std::nullopt, {}});
+  return response;
+}
 protocol::UpdateFeaturesResponse refuse(const protocol::UpdateFeaturesRequest&, ErrorCode error) {
   return whole<protocol::UpdateFeaturesResponse>(error);
 }

@@ -24,6 +24,8 @@ protocol::UnregisterBrokerResponse refuse(const protocol::UnregisterBrokerReques
 protocol::AlterClientQuotasResponse refuse(const protocol::AlterClientQuotasRequest& request,
                                            ErrorCode error);
 protocol::AlterUserScramCredentialsResponse refuse(const ScramAlterations& request, ErrorCode error);
+protocol::CreateAclsResponse refuse(const protocol::CreateAclsRequest& request, ErrorCode error);
+protocol::DeleteAclsResponse refuse(const protocol::DeleteAclsRequest& request, ErrorCode error);
 protocol::UpdateFeaturesResponse refuse(const protocol::UpdateFeaturesRequest& request, ErrorCode error);
 
 }  // namespace barnabas::kraft
