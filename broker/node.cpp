@@ -32,7 +32,7 @@
 #include "broker/net/server.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/replica_manager.hpp"
-#include "broker/security/authorizer.hpp"
+#include "broker/security/standard_authorizer.hpp"
 #include "kraft/voters.hpp"
 #include "log/log_manager.hpp"
 
@@ -140,7 +140,7 @@ class Node::Impl {
   std::unique_ptr<ReplicaManager> replicas_;
   std::unique_ptr<FetchSessionCache> fetch_sessions_;
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
-  AllowAll authorizer_;
+  std::unique_ptr<Authorizer> authorizer_;
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
   std::unique_ptr<GroupDriver> groups_;
   std::unique_ptr<LogFlusher> flusher_;
@@ -168,6 +168,7 @@ Result<void> Node::Impl::open_configuration() {
              "These settings have no effect, because what they are about is not there yet: {}", unserved);
   const auto settings = config_->settings();
   TRY(check_is_served(*settings));
+  authorizer_ = TRY(make_authorizer(*settings));
   id_ = settings->node_id;
   validator_ = std::make_unique<NodeConfigValidator>(*config_);
   return {};
@@ -215,10 +216,13 @@ void Node::Impl::build_services() {
   driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     groups_->on_image(image, changes);
   });
+  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
+    if (changes == nullptr || changes->acls) authorizer_->follow(*image->acls);
+  });
   flusher_ = std::make_unique<LogFlusher>(metrics_);
   cold_reads_ = std::make_unique<ColdReads>(metrics_, ColdReads::Options{});
   services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
-                                                  *fetch_sessions_, *groups_, *producer_ids_, authorizer_,
+                                                  *fetch_sessions_, *groups_, *producer_ids_, *authorizer_,
                                                   metrics_, *flusher_, *cold_reads_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
@@ -392,6 +396,11 @@ Result<void> Node::Impl::start() {
       [this](const auto& listeners) { return driver_->announce(broker_endpoints(listeners)); }, registered));
   TRY(create_wanted_topics(*driver_, own_.create_topics));
   TRY(create_wanted_users(*driver_, random_, own_.create_users));
+  TRY(create_wanted_acls(*driver_, own_.create_acls));
+  if (!own_.create_acls.empty() && !authorizer_->obeys_acls())
+    log_warn("kafka.server.BrokerServer",
+             "The ACLs of barnabas.create.acls are kept, but nobody obeys them: authorizer.class.name is not "
+             "set");
   int number = 0;
   for (const auto& reactor : reactors_) {
     threads_.emplace_back([raw = reactor.get(), name = fmt::format("reactor-{}", number++)] {

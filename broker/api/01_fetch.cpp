@@ -50,6 +50,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
         min_bytes_(std::min(request.min_bytes, max_bytes_)),
         max_wait_(std::chrono::milliseconds(std::max(request.max_wait_ms, 0))),
         committed_only_(request.isolation_level == kReadCommitted),
+        of_follower_(request.replica_id >= 0 || request.replica_state.replica_id >= 0),
         plan_(services.fetch_sessions.begin(request, context_.api_version)) {
     context_.frame.reset();  // nothing of the request's bytes is used any more
   }
@@ -89,6 +90,7 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   const std::int32_t min_bytes_;
   const std::chrono::nanoseconds max_wait_;
   const bool committed_only_;
+  const bool of_follower_;  // of another broker, which reads what brokers may
   FetchPlan plan_;
 
   kraft::MetadataImagePtr image_;
@@ -180,8 +182,10 @@ ErrorCode PendingFetch::resolve(FetchedPartition& asked, std::shared_ptr<Partiti
     if (!topic) return ErrorCode::kUnknownTopicId;
     asked.topic = topic->name;
   }
-  if (!allowed(services_, context_, Operation::kRead, ResourceKind::kTopic, asked.topic))
-    return ErrorCode::kTopicAuthorizationFailed;
+  const bool may_read =
+      of_follower_ ? allowed_on_cluster(services_, context_, Operation::kClusterAction)
+                   : allowed(services_, context_, Operation::kRead, ResourceKind::kTopic, asked.topic);
+  if (!may_read) return ErrorCode::kTopicAuthorizationFailed;
   partition = services_.replicas.find(asked.topic, asked.partition);
   if (!partition) return error_without_replica(*image_, asked.topic, asked.partition);
   return partition->check_leader(LeaderEpoch(asked.current_leader_epoch));

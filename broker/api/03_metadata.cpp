@@ -140,35 +140,38 @@ class MetadataQuery {
 
   void answer_id(TopicId id) {
     const kraft::TopicImage* topic = image_->topic(id);
-    // Without the right to describe it, a topic's id tells nothing: not even that the topic is there.
-    if (!topic || !allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, topic->name)) {
+    if (!topic) {
       add_refused(std::nullopt, id, ErrorCode::kUnknownTopicId);
-      return;
+    } else if (!allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, topic->name)) {
+      // Its name is the secret, not its id.
+      add_refused(std::nullopt, id, ErrorCode::kTopicAuthorizationFailed);
+    } else {
+      add_known(*topic);
     }
-    add_known(*topic);
   }
 
   void answer_name(const std::string& name) {
     if (!allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, name)) {
-      add_refused(name, TopicId{}, ErrorCode::kTopicAuthorizationFailed).is_internal =
-          is_internal_topic(name);
+      add_refused(name, TopicId{}, ErrorCode::kTopicAuthorizationFailed);
       return;
     }
     if (const kraft::TopicImage* topic = image_->topic(name)) return add_known(*topic);
     ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
-    if (!kraft::validate_topic_name(name)) {
+    const bool wants_creation = (context_.api_version < 4 || request_.allow_auto_topic_creation) &&
+                                services_.config.settings()->auto_create_topics_enable;
+    if (wants_creation && !may_create(name)) {
+      error = ErrorCode::kTopicAuthorizationFailed;
+    } else if (!kraft::validate_topic_name(name)) {
       error = ErrorCode::kInvalidTopicException;
-    } else if (may_create(name)) {
+    } else if (wants_creation) {
       to_create_.topics.push_back(auto_created_topic(*services_.config.settings(), name));
     }
     add_refused(name, TopicId{}, error).is_internal = is_internal_topic(name);
   }
 
   [[nodiscard]] bool may_create(const std::string& name) const {
-    const bool client_allows = context_.api_version < 4 || request_.allow_auto_topic_creation;
-    return client_allows && services_.config.settings()->auto_create_topics_enable &&
-           (allowed_on_cluster(services_, context_, Operation::kCreate) ||
-            allowed(services_, context_, Operation::kCreate, ResourceKind::kTopic, name));
+    return allowed_on_cluster(services_, context_, Operation::kCreate) ||
+           allowed(services_, context_, Operation::kCreate, ResourceKind::kTopic, name);
   }
 
   void create() {

@@ -2,8 +2,9 @@
 //
 //   v4 flexible   v5 error messages   v6 topic ids
 //
-// Who may not describe a topic learns neither its id nor its name from here. TOPIC_DELETION_DISABLED (73)
-// when delete.topic.enable is false; INVALID_REQUEST for versions below 3 then, as in Kafka.
+// Who may not describe a topic learns neither its id nor its name from here, and not whether it exists.
+// TOPIC_DELETION_DISABLED (73) when delete.topic.enable is false; INVALID_REQUEST for versions below 3 then,
+// as in Kafka.
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/controller_request.hpp"
@@ -19,6 +20,8 @@ using TopicResult = DeleteTopicsResponse::DeletableTopicResult;
 
 namespace {
 
+constexpr const char* kUnauthorized = "Topic authorization failed.";
+
 TopicResult refusal(std::optional<std::string> name, const Uuid& id, ErrorCode error, std::string message) {
   TopicResult result;
   result.name = std::move(name);
@@ -28,21 +31,27 @@ TopicResult refusal(std::optional<std::string> name, const Uuid& id, ErrorCode e
   return result;
 }
 
-std::optional<TopicResult> check_state(const Services& services, const RequestContext& context,
-                                       const kraft::MetadataImage& image,
-                                       const DeleteTopicsRequest::DeleteTopicState& asked) {
-  const bool by_id = !asked.name;
-  const kraft::TopicImage* topic = by_id ? image.topic(TopicId(asked.topic_id)) : image.topic(*asked.name);
-  if (by_id && !topic) return std::nullopt;  // the controller answers
-  const std::string& name = topic ? topic->name : *asked.name;
-  if (by_id && !allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, name)) {
-    return refusal(std::nullopt, asked.topic_id, ErrorCode::kTopicAuthorizationFailed,
-                   "Topic authorization failed.");
-  }
-  if (!allowed(services, context, Operation::kDelete, ResourceKind::kTopic, name)) {
-    return refusal(name, asked.topic_id, ErrorCode::kTopicAuthorizationFailed, "Topic authorization failed.");
-  }
-  return std::nullopt;
+/// What an unauthorized client is told of a topic that it named; nothing: it may delete it, or the controller
+/// says that there is none.
+std::optional<TopicResult> check_named(const Services& services, const RequestContext& context,
+                                       const kraft::MetadataImage& image, const std::string& name) {
+  if (!allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, name))
+    return refusal(name, {}, ErrorCode::kTopicAuthorizationFailed, kUnauthorized);
+  const kraft::TopicImage* topic = image.topic(name);
+  if (!topic || allowed(services, context, Operation::kDelete, ResourceKind::kTopic, name))
+    return std::nullopt;
+  return refusal(name, topic->id.value(), ErrorCode::kTopicAuthorizationFailed, kUnauthorized);
+}
+
+/// Who may not describe the topic is not told its name.
+std::optional<TopicResult> check_id(const Services& services, const RequestContext& context,
+                                    const kraft::MetadataImage& image, TopicId id) {
+  const kraft::TopicImage* topic = image.topic(id);
+  if (!topic || allowed(services, context, Operation::kDelete, ResourceKind::kTopic, topic->name))
+    return std::nullopt;
+  const bool visible = allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, topic->name);
+  return refusal(visible ? std::optional(topic->name) : std::nullopt, id.value(),
+                 ErrorCode::kTopicAuthorizationFailed, kUnauthorized);
 }
 
 /// Takes out what the client may not delete.
@@ -51,15 +60,16 @@ std::vector<TopicResult> refuse_unauthorized(const Services& services, const Req
   std::vector<TopicResult> refused;
   if (allowed_on_cluster(services, context, Operation::kDelete)) return refused;
   const auto image = services.metadata.image();
-  std::erase_if(request.topics, [&](const DeleteTopicsRequest::DeleteTopicState& asked) {
-    auto result = check_state(services, context, *image, asked);
-    if (result) refused.push_back(std::move(*result));
+  const auto take_out = [&refused](std::optional<TopicResult> result) {
+    if (result) refused.push_back(*std::move(result));
     return result.has_value();
+  };
+  std::erase_if(request.topics, [&](const DeleteTopicsRequest::DeleteTopicState& asked) {
+    return take_out(asked.name ? check_named(services, context, *image, *asked.name)
+                               : check_id(services, context, *image, TopicId(asked.topic_id)));
   });
   std::erase_if(request.topic_names, [&](const std::string& name) {
-    if (allowed(services, context, Operation::kDelete, ResourceKind::kTopic, name)) return false;
-    refused.push_back(refusal(name, {}, ErrorCode::kTopicAuthorizationFailed, "Topic authorization failed."));
-    return true;
+    return take_out(check_named(services, context, *image, name));
   });
   return refused;
 }

@@ -32,12 +32,16 @@ void handle_init_producer_id(Services& services, const RequestContext& context,
                                 : ErrorCode::kTransactionalIdAuthorizationFailed;
     return refuse(error, std::move(reply));
   }
+  // Who may write to some topic may do so idempotently (KIP-679).
+  const ClientConnection& client = *context.connection;
+  if (!allowed_on_cluster(services, context, Operation::kIdempotentWrite) &&
+      !services.authorizer.allows_for_some(client.principal, client.peer.host, Operation::kWrite,
+                                           ResourceKind::kTopic)) {
+    return refuse(ErrorCode::kClusterAuthorizationFailed, std::move(reply));
+  }
   const bool has_id = request.producer_id != kNoProducerId.value();
   const bool has_epoch = request.producer_epoch != kNoProducerEpoch.value();
   if (has_id != has_epoch) return refuse(ErrorCode::kInvalidRequest, std::move(reply));
-  if (!allowed_on_cluster(services, context, Operation::kIdempotentWrite)) {
-    return refuse(ErrorCode::kClusterAuthorizationFailed, std::move(reply));
-  }
   services.producer_ids.next([reply = std::move(reply)](Result<ProducerId> id) mutable {
     if (!id) return refuse(id.error().code, std::move(reply));
     InitProducerIdResponse response;

@@ -44,10 +44,12 @@ void handle_offset_for_leader_epoch(Services& services, const RequestContext& co
                                     OffsetForLeaderEpochRequest& request,
                                     Reply<OffsetForLeaderEpochResponse> reply) {
   OffsetForLeaderEpochResponse response;
+  const bool as_broker = allowed_on_cluster(services, context, Operation::kClusterAction);
   for (const auto& topic : request.topics) {
     auto& answers = response.topics.emplace_back();
     answers.topic = topic.topic;
-    const bool visible = allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, topic.topic);
+    const bool visible =
+        as_broker || allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, topic.topic);
     for (const auto& asked : topic.partitions) {
       if (visible) {
         answers.partitions.push_back(end_of_epoch(services, topic.topic, asked));

@@ -3,8 +3,9 @@
 //
 //   v1 endpoint type   v2 fenced brokers
 //
-// Measured on Kafka 4.3.1: an answer that refuses says endpoint type 1 whatever was asked for, and version 0
-// on a controller's listener is INVALID_REQUEST.
+// Measured on Kafka 4.3.1: a controller's listener asks for the right to ALTER the cluster; an answer that
+// refuses says endpoint type 1 whatever was asked for, and version 0 on a controller's listener is
+// INVALID_REQUEST.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -61,6 +62,11 @@ void add_controllers(const kraft::MetadataImage& image, const std::string& liste
 void handle_describe_cluster(Services& services, const RequestContext& context,
                              DescribeClusterRequest& request, Reply<DescribeClusterResponse> reply) {
   DescribeClusterResponse response;
+  if (context.connection->controller_listener && !allowed_on_cluster(services, context, Operation::kAlter)) {
+    response.error_code = static_cast<std::int16_t>(ErrorCode::kClusterAuthorizationFailed);
+    response.error_message = "Cluster authorization failed.";
+    return reply.send(response);
+  }
   if (auto served = check_endpoint_type(context, request.endpoint_type); !served) {
     response.error_code = static_cast<std::int16_t>(served.error().code);
     response.error_message = std::move(served.error().detail);

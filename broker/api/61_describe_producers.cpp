@@ -50,6 +50,7 @@ void handle_describe_producers(Services& services, const RequestContext& context
       auto& answer = answers.partitions.emplace_back();
       answer.partition_index = index;
       answer.error_code = static_cast<std::int16_t>(ErrorCode::kTopicAuthorizationFailed);
+      answer.error_message = "Topic authorization failed.";
     }
   }
   reply.send(response);

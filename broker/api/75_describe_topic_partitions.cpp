@@ -71,18 +71,32 @@ bool has_valid_cursor(const DescribeTopicPartitionsRequest& request) {
          });
 }
 
-TopicAnswer refusal(const Services& services, const RequestContext& context, const std::string& name,
-                    bool visible) {
+TopicAnswer unknown(const Services& services, const RequestContext& context, const std::string& name) {
   TopicAnswer answer;
-  ErrorCode error = ErrorCode::kUnknownTopicOrPartition;
-  if (!visible) error = ErrorCode::kTopicAuthorizationFailed;
-  if (visible && !kraft::validate_topic_name(name)) error = ErrorCode::kInvalidTopicException;
+  const ErrorCode error = kraft::validate_topic_name(name) ? ErrorCode::kUnknownTopicOrPartition
+                                                           : ErrorCode::kInvalidTopicException;
   answer.error_code = static_cast<std::int16_t>(error);
   answer.name = name;
   answer.is_internal = is_internal_topic(name);
-  if (visible)
-    answer.topic_authorized_operations = authorized_operations(services, context, ResourceKind::kTopic, name);
+  answer.topic_authorized_operations = authorized_operations(services, context, ResourceKind::kTopic, name);
   return answer;
+}
+
+/// Takes the topics out of `names` that the client may not describe: they are answered last, and only to who
+/// named them.
+std::vector<TopicAnswer> refuse_unauthorized(const Services& services, const RequestContext& context,
+                                             bool were_named, std::vector<std::string>& names) {
+  std::vector<TopicAnswer> refused;
+  std::erase_if(names, [&](const std::string& name) {
+    if (allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, name)) return false;
+    if (were_named) {
+      TopicAnswer& answer = refused.emplace_back();
+      answer.error_code = static_cast<std::int16_t>(ErrorCode::kTopicAuthorizationFailed);
+      answer.name = name;
+    }
+    return true;
+  });
+  return refused;
 }
 
 void handle_describe_topic_partitions(Services& services, const RequestContext& context,
@@ -101,19 +115,16 @@ void handle_describe_topic_partitions(Services& services, const RequestContext& 
   const std::int32_t limit = std::min(request.response_partition_limit,
                                       services.config.settings()->max_request_partition_size_limit);
   std::int32_t room = std::max(limit, 1);
-  for (const std::string& name : topics_from(*image, request)) {
+  std::vector<std::string> names = topics_from(*image, request);
+  auto refused = refuse_unauthorized(services, context, !request.topics.empty(), names);
+  for (const std::string& name : names) {
     const kraft::TopicImage* topic = image->topic(name);
-    const bool visible = allowed(services, context, Operation::kDescribe, ResourceKind::kTopic, name);
-    if (!visible) {
-      if (!request.topics.empty()) response.topics.push_back(refusal(services, context, name, visible));
-      continue;
-    }
     if (room == 0) {
       response.next_cursor = {name, 0};
       break;
     }
     if (!topic) {
-      response.topics.push_back(refusal(services, context, name, visible));
+      response.topics.push_back(unknown(services, context, name));
       continue;
     }
     const bool at_cursor = request.cursor && request.cursor->topic_name == name;
@@ -133,6 +144,7 @@ void handle_describe_topic_partitions(Services& services, const RequestContext& 
       break;
     }
   }
+  std::ranges::move(refused, std::back_inserter(response.topics));
   reply.send(response);
 }
 

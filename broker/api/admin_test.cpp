@@ -154,7 +154,9 @@ TEST_CASE("metadata of invalid names, of ids and of hidden topics") {
     CHECK(answer.topic_id.is_zero());
   }
   by_id.topics = {{id, std::nullopt}};
-  CHECK(node.ask<MetadataResponse>(by_id, 12).topics.at(0).error_code == code(ErrorCode::kUnknownTopicId));
+  const auto unnamed = node.ask<MetadataResponse>(by_id, 12).topics.at(0);
+  CHECK(unnamed.error_code == code(ErrorCode::kTopicAuthorizationFailed));
+  CHECK(unnamed.name == std::nullopt);
   CHECK(node.ask<MetadataResponse>(metadata_of({}), 0).topics.empty());
 }
 

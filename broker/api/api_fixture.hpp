@@ -99,7 +99,17 @@ class RefusingAuthorizer final : public Authorizer {
     }
     return true;
   }
+  [[nodiscard]] bool allows_for_some(const Principal& principal, std::string_view host, Operation operation,
+                                     ResourceKind kind) const override {
+    return allows(principal, host, operation, kind, kSomeName);
+  }
+  [[nodiscard]] bool obeys_acls() const override { return has_acls; }
+  void follow(const kraft::AclsImage&) override {}
+
+  /// Stands for all names in a rule about operations that are allowed for some.
+  static constexpr std::string_view kSomeName = "*";
   std::vector<Rule> refused;
+  bool has_acls = false;
 };
 
 /// How a handler answered.

@@ -1,7 +1,6 @@
 // Asks the authorizer on behalf of a request.
 #pragma once
 
-#include <initializer_list>
 #include <string_view>
 
 #include "broker/api/request_context.hpp"
@@ -27,19 +26,10 @@ inline constexpr std::int32_t kOperationsNotAsked = INT32_MIN;
 [[nodiscard]] inline std::int32_t authorized_operations(const Services& services,
                                                         const RequestContext& context, ResourceKind kind,
                                                         std::string_view name) {
-  using enum Operation;
   std::int32_t bits = 0;
-  const auto add = [&](std::initializer_list<Operation> operations) {
-    for (Operation operation : operations) {
-      if (allowed(services, context, operation, kind, name)) bits |= 1 << static_cast<int>(operation);
-    }
-  };
-  if (kind == ResourceKind::kTopic) {
-    add({kRead, kWrite, kCreate, kDelete, kAlter, kDescribe, kDescribeConfigs, kAlterConfigs});
-  } else if (kind == ResourceKind::kGroup) {
-    add({kRead, kDelete, kDescribe, kDescribeConfigs, kAlterConfigs});
-  } else if (kind == ResourceKind::kCluster) {
-    add({kCreate, kAlter, kDescribe, kClusterAction, kDescribeConfigs, kAlterConfigs, kIdempotentWrite});
+  for (const Operation operation : protocol::operations_of(kind)) {
+    if (operation != Operation::kAll && allowed(services, context, operation, kind, name))
+      bits |= 1 << static_cast<int>(operation);
   }
   return bits;
 }

@@ -120,6 +120,25 @@ void read_coordinators(const Reader& read, BrokerSettings& s) {
   read("share.coordinator.state.topic.segment.bytes", s.share_coordinator_state_topic_segment_bytes);
 }
 
+/// Settings of the authorizer itself, which are no part of the broker's own table.
+void read_authorizer(const ConfigLayers& layers, BrokerSettings& s) {
+  const auto value = [&layers](const char* name) {
+    const auto found = layers.static_values.find(name);
+    return found == layers.static_values.end() ? std::string_view() : std::string_view(found->second);
+  };
+  std::string_view rest = value("super.users");
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(';'), rest.size());
+    const std::string_view user = rest.substr(0, end);
+    if (const auto first = user.find_first_not_of(" \t"); first != std::string_view::npos)
+      s.super_users.emplace_back(user.substr(first, user.find_last_not_of(" \t") - first + 1));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  // Whatever is not "true" is false here, in Kafka too.
+  s.allow_everyone_if_no_acl_found =
+      std::ranges::equal(value("allow.everyone.if.no.acl.found"), std::string_view("true"), {}, ::tolower);
+}
+
 void read_identity(const ConfigLayers& layers, const Reader& read, BrokerSettings& s) {
   std::int32_t node_id = 0;
   read("node.id", node_id);
@@ -135,14 +154,7 @@ void read_identity(const ConfigLayers& layers, const Reader& read, BrokerSetting
   read("broker.session.timeout.ms", s.broker_session_timeout_ms);
   read("controlled.shutdown.enable", s.controlled_shutdown_enable);
   read("authorizer.class.name", s.authorizer_class_name);
-  const auto supers = layers.static_values.find("super.users");
-  if (supers == layers.static_values.end()) return;
-  std::string_view rest = supers->second;
-  while (!rest.empty()) {
-    const auto end = std::min(rest.find(';'), rest.size());
-    if (end > 0) s.super_users.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  read_authorizer(layers, s);
 }
 
 Result<void> read_overrides_per_ip(const ConfigLayers& layers, BrokerSettings& s) {

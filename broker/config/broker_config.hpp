@@ -145,6 +145,7 @@ struct BrokerSettings {
   // Security.
   std::string authorizer_class_name;
   std::vector<std::string> super_users;
+  bool allow_everyone_if_no_acl_found = false;
 };
 
 /// A value and where it comes from. Values are DescribeConfigs' ConfigSource.

@@ -78,9 +78,8 @@ TEST_CASE("what has no effect yet is told by its function, unless it is set to i
   CHECK(unserved_settings({{"transaction.max.timeout.ms", "1"},
                            {"listener.name.plaintext.ssl.keystore.type", "PKCS12"},
                            {"super.users", "User:a"},
-                           {"authorizer.class.name", "A"}}) ==
-        "ACLs (authorizer.class.name, super.users); TLS (listener.name.plaintext.ssl.keystore.type); "
-        "transactions "
+                           {"sasl.enabled.mechanisms", "PLAIN"}}) ==
+        "SASL (sasl.enabled.mechanisms); TLS (listener.name.plaintext.ssl.keystore.type); transactions "
         "(transaction.max.timeout.ms)");
 }
 

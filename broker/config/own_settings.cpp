@@ -6,6 +6,7 @@
 
 #include "base/posix_file_system.hpp"
 #include "broker/config/listener_settings.hpp"
+#include "broker/config/wanted_acls.hpp"
 
 namespace barnabas::broker {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr std::string_view kPrefix = "barnabas.";
 constexpr std::string_view kCreateTopics = "barnabas.create.topics";
 constexpr std::string_view kCreateUsers = "barnabas.create.users";
+constexpr std::string_view kCreateAcls = "barnabas.create.acls";
 
 std::unexpected<Error> refuse(std::string_view key, std::string_view value, std::string_view allowed) {
   return fail(ErrorCode::kInvalidConfig,
@@ -87,16 +89,14 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
     settings.create_topics = TRY(parse_wanted_topics(value));
   } else if (key == kCreateUsers) {
     settings.create_users = TRY(parse_wanted_users(value));
-  } else if (key == "barnabas.create.acls") {
-    return fail(
-        ErrorCode::kInvalidConfig,
-        fmt::format("{} is not served yet: there is no authorizer that would obey them; remove it", key));
+  } else if (key == kCreateAcls) {
+    settings.create_acls = TRY(parse_wanted_acls(value));
   } else {
     return fail(
         ErrorCode::kInvalidConfig,
         fmt::format("{} is not known. There are barnabas.http.listener, "
-                    "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, {} and {}",
-                    key, kCreateTopics, kCreateUsers));
+                    "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, {}, {} and {}",
+                    key, kCreateTopics, kCreateUsers, kCreateAcls));
   }
   return {};
 }
@@ -141,6 +141,16 @@ Result<std::vector<kraft::ScramUserSpec>> parse_wanted_users(std::string_view te
     users.push_back(*std::move(user));
   }
   return users;
+}
+
+Result<std::vector<kraft::AclEntry>> parse_wanted_acls(std::string_view text) {
+  std::vector<kraft::AclEntry> acls;
+  for (const auto& entry : TRY(entries_of(text))) {
+    auto wanted = parse_wanted_acls_entry(entry);
+    if (!wanted) return refuse(kCreateAcls, entry, wanted.error().detail);
+    acls.insert(acls.end(), wanted->begin(), wanted->end());
+  }
+  return acls;
 }
 
 Result<OwnSettings> take_own_settings(kraft::ConfigMap& properties) {

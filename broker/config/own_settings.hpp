@@ -38,6 +38,8 @@ struct OwnSettings {
   std::vector<WantedTopic> create_topics;
   /// barnabas.create.users
   std::vector<kraft::ScramUserSpec> create_users;
+  /// barnabas.create.acls
+  std::vector<kraft::AclEntry> create_acls;
 };
 
 /// Takes every `barnabas.*` out of `properties`.
@@ -49,5 +51,8 @@ Result<std::vector<WantedTopic>> parse_wanted_topics(std::string_view text);
 /// "MECHANISM=[name=NAME,password=PASSWORD],...", each as kafka-storage's --add-scram has it. "@FILE" as
 /// above.
 Result<std::vector<kraft::ScramUserSpec>> parse_wanted_users(std::string_view text);
+/// "--allow-principal TYPE:NAME --operation OPERATION --topic NAME,...", each as kafka-acls --add takes its
+/// options (wanted_acls.hpp). "@FILE" as above, where values may have commas.
+Result<std::vector<kraft::AclEntry>> parse_wanted_acls(std::string_view text);
 
 }  // namespace barnabas::broker

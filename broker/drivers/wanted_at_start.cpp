@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <future>
 
 #include "base/logging.hpp"
 #include "kraft/metadata_node.hpp"
 #include "kraft/scram.hpp"
+#include "protocol/acl_terms.hpp"
 
 namespace barnabas::broker {
 namespace {
@@ -35,6 +37,24 @@ kraft::ScramAlterations missing_users(const std::vector<kraft::ScramUserSpec>& u
     missing.upsertions.push_back({std::move(key), user.iterations, user.salt, kraft::scram_keys(user)});
   }
   return missing;
+}
+
+protocol::CreateAclsRequest missing_acls(const std::vector<kraft::AclEntry>& acls,
+                                         const kraft::AclsImage& there) {
+  protocol::CreateAclsRequest request;
+  for (const auto& acl : acls) {
+    const auto is_same = [&acl](const auto& known) { return known.second == acl; };
+    if (std::ranges::any_of(there, is_same)) continue;
+    auto& creation = request.creations.emplace_back();
+    creation.resource_type = acl.resource_type;
+    creation.resource_name = acl.resource_name;
+    creation.resource_pattern_type = acl.pattern_type;
+    creation.principal = acl.principal;
+    creation.host = acl.host;
+    creation.operation = acl.operation;
+    creation.permission_type = acl.permission_type;
+  }
+  return request;
 }
 
 /// Submits what `make_request` makes of the node, waits for the answer.
@@ -92,6 +112,29 @@ Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
     if (static_cast<ErrorCode>(result.error_code) != ErrorCode::kNone)
       return refused(kKey, result.user, result);
     log_info("kafka.server.BrokerServer", "Created the user {}", result.user);
+  }
+  return {};
+}
+
+Result<void> create_wanted_acls(MetadataDriver& driver, const std::vector<kraft::AclEntry>& acls) {
+  constexpr std::string_view kKey = "barnabas.create.acls";
+  if (acls.empty()) return {};
+  auto asked = std::make_shared<protocol::CreateAclsRequest>();
+  const auto make_request = [&acls, asked](kraft::MetadataNode& node) {
+    return *asked = missing_acls(acls, *node.image()->acls);
+  };
+  const auto response = TRY(ask<protocol::CreateAclsResponse>(driver, kKey, make_request));
+  for (std::size_t i = 0; i < response.results.size(); ++i) {
+    const auto& creation = asked->creations[i];
+    if (static_cast<ErrorCode>(response.results[i].error_code) != ErrorCode::kNone)
+      return refused(kKey, creation.resource_name, response.results[i]);
+    log_info(
+        "kafka.server.BrokerServer", "Created the ACL: {} {} {} {} {}",
+        static_cast<protocol::PermissionType>(creation.permission_type) == protocol::PermissionType::kDeny
+            ? "deny"
+            : "allow",
+        creation.principal, name_of(static_cast<protocol::AclOperation>(creation.operation)),
+        name_of(static_cast<protocol::ResourceType>(creation.resource_type)), creation.resource_name);
   }
   return {};
 }

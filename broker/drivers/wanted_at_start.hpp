@@ -1,4 +1,5 @@
-// Topics and users that are to be there when the node serves (barnabas.create.topics, barnabas.create.users).
+// Topics, users and ACLs that are to be there when the node serves (barnabas.create.topics,
+// barnabas.create.users, barnabas.create.acls).
 #pragma once
 
 #include <vector>
@@ -17,5 +18,9 @@ Result<void> create_wanted_topics(MetadataDriver& driver, const std::vector<Want
 /// on the driver's thread. The error names the user.
 Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
                                  const std::vector<kraft::ScramUserSpec>& users);
+
+/// Adds those that are not there yet, as CreateAcls does. Not on the driver's thread. The error names the
+/// resource.
+Result<void> create_wanted_acls(MetadataDriver& driver, const std::vector<kraft::AclEntry>& acls);
 
 }  // namespace barnabas::broker

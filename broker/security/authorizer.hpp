@@ -1,38 +1,20 @@
 // Authorizer: may this principal do this to that? Thread safety: thread-safe.
 //
-// Values of ResourceKind and Operation are the protocol's. Without authorizer.class.name everything is
-// allowed.
+// Owned by the node, which makes the one that authorizer.class.name asks for; without it everything is
+// allowed and ACLs are not served.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "kraft/metadata_image.hpp"
+#include "protocol/acl_terms.hpp"
+
 namespace barnabas::broker {
 
-enum class ResourceKind : std::int8_t {
-  kTopic = 2,
-  kGroup = 3,
-  kCluster = 4,
-  kTransactionalId = 5,
-  kDelegationToken = 6,
-  kUser = 7
-};
-enum class Operation : std::int8_t {
-  kRead = 3,
-  kWrite = 4,
-  kCreate = 5,
-  kDelete = 6,
-  kAlter = 7,
-  kDescribe = 8,
-  kClusterAction = 9,
-  kDescribeConfigs = 10,
-  kAlterConfigs = 11,
-  kIdempotentWrite = 12,
-  kCreateTokens = 13,
-  kDescribeTokens = 14,
-  kTwoPhaseCommit = 15,
-};
+using Operation = protocol::AclOperation;
+using ResourceKind = protocol::ResourceType;
 
 /// Who asks, as the connection's authentication says.
 struct Principal {
@@ -45,6 +27,13 @@ class Authorizer {
   virtual ~Authorizer() = default;
   [[nodiscard]] virtual bool allows(const Principal& principal, std::string_view host, Operation operation,
                                     ResourceKind kind, std::string_view name) const = 0;
+  /// Whether there is any resource of that kind, one that exists or not, to which `operation` is allowed.
+  [[nodiscard]] virtual bool allows_for_some(const Principal& principal, std::string_view host,
+                                             Operation operation, ResourceKind kind) const = 0;
+  /// Whether it goes by ACLs: whoever creates or describes some is served only then.
+  [[nodiscard]] virtual bool obeys_acls() const = 0;
+  /// The ACLs of the metadata image that is published now.
+  virtual void follow(const kraft::AclsImage& acls) = 0;
 };
 
 class AllowAll final : public Authorizer {
@@ -53,9 +42,15 @@ class AllowAll final : public Authorizer {
                             std::string_view) const override {
     return true;
   }
+  [[nodiscard]] bool allows_for_some(const Principal&, std::string_view, Operation,
+                                     ResourceKind) const override {
+    return true;
+  }
+  [[nodiscard]] bool obeys_acls() const override { return false; }
+  void follow(const kraft::AclsImage&) override {}
 };
 
 /// The name of the cluster as a resource ("kafka-cluster" in ACLs).
-inline constexpr std::string_view kClusterResource = "kafka-cluster";
+inline constexpr std::string_view kClusterResource = protocol::kClusterResourceName;
 
 }  // namespace barnabas::broker
