@@ -131,7 +131,7 @@ def refusals(folder):
         check_equal(node.process.wait(5), 0, "the exit code of a node that is stopped while it waits")
         check(time.monotonic() - begun < 1, "a stop while it waits takes a moment")
     for number, (key, value, part) in enumerate([
-            ("barnabas.create.topics", "a:0", "at least 1"), ("barnabas.create.acls", "u", "not served yet"),
+            ("barnabas.create.topics", "a:0", "at least 1"), ("barnabas.create.acls", "u", "is no option of kafka-acls"),
             ("barnabas.create.users", "u", "the mechanism must be SCRAM-SHA-256 or SCRAM-SHA-512"),
             ("barnabas.http", "x", "is not known"), ("barnabas.create.topics", "a:1:3", "barnabas.create.topics: a: ")]):
         with Node(folder / str(number), **{key: value}) as node:

@@ -135,7 +135,7 @@ def check_unserved_line(case):
     if case.is_barnabas:
         lines = [line for line in broker.output().splitlines() if "not there yet" in line]
         check_equal(len(lines), 1, "how many lines tell what has no effect yet")
-        for name in ("super.users", "remote.log.reader.threads", "sasl.enabled.mechanisms",
+        for name in ("remote.log.reader.threads", "sasl.enabled.mechanisms",
                      "listener.name.plaintext.ssl.keystore.type"):
             check_contains(lines[0], name, "the line of what has no effect yet")
         check_contains(broker.output(), "no.such.setting is not known", "the warning of an unknown name")
