@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ACLs are obeyed: a denied and an allowed client, told apart by their addresses.
 
-Both clients are User:ANONYMOUS; one comes from 127.0.0.1, the other from 127.0.0.2, and ACLs name hosts. Of what no ACL
+Both clients are User:ANONYMOUS and come from addresses of their own, which the ACLs name; so does the broker itself. Of what no ACL
 speaks everybody may, so that the broker's own traffic goes on. Each API is asked by both, then kcat and Apache Kafka's
 tools as the denied one; then the broker is killed and started again, and the ACLs still hold. On a second broker the
 client is a super user. The same expectations hold for Apache Kafka.
@@ -17,7 +17,7 @@ from harness.outcome import check, check_contains, check_equal, step
 
 CLASS = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 OPEN = {"authorizer.class.name": CLASS, "allow.everyone.if.no.acl.found": "true", "early.start.listeners": "CONTROLLER"}
-DENIED, ALLOWED = "127.0.0.1", "127.0.0.2"
+BROKER, ALLOWED, DENIED = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 TOPIC, GROUP, CLUSTER = 29, 30, 31  # the errors of their authorization
 WAIT_SECONDS = 20
 
@@ -197,7 +197,7 @@ def check_groups(denied, allowed):
 
 
 def check_cluster(denied, allowed):
-    create_acls(allowed, acl(4, "kafka-cluster", 2))
+    create_acls(allowed, acl(4, "kafka-cluster", 2), acl(4, "kafka-cluster", 2, BROKER))
     check_equal(groups(denied), {"open-group"}, "ListGroups")
     check_equal(groups(allowed), {"open-group", "closed-group"}, "ListGroups of the allowed client")
     eventually("who may write to some topic gets a producer id", lambda: producer_id(denied), 0)
