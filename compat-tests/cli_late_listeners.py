@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Advertised listeners are learnt after the start, topics and users are there from the start.
+"""Advertised listeners are learnt after the start, topics, users and ACLs are there from the start.
 
 The node binds, waits until it is told which address leads to it, joins with that, and takes changes later; clients
 are told the new address. A signal ends the waiting. Apache Kafka has none of this, so the test is Barnabas's alone.
@@ -123,6 +123,28 @@ def by_file(folder):
     step("by a file: written while it waits, changed later, and there from the start")
 
 
+def acls(folder):
+    """Twice from the same directory: what is there already is left alone."""
+    authorizer = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                  "allow.everyone.if.no.acl.found": "true"}
+    for settings, obeyed in (({}, False), (authorizer, True)):
+        with Node(folder, **{"barnabas.create.acls": "--deny-principal User:* --operation Write --topic orders",
+                             "barnabas.create.topics": "orders", **settings}) as node:
+            node.wait_for("Transitioning from RECOVERY to RUNNING")
+            check_equal("Created the ACL: deny User:* WRITE TOPIC orders" in node.output(), not obeyed, "the line of a new ACL")
+            check_equal("nobody obeys them" in node.output(), not obeyed, "the warning where there is no authorizer")
+            with wire.Connection(node.port, 10) as connection:
+                described = connection.call(29, 3, {"ResourceTypeFilter": 1, "ResourceNameFilter": None, "PatternTypeFilter": 1,
+                                                 "PrincipalFilter": None, "HostFilter": None, "Operation": 1,
+                                                 "PermissionType": 1})
+                produced = connection.call(0, 9, {"TransactionalId": None, "Acks": 1, "TimeoutMs": 1000, "TopicData": [
+                    {"Name": "orders", "PartitionData": [{"Index": 0, "Records": b""}]}]})
+            check_equal(len(described["Resources"]), 1 if obeyed else 0, "the resources with ACLs")
+            error = produced["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
+            check_equal(error == 29, obeyed, f"whether a producer is refused for its ACL: {error}")
+    step("ACLs from the start are kept, and obeyed where there is an authorizer")
+
+
 def refusals(folder):
     with Node(folder / "signal", **{"barnabas.advertised.listeners.wait": "true"}) as node:
         node.wait_for("Waiting for advertised listeners")
@@ -145,6 +167,7 @@ def run(case):
         raise NotRun("Apache Kafka has no advertised listeners that are learnt late")
     by_call(case.scratch / "call")
     by_file(case.scratch / "file")
+    acls(case.scratch / "acls")
     refusals(case.scratch / "refusals")
 
 
