@@ -168,7 +168,6 @@ Result<void> Node::Impl::open_configuration() {
              "These settings have no effect, because what they are about is not there yet: {}", unserved);
   const auto settings = config_->settings();
   TRY(check_is_served(*settings));
-  authorizer_ = TRY(make_authorizer(*settings));
   id_ = settings->node_id;
   validator_ = std::make_unique<NodeConfigValidator>(*config_);
   return {};
@@ -386,6 +385,7 @@ Result<void> Node::Impl::start() {
   TRY(open_configuration());
   TRY(start_http());
   TRY(open_logs());
+  authorizer_ = TRY(make_authorizer(*config_->settings()));
   build_services();
   TRY(bind_listeners());
   TRY(learn_advertised_listeners());
