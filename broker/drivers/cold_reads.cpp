@@ -1,7 +1,5 @@
 #include "broker/drivers/cold_reads.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -11,65 +9,29 @@ ColdReads::ColdReads(MetricsRegistry& metrics, Options options)
     : options_(options),
       loads_(metrics.counter("barnabas_log_cold_reads_total")),
       loaded_bytes_(metrics.counter("barnabas_log_cold_read_bytes_total")),
-      dropped_bytes_(metrics.counter("barnabas_log_cold_read_dropped_bytes_total")) {}
-
-ColdReads::~ColdReads() {
-  stop();
-}
+      dropped_bytes_(metrics.counter("barnabas_log_cold_read_dropped_bytes_total")),
+      pool_("cold-reads", options.threads) {}
 
 void ColdReads::load(std::vector<log::FileSlice> ranges, Done done) {
-  if (options_.threads == 0) return fulfil({std::move(ranges), std::move(done)}, false);
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      orders_.push_back({std::move(ranges), std::move(done)});
-      if (idle_ < orders_.size() && threads_.size() < options_.threads)
-        threads_.emplace_back([this] { run(); });
-      wake_.notify_one();
-      return;
-    }
-  }
-  done();
+  pool_.run([this, ranges = std::move(ranges), done = std::move(done)]() mutable {
+    if (!stopping_) load_now(ranges);
+    done();
+  });
 }
 
 void ColdReads::stop() {
-  std::vector<std::thread> threads;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    threads.swap(threads_);
-  }
-  wake_.notify_all();
-  for (std::thread& thread : threads) thread.join();
+  stopping_ = true;
+  pool_.stop();
 }
 
-void ColdReads::run() {
-  pthread_setname_np(pthread_self(), "cold-reads");
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    ++idle_;
-    wake_.wait(lock, [this] { return stopping_ || !orders_.empty(); });
-    --idle_;
-    if (orders_.empty()) return;
-    Order order = std::move(orders_.front());
-    orders_.pop_front();
-    const bool gives_up = stopping_;
-    lock.unlock();
-    fulfil(std::move(order), gives_up);
-    lock.lock();
-  }
-}
-
-void ColdReads::fulfil(Order order, bool gives_up) {
-  for (const log::FileSlice& range : order.ranges) {
-    if (gives_up) break;
+void ColdReads::load_now(const std::vector<log::FileSlice>& ranges) {
+  for (const log::FileSlice& range : ranges) {
     range.file->load_into_cache(range.position, range.size);
     range.file->will_need(range.position + range.size, options_.read_ahead_bytes);
     remember({range.file, range.position, range.size + options_.read_ahead_bytes});
     loads_.add();
     loaded_bytes_.add(range.size);
   }
-  order.done();
 }
 
 void ColdReads::remember(log::FileSlice range) {

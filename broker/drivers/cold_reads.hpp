@@ -1,22 +1,21 @@
 // ColdReads: reads what lagging consumers ask for from the disk into the page cache, so that no reactor waits
 // for a disk, and keeps what they read from driving out of the cache what everybody else reads.
 //
-// Owned by the node. Thread safety: thread-safe. Its threads (none before the first cold read, at most
-// `threads`; with 0 load() reads within the call, for tests and the simulation) load a range, have the next
-// `read_ahead_bytes` of the file read meanwhile, and remember both. Of what was loaded the last `kept_bytes`
-// stay cached; what is older is dropped, since who reads a log from its beginning reads it once. 0 keeps
-// everything. Units: bytes. Source: beyond Kafka, whose request threads wait for the disk.
+// Owned by the node. Thread safety: thread-safe. A thread loads a range, has the next `read_ahead_bytes` of
+// the file read meanwhile, and remembers both. Of what was loaded the last `kept_bytes` stay cached; what is
+// older is dropped, since who reads a log from its beginning reads it once. 0 keeps everything. Units: bytes.
+// Source: beyond Kafka, whose request threads wait for the disk.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/metrics.hpp"
+#include "broker/drivers/blocking_pool.hpp"
 #include "log/partition_log.hpp"
 
 namespace barnabas::broker {
@@ -24,7 +23,7 @@ namespace barnabas::broker {
 class ColdReads {
  public:
   struct Options {
-    std::size_t threads = 4;
+    std::size_t threads = 4;  // 0: load() does it within the call
     std::uint64_t read_ahead_bytes = std::uint64_t{4} << 20;
     std::uint64_t kept_bytes = std::uint64_t{64} << 20;
   };
@@ -32,7 +31,6 @@ class ColdReads {
   using Done = std::move_only_function<void()>;
 
   ColdReads(MetricsRegistry& metrics, Options options);
-  ~ColdReads();
 
   /// `done` once the ranges are in the cache, or could not be read: who reads them next is told.
   void load(std::vector<log::FileSlice> ranges, Done done);
@@ -40,27 +38,18 @@ class ColdReads {
   void stop();
 
  private:
-  struct Order {
-    std::vector<log::FileSlice> ranges;
-    Done done;
-  };
-
-  void run();
-  void fulfil(Order order, bool gives_up);
+  void load_now(const std::vector<log::FileSlice>& ranges);
   void remember(log::FileSlice range);
 
   const Options options_;
   Counter& loads_;
   Counter& loaded_bytes_;
   Counter& dropped_bytes_;
+  std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Order> orders_;           // guarded by mutex_
   std::deque<log::FileSlice> loaded_;  // guarded by mutex_; the oldest first
   std::uint64_t loaded_size_ = 0;      // guarded by mutex_; of loaded_
-  std::vector<std::thread> threads_;   // guarded by mutex_
-  std::size_t idle_ = 0;               // guarded by mutex_
-  bool stopping_ = false;              // guarded by mutex_
+  BlockingPool pool_;
 };
 
 }  // namespace barnabas::broker

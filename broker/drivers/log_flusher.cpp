@@ -1,7 +1,5 @@
 #include "broker/drivers/log_flusher.hpp"
 
-#include <pthread.h>
-
 #include <utility>
 
 #include "broker/replica/replica_manager.hpp"
@@ -9,74 +7,50 @@
 namespace barnabas::broker {
 
 LogFlusher::LogFlusher(MetricsRegistry& metrics, std::size_t max_threads)
-    : max_threads_(max_threads),
-      rounds_(metrics.counter("barnabas_log_flusher_rounds_total")),
-      served_(metrics.counter("barnabas_log_flusher_requests_total")) {}
-
-LogFlusher::~LogFlusher() {
-  stop();
-}
+    : rounds_(metrics.counter("barnabas_log_flusher_rounds_total")),
+      served_(metrics.counter("barnabas_log_flusher_requests_total")),
+      pool_("log-flusher", max_threads) {}
 
 void LogFlusher::flush(const std::shared_ptr<Partition>& partition, Done done) {
-  if (max_threads_ == 0) {
-    rounds_.add();
-    served_.add();
-    return done(partition->sync());
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    return done(fail(ErrorCode::kKafkaStorageError, "the node stops"));
   }
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      Round& round = partitions_[partition];
-      round.waiting.push_back(std::move(done));
-      if (round.running || round.waiting.size() > 1) return;
-      due_.push_back(partition);
-      if (idle_ < due_.size() && threads_.size() < max_threads_) threads_.emplace_back([this] { run(); });
-      wake_.notify_one();
-      return;
-    }
-  }
-  done(fail(ErrorCode::kKafkaStorageError, "the node stops"));
+  const auto [at, is_first] = waiting_.try_emplace(partition);
+  at->second.push_back(std::move(done));
+  lock.unlock();
+  if (is_first) pool_.run([this, partition] { sync(partition); });
 }
 
 void LogFlusher::stop() {
-  std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    threads.swap(threads_);
   }
-  wake_.notify_all();
-  for (std::thread& thread : threads) thread.join();
+  pool_.stop();
 }
 
-void LogFlusher::run() {
-  pthread_setname_np(pthread_self(), "log-flusher");
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    ++idle_;
-    wake_.wait(lock, [this] { return stopping_ || !due_.empty(); });
-    --idle_;
-    if (due_.empty()) return;
-    const std::shared_ptr<Partition> partition = std::move(due_.front());
-    due_.pop_front();
-    Round& round = partitions_.at(partition);
-    round.running = true;
-    std::vector<Done> waiting = std::exchange(round.waiting, {});
-    lock.unlock();
-    const Result<void> synced = partition->sync();
-    rounds_.add();
-    served_.add(waiting.size());
-    for (Done& done : waiting) done(synced);
-    waiting.clear();
-    lock.lock();
-    Round& after = partitions_.at(partition);
-    after.running = false;
-    if (after.waiting.empty()) {
-      partitions_.erase(partition);
-    } else {
-      due_.push_back(partition);
+/// One round, and an order for the next when somebody came meanwhile.
+void LogFlusher::sync(const std::shared_ptr<Partition>& partition) {
+  std::vector<Done> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(waiting_.at(partition));
+  }
+  const Result<void> synced = partition->sync();
+  rounds_.add();
+  served_.add(waiting.size());
+  for (Done& done : waiting) done(synced);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = waiting_.find(partition);
+    if (at->second.empty()) {
+      waiting_.erase(at);
+      return;
     }
   }
+  pool_.run([this, partition] { sync(partition); });
 }
 
 }  // namespace barnabas::broker

@@ -1,26 +1,22 @@
 // LogFlusher: makes records durable before they are acknowledged, where flush.messages asks for that, and
 // lets all who wait for the same partition share one fsync (group commit).
 //
-// Owned by the node. Thread safety: thread-safe. Its threads (none before the first flush, then as many as
-// are busy) take one partition at a time, so that partitions do not wait for each other, and the file system
-// can commit several at once. What is asked for while a partition is being synced waits for the next round;
-// what is asked for between two rounds shares one. An appended record is in the round that is begun after its
-// request. Source: beyond Kafka, which syncs within the append while it holds the partition's lock, once a
-// batch.
+// Owned by the node. Thread safety: thread-safe. Partitions are synced by several threads, so that they do
+// not wait for each other and the file system can commit several at once. What is asked for while a partition
+// is being synced waits for its next round; what is asked for between two rounds shares one. An appended
+// record is in the round that is begun after its request. Source: beyond Kafka, which syncs within the append
+// while it holds the partition's lock, once a batch.
 #pragma once
 
-#include <condition_variable>
-#include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "base/metrics.hpp"
 #include "base/result.hpp"
+#include "broker/drivers/blocking_pool.hpp"
 
 namespace barnabas::broker {
 
@@ -31,11 +27,8 @@ class LogFlusher {
   /// Called once, by a thread of the flusher; must not block.
   using Done = std::move_only_function<void(const Result<void>&)>;
 
-  static constexpr std::size_t kThreads = 8;
-
-  /// With 0 threads flush() does it within the call, for tests and the simulation.
-  explicit LogFlusher(MetricsRegistry& metrics, std::size_t max_threads = kThreads);
-  ~LogFlusher();
+  /// With 0 threads flush() does it within the call.
+  explicit LogFlusher(MetricsRegistry& metrics, std::size_t max_threads = 8);
 
   /// `done` when everything that was appended before the call is on disk, or cannot be.
   void flush(const std::shared_ptr<Partition>& partition, Done done);
@@ -43,23 +36,15 @@ class LogFlusher {
   void stop();
 
  private:
-  struct Round {
-    std::vector<Done> waiting;  // of the next round
-    bool running = false;
-  };
+  void sync(const std::shared_ptr<Partition>& partition);
 
-  void run();
-
-  const std::size_t max_threads_;
   Counter& rounds_;
   Counter& served_;
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::unordered_map<std::shared_ptr<Partition>, Round> partitions_;  // guarded by mutex_; those with work
-  std::deque<std::shared_ptr<Partition>> due_;                        // guarded by mutex_; not running now
-  std::vector<std::thread> threads_;                                  // guarded by mutex_
-  std::size_t idle_ = 0;                                              // guarded by mutex_
-  bool stopping_ = false;                                             // guarded by mutex_
+  /// Who waits for the next round of a partition that is being synced or is to be. Guarded by mutex_.
+  std::unordered_map<std::shared_ptr<Partition>, std::vector<Done>> waiting_;
+  bool stopping_ = false;  // guarded by mutex_
+  BlockingPool pool_;
 };
 
 }  // namespace barnabas::broker
