@@ -219,7 +219,9 @@ void Node::Impl::build_services() {
     if (changes == nullptr || changes->acls) authorizer_->follow(*image->acls);
   });
   flusher_ = std::make_unique<LogFlusher>(metrics_);
-  cold_reads_ = std::make_unique<ColdReads>(metrics_, ColdReads::Options{});
+  ColdReads::Options cold;
+  cold.kept_bytes = own_.cold_read_cache_bytes;
+  cold_reads_ = std::make_unique<ColdReads>(metrics_, cold);
   services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
                                                   *fetch_sessions_, *groups_, *producer_ids_, *authorizer_,
                                                   metrics_, *flusher_, *cold_reads_});

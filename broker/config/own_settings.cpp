@@ -77,6 +77,14 @@ Result<bool> parse_bool(std::string_view key, std::string_view value) {
   return refuse(key, value, "Expected value to be either true or false");
 }
 
+Result<std::uint64_t> parse_bytes(std::string_view key, std::string_view value) {
+  std::uint64_t bytes = 0;
+  const char* end = value.data() + value.size();
+  const auto read = std::from_chars(value.data(), end, bytes);
+  if (read.ec == std::errc() && read.ptr == end) return bytes;
+  return refuse(key, value, "must be a number of bytes, 0 or more");
+}
+
 Result<void> take(OwnSettings& settings, const std::string& key, const std::string& value) {
   if (key == "barnabas.http.listener") {
     settings.http_listener = parse_endpoint(value);
@@ -85,6 +93,8 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
     settings.advertised_listeners_file = value;
   } else if (key == "barnabas.advertised.listeners.wait") {
     settings.advertised_listeners_wait = TRY(parse_bool(key, value));
+  } else if (key == "barnabas.cold.read.cache.bytes") {
+    settings.cold_read_cache_bytes = TRY(parse_bytes(key, value));
   } else if (key == kCreateTopics) {
     settings.create_topics = TRY(parse_wanted_topics(value));
   } else if (key == kCreateUsers) {
@@ -92,11 +102,11 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
   } else if (key == kCreateAcls) {
     settings.create_acls = TRY(parse_wanted_acls(value));
   } else {
-    return fail(
-        ErrorCode::kInvalidConfig,
-        fmt::format("{} is not known. There are barnabas.http.listener, "
-                    "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, {}, {} and {}",
-                    key, kCreateTopics, kCreateUsers, kCreateAcls));
+    return fail(ErrorCode::kInvalidConfig,
+                fmt::format("{} is not known. There are barnabas.http.listener, "
+                            "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, "
+                            "barnabas.cold.read.cache.bytes, {}, {} and {}",
+                            key, kCreateTopics, kCreateUsers, kCreateAcls));
   }
   return {};
 }

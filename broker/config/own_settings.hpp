@@ -38,6 +38,9 @@ struct OwnSettings {
   std::vector<WantedTopic> create_topics;
   /// barnabas.create.users
   std::vector<kraft::ScramUserSpec> create_users;
+  /// barnabas.cold.read.cache.bytes: how much of what lagging consumers had read from disk stays in the page
+  /// cache; 0: all of it.
+  std::uint64_t cold_read_cache_bytes = std::uint64_t{64} << 20;
   /// barnabas.create.acls
   std::vector<kraft::AclEntry> create_acls;
 };

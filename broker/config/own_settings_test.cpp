@@ -90,17 +90,21 @@ TEST_CASE("wanted ACLs that make no sense are told") {
 TEST_CASE("our own properties are taken out, and nothing else") {
   kraft::ConfigMap properties = {{"barnabas.http.listener", "127.0.0.1:8080"},
                                  {"barnabas.advertised.listeners.wait", "true"},
+                                 {"barnabas.cold.read.cache.bytes", "1000"},
                                  {"barnabasx", "1"},
                                  {"node.id", "1"}};
   const auto taken = take_own_settings(properties);
   REQUIRE(taken);
   CHECK(taken->http_listener == Endpoint{"127.0.0.1", 8080});
   CHECK(taken->advertised_listeners_wait);
+  CHECK(taken->cold_read_cache_bytes == 1000);
   CHECK(properties == kraft::ConfigMap{{"barnabasx", "1"}, {"node.id", "1"}});
 }
 
 TEST_CASE("own properties that make no sense are refused") {
   CHECK(refusal_of({{"barnabas.http.listener", "8080"}}).ends_with("must be HOST:PORT"));
+  CHECK(refusal_of({{"barnabas.cold.read.cache.bytes", "-1"}})
+            .ends_with("must be a number of bytes, 0 or more"));
   CHECK(refusal_of({{"barnabas.advertised.listeners.wait", "yes"}}).ends_with("either true or false"));
   CHECK(refusal_of({{"barnabas.advertised.listeners.wait", "true"}}).find("nobody could end the waiting") !=
         std::string::npos);

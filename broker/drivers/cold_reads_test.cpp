@@ -33,7 +33,8 @@ TEST_CASE("of what was loaded the last bytes stay, the oldest goes") {
   CHECK(metrics.counter("barnabas_log_cold_read_dropped_bytes_total").value() == 110);
 }
 
-TEST_CASE("without a bound nothing is dropped; what was asked for before the stop is answered, and after it") {
+TEST_CASE(
+    "without a bound nothing is dropped; what was asked for before the stop is answered, and after it") {
   MemoryFileSystem files;
   MetricsRegistry metrics;
   ColdReads reads(metrics, {.threads = 2, .read_ahead_bytes = 0, .kept_bytes = 0});
