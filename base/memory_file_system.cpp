@@ -87,13 +87,15 @@ struct MemoryFileSystem::State {
   std::uint64_t generation = 0;  // crashes so far
   std::uint64_t calls = 0;
   std::uint64_t failing_call = 0;
+  bool fails_on = false;  // and with it all after
   int failing_error = EIO;
   bool struck = false;
   std::optional<std::uint64_t> capacity_bytes;
 
   /// Counts a call and returns the error number it fails with for no fault of its own, 0 when it goes on.
   int begin(const std::vector<std::string>& parts) {
-    if (++calls == failing_call) {
+    ++calls;
+    if (failing_call != 0 && (calls == failing_call || (fails_on && calls > failing_call))) {
       struck = true;
       return failing_error;
     }
@@ -459,7 +461,14 @@ void MemoryFileSystem::fail_nth_call(std::uint64_t n, int error_number) {
   const std::lock_guard guard(state_->mutex);
   state_->failing_error = error_number;
   state_->failing_call = n == 0 ? 0 : state_->calls + n;
+  state_->fails_on = false;
   state_->struck = false;
+}
+
+void MemoryFileSystem::fail_calls_from(std::uint64_t n) {
+  fail_nth_call(n);
+  const std::lock_guard guard(state_->mutex);
+  state_->fails_on = true;
 }
 
 bool MemoryFileSystem::fault_struck() const {

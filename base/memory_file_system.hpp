@@ -54,6 +54,8 @@ class MemoryFileSystem final : public FileSystem {
 
   /// The n-th call from now fails, once; 1 is the next one, 0 takes the order back.
   void fail_nth_call(std::uint64_t n, int error_number = EIO);
+  /// The same, and every call after it until fail_nth_call(0): the machine has no disk any more.
+  void fail_calls_from(std::uint64_t n);
   /// Whether the call ordered last has failed. Loops order n = 1, 2, ... until a run passes untouched.
   [[nodiscard]] bool fault_struck() const;
   /// Calls so far, failed ones included.

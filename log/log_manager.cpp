@@ -1,88 +1,16 @@
-#include "log/log_manager.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <thread>
 
 #include "base/logging.hpp"
 #include "log/checkpoint_file.hpp"
-#include "log/log_loading.hpp"
+#include "log/log_manager_impl.hpp"
 #include "log/partition_files.hpp"
-#include "log/partition_log_impl.hpp"
 
 namespace barnabas::log {
-namespace {
-
-class DirectoryLogManager final : public LogManager {
- public:
-  DirectoryLogManager(FileSystem& files, const Clock& clock, Random& random, LogManagerOptions options)
-      : files_(files), clock_(clock), random_(random), options_(std::move(options)) {}
-
-  Result<void> load();
-
-  [[nodiscard]] const std::vector<std::string>& directories() const override { return options_.directories; }
-  [[nodiscard]] DirectoryId directory_id(const std::string& directory) const override;
-  [[nodiscard]] std::int64_t previous_broker_epoch() const override { return previous_broker_epoch_; }
-  [[nodiscard]] std::shared_ptr<PartitionLog> find(const TopicPartition& tp) const override;
-  [[nodiscard]] std::vector<std::shared_ptr<PartitionLog>> all() const override;
-  Result<std::shared_ptr<PartitionLog>> create(const TopicPartition& tp, TopicId topic_id,
-                                               const LogConfig& config) override;
-  Result<void> remove(const TopicPartition& tp) override { return take_away(tp, DirectoryState::kDelete); }
-  Result<void> mark_stray(const TopicPartition& tp) override { return take_away(tp, DirectoryState::kStray); }
-  void delete_expired(std::int64_t now_ms) override;
-  Result<std::shared_ptr<PartitionLog>> create_future(const TopicPartition& tp,
-                                                      const std::string& directory) override;
-  [[nodiscard]] std::shared_ptr<PartitionLog> find_future(const TopicPartition& tp) const override;
-  Result<std::shared_ptr<PartitionLog>> replace_with_future(const TopicPartition& tp) override;
-  Result<void> remove_future(const TopicPartition& tp) override;
-  [[nodiscard]] Offset checkpointed_high_watermark(const TopicPartition& tp) const override;
-  Result<void> checkpoint_recovery_points() override;
-  Result<void> checkpoint_log_start_offsets() override;
-  Result<void> checkpoint_high_watermarks() override;
-  Result<void> checkpoint_cleaned_offsets() override;
-  Result<void> shutdown(std::int64_t broker_epoch) override;
-
- private:
-  struct Hosted {
-    std::shared_ptr<PartitionLogImpl> log;
-    std::size_t directory = 0;
-  };
-  struct Doomed {
-    std::string path;
-    std::int64_t due_ms = 0;
-  };
-  Result<void> lock_and_check(const std::string& directory);
-  Result<void> take_in(std::size_t directory, LoadedDirectory loaded);
-  Result<void> load_future(OpenLogOptions options, std::size_t directory);
-  Result<void> give_up(const TopicPartition& tp, const Hosted& hosted, DirectoryState state);
-  Result<void> take_away(const TopicPartition& tp, DirectoryState state);
-  [[nodiscard]] std::size_t emptiest_directory() const;
-  std::optional<Error> close_all(const std::vector<Hosted>& hosted, std::vector<bool>& is_whole) const;
-  template <class OffsetOf>
-  Result<void> checkpoint(std::string_view file, OffsetOf offset_of);
-  [[nodiscard]] LogConfig config_for(const TopicPartition& tp) const {
-    return options_.config_for ? options_.config_for(tp) : options_.default_config;
-  }
-
-  FileSystem& files_;
-  const Clock& clock_;
-  Random& random_;
-  LogManagerOptions options_;
-  std::vector<std::unique_ptr<DirectoryLock>> locks_;
-  std::vector<DirectoryId> directory_ids_;  // by index in options_.directories
-  std::int64_t previous_broker_epoch_ = -1;
-  OffsetCheckpoint high_watermarks_;  // as found at open
-
-  std::mutex checkpoint_mutex_;  // one writer of checkpoint files
-  mutable std::mutex mutex_;     // of what follows
-  std::map<TopicPartition, Hosted> logs_;
-  std::map<TopicPartition, Hosted> futures_;
-  std::vector<Doomed> doomed_;
-};
 
 Result<void> DirectoryLogManager::lock_and_check(const std::string& directory) {
   if (!TRY(files_.exists(directory))) {
@@ -146,32 +74,6 @@ Result<void> DirectoryLogManager::take_in(std::size_t directory, LoadedDirectory
   return {};
 }
 
-/// A move goes on where its partition is in another directory. Without any current log the swap had begun:
-/// the future one was whole.
-Result<void> DirectoryLogManager::load_future(OpenLogOptions options, std::size_t directory) {
-  const std::string& parent = options_.directories[directory];
-  const TopicPartition tp = options.topic_partition;
-  auto current = logs_.find(tp);
-  bool is_second = futures_.contains(tp);
-  if (is_second || (current != logs_.end() && current->second.directory == directory)) {
-    log_warn("log.LogManager", "{} moves nothing any more and is removed", options.directory);
-    doomed_.push_back({options.directory, clock_.wall_ms()});
-    return {};
-  }
-  if (current == logs_.end()) {
-    std::string path = parent + "/" + to_string(tp);
-    log_warn("log.LogManager", "{} takes the place of a log whose move to it was interrupted at its end",
-             options.directory);
-    TRY(files_.rename(options.directory, path));
-    TRY(files_.sync_directory(parent));
-    options.directory = path;
-  }
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
-  TRY(log->open(options));
-  (current == logs_.end() ? logs_ : futures_)[tp] = {std::move(log), directory};
-  return {};
-}
-
 DirectoryId DirectoryLogManager::directory_id(const std::string& directory) const {
   auto found = std::ranges::find(options_.directories, directory);
   if (found == options_.directories.end()) return DirectoryId{};
@@ -192,10 +94,26 @@ std::vector<std::shared_ptr<PartitionLog>> DirectoryLogManager::all() const {
   return logs;
 }
 
+Result<std::size_t> DirectoryLogManager::index_of(const std::string& directory) const {
+  auto found = std::ranges::find(options_.directories, directory);
+  if (found == options_.directories.end())
+    return fail(ErrorCode::kLogDirNotFound, directory + " is not one of log.dirs");
+  return static_cast<std::size_t>(found - options_.directories.begin());
+}
+
+Result<void> DirectoryLogManager::prefer_directory(const TopicPartition& tp, const std::string& directory) {
+  std::size_t index = TRY(index_of(directory));
+  std::lock_guard lock(mutex_);
+  if (!logs_.contains(tp)) preferred_[tp] = index;
+  return {};
+}
+
 /// Requires mutex_.
-std::size_t DirectoryLogManager::emptiest_directory() const {
+std::size_t DirectoryLogManager::directory_for(const TopicPartition& tp) const {
+  if (auto preferred = preferred_.find(tp); preferred != preferred_.end()) return preferred->second;
   std::vector<std::size_t> counts(options_.directories.size());
-  for (const auto& [tp, hosted] : logs_) ++counts[hosted.directory];
+  for (const auto* hosts : {&logs_, &futures_})
+    for (const auto& [other, hosted] : *hosts) ++counts[hosted.directory];
   return static_cast<std::size_t>(std::ranges::min_element(counts) - counts.begin());
 }
 
@@ -214,7 +132,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
     log.set_config(config);
     return found->second.log;
   }
-  std::size_t index = emptiest_directory();
+  std::size_t index = directory_for(tp);
   const std::string& parent = options_.directories[index];
   OpenLogOptions options{parent + "/" + to_string(tp),
                          tp,
@@ -229,6 +147,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   logs_[tp] = {log, index};
+  preferred_.erase(tp);
   return log;
 }
 
@@ -246,98 +165,13 @@ Result<void> DirectoryLogManager::give_up(const TopicPartition& tp, const Hosted
 }
 
 Result<void> DirectoryLogManager::take_away(const TopicPartition& tp, DirectoryState state) {
-  TRY(remove_future(tp));
   std::lock_guard lock(mutex_);
+  TRY(drop_future(tp));
   auto found = logs_.find(tp);
   if (found == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
   TRY(give_up(tp, found->second, state));
   logs_.erase(found);
   high_watermarks_.erase(tp);
-  return {};
-}
-
-Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const TopicPartition& tp,
-                                                                         const std::string& directory) {
-  std::lock_guard lock(mutex_);
-  auto current = logs_.find(tp);
-  if (current == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
-  auto found = std::ranges::find(options_.directories, directory);
-  if (found == options_.directories.end())
-    return fail(ErrorCode::kLogDirNotFound, directory + " is not one of log.dirs");
-  auto index = static_cast<std::size_t>(found - options_.directories.begin());
-  if (index == current->second.directory)
-    return fail(ErrorCode::kInvalidRequest, to_string(tp) + " is in " + directory + " already");
-  if (auto known = futures_.find(tp); known != futures_.end()) {
-    if (known->second.directory == index) return known->second.log;
-    TRY(give_up(tp, known->second, DirectoryState::kDelete));
-    futures_.erase(known);
-  }
-  const PartitionLogImpl& source = *current->second.log;
-  std::string name = renamed_directory(tp, Uuid::random(random_), DirectoryState::kFuture);
-  Offset start = source.log_start_offset();
-  OpenLogOptions options{directory + "/" + name,
-                         tp,
-                         source.topic_id(),
-                         source.config(),
-                         start,
-                         start,
-                         kNoOffset,
-                         true,
-                         false,
-                         nullptr};
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
-  TRY(log->open(options));
-  futures_[tp] = {log, index};
-  return log;
-}
-
-std::shared_ptr<PartitionLog> DirectoryLogManager::find_future(const TopicPartition& tp) const {
-  std::lock_guard lock(mutex_);
-  auto found = futures_.find(tp);
-  return found == futures_.end() ? nullptr : found->second.log;
-}
-
-/// The current log goes before the future one has its name: a crash between leaves only the future one, which
-/// load_future() takes for what it is.
-Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::replace_with_future(const TopicPartition& tp) {
-  std::lock_guard lock(mutex_);
-  auto current = logs_.find(tp);
-  auto future = futures_.find(tp);
-  if (current == logs_.end() || future == futures_.end())
-    return fail(ErrorCode::kUnknownTopicOrPartition, "no future log of " + to_string(tp));
-  PartitionLogImpl& old = *current->second.log;
-  PartitionLogImpl& copy = *future->second.log;
-  if (copy.log_end_offset() != old.log_end_offset())
-    return fail(ErrorCode::kInvalidRequest, "the future log of " + to_string(tp) + " has not caught up");
-  const std::string& parent = options_.directories[future->second.directory];
-  OpenLogOptions options{parent + "/" + to_string(tp),
-                         tp,
-                         old.topic_id(),
-                         old.config(),
-                         copy.log_end_offset(),
-                         std::max(old.log_start_offset(), copy.log_start_offset()),
-                         old.cleaned_to(),
-                         true,
-                         false,
-                         nullptr};
-  TRY(copy.close());
-  TRY(give_up(tp, current->second, DirectoryState::kDelete));
-  TRY(files_.rename(copy.directory(), options.directory));
-  TRY(files_.sync_directory(parent));
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
-  TRY(log->open(options));
-  log->set_high_watermark(old.high_watermark());
-  current->second = {log, future->second.directory};
-  futures_.erase(future);
-  return log;
-}
-
-Result<void> DirectoryLogManager::remove_future(const TopicPartition& tp) {
-  std::lock_guard lock(mutex_);
-  auto found = futures_.find(tp);
-  if (found == futures_.end()) return {};
-  TRY(give_up(tp, found->second, DirectoryState::kDelete));
-  futures_.erase(found);
   return {};
 }
 
@@ -452,8 +286,6 @@ Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
   if (first_error) return std::unexpected(*first_error);
   return {};
 }
-
-}  // namespace
 
 Result<std::unique_ptr<LogManager>> LogManager::open(FileSystem& files, const Clock& clock, Random& random,
                                                      LogManagerOptions options) {

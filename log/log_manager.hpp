@@ -78,10 +78,13 @@ class LogManager {
 
   [[nodiscard]] virtual std::shared_ptr<PartitionLog> find(const TopicPartition& tp) const = 0;
   [[nodiscard]] virtual std::vector<std::shared_ptr<PartitionLog>> all() const = 0;
-  /// The existing log, or a new empty one in the directory with the fewest partitions. INCONSISTENT_TOPIC_ID
-  /// when the log on disk belongs to another topic id.
+  /// The existing log, or a new empty one in the directory that was preferred for it, else in that with the
+  /// fewest logs. INCONSISTENT_TOPIC_ID when the log on disk belongs to another topic id.
   virtual Result<std::shared_ptr<PartitionLog>> create(const TopicPartition& tp, TopicId topic_id,
                                                        const LogConfig& config) = 0;
+  /// Where create() is to make a log that is not there yet (KIP-113). LOG_DIR_NOT_FOUND for an unknown
+  /// directory.
+  virtual Result<void> prefer_directory(const TopicPartition& tp, const std::string& directory) = 0;
   /// Renames the directory to `...-delete`; delete_expired() removes it after file.delete.delay.ms.
   virtual Result<void> remove(const TopicPartition& tp) = 0;
   /// Renames to `...-stray`.
@@ -96,10 +99,15 @@ class LogManager {
                                                               const std::string& directory) = 0;
   /// Null without one.
   [[nodiscard]] virtual std::shared_ptr<PartitionLog> find_future(const TopicPartition& tp) const = 0;
+  /// The partitions that have one.
+  [[nodiscard]] virtual std::vector<TopicPartition> moving() const = 0;
   /// The future log as the current one; the old one's directory is renamed to `...-delete` and its holders'
-  /// calls fail. INVALID_REQUEST when it has not caught up. Requires the current log's partition mutex.
+  /// calls fail. INVALID_REQUEST when it has not caught up. After another error the current log goes on, or
+  /// is offline when not even the renames could be undone; a start finds every record in either case.
+  /// Requires the current log's partition mutex and that nobody else uses the future log.
   virtual Result<std::shared_ptr<PartitionLog>> replace_with_future(const TopicPartition& tp) = 0;
-  /// Gives the move up. Fine without one.
+  /// Gives the move up. Fine without one; KAFKA_STORAGE_ERROR while the current log is offline, whose only
+  /// copy this may be.
   virtual Result<void> remove_future(const TopicPartition& tp) = 0;
 
   /// High watermark found in replication-offset-checkpoint at open; 0 when absent.

@@ -1,5 +1,6 @@
 #include "log/log_manager.hpp"
 
+#include "base/memory_file_system.hpp"
 #include "log/log_testing.hpp"
 #include "log/partition_files.hpp"
 
@@ -233,6 +234,98 @@ TEST_CASE_METHOD(ManagerFixture, "a crash at the end of a move leaves the partit
     CHECK(!must(files.exists(directories[from] + "/" + name)));
   }
   CHECK(manager->find(tp)->log_end_offset() == Offset(3));
+}
+
+TEST_CASE_METHOD(ManagerFixture, "a log that is not there yet is made in the directory that was asked for") {
+  must(try_open());
+  CHECK(manager->prefer_directory(kTp, "/elsewhere").error().code == ErrorCode::kLogDirNotFound);
+  for (int i = 0; i < 4; ++i) {
+    const std::string& wanted = directories[i % 3 == 0 ? 1 : 0];
+    const TopicPartition tp{"t", PartitionIndex(i)};
+    must(manager->prefer_directory(tp, directories[0]));
+    must(manager->prefer_directory(tp, wanted));
+    CHECK(must(manager->create(tp, kId, LogConfig{}))->directory().starts_with(wanted + "/"));
+  }
+}
+
+/// Two directories in memory, and a log of five records with a caught-up future log in the other one.
+struct SwapFixture {
+  const TopicPartition tp{"t", PartitionIndex(0)};
+  MemoryFileSystem files;
+  StillClock clock;
+  SeededRandom random{7};
+  std::unique_ptr<LogManager> manager;
+
+  SwapFixture() {
+    for (const char* directory : {"/a", "/b"}) {
+      must(files.create_directories(directory));
+      must(files.sync_directory("/"));
+      must(write_meta_properties(files, directory, {"c", BrokerId(3), DirectoryId(Uuid::random(random))}));
+    }
+    reopen();
+    auto log = must(manager->create(tp, kId, {}));
+    for (int i = 0; i < 5; ++i) must(append(*log, make_produced(ProducerId(4), 0, i), i));
+    must(log->sync());
+    begin_move();
+  }
+  void reopen() {
+    manager.reset();
+    LogManagerOptions options;
+    options.directories = {"/a", "/b"};
+    options.node_id = BrokerId(3);
+    manager = must(LogManager::open(files, clock, random, options));
+  }
+  void begin_move() {
+    auto log = manager->find(tp);
+    auto future = must(manager->create_future(tp, log->directory().starts_with("/a") ? "/b" : "/a"));
+    copy_to_future(*log, *future, 1);
+    must(future->sync());
+  }
+  Bytes content() {
+    auto log = manager->find(tp);
+    REQUIRE(log != nullptr);
+    return read_bytes(*log, 0);
+  }
+};
+
+TEST_CASE("whichever call fails at the end of a move, every record is there, then and after a restart") {
+  const bool once = GENERATE(true, false);
+  const bool power_fails = GENERATE(true, false);
+  std::uint64_t n = 1;
+  for (bool struck = true; struck; ++n) {
+    SwapFixture node;
+    Bytes expected = node.content();
+    once ? node.files.fail_nth_call(n) : node.files.fail_calls_from(n);
+    const auto moved = node.manager->replace_with_future(node.tp);
+    struck = node.files.fault_struck();
+    node.files.fail_nth_call(0);
+    CAPTURE(n, once, power_fails);
+    CHECK((moved.has_value() || struck));  // an index that cannot be read is made anew
+    auto log = node.manager->find(node.tp);
+    if (auto appended = append(*log, make_produced(ProducerId(4), 0, 5), 5)) {
+      CHECK(appended->base_offset == Offset(5));
+      must(log->sync());
+      expected = node.content();
+      CHECK(expected.size() > 5);
+    } else {  // Not even the undoing worked: offline, and nothing may remove what is left.
+      CHECK_FALSE(once);
+      CHECK(node.manager->remove_future(node.tp).error().code == ErrorCode::kKafkaStorageError);
+      CHECK(node.manager->create_future(node.tp, "/a").error().code == ErrorCode::kKafkaStorageError);
+      CHECK(node.manager->create_future(node.tp, "/b").error().code == ErrorCode::kKafkaStorageError);
+    }
+    node.manager->delete_expired(node.clock.now_ms + log->config().file_delete_delay_ms);
+    log.reset();
+    if (power_fails) node.files.crash();
+    node.reopen();
+    CHECK(node.content() == expected);
+
+    // And the move can be made.
+    if (node.manager->find_future(node.tp) != nullptr) must(node.manager->remove_future(node.tp));
+    node.begin_move();
+    CHECK(must(node.manager->replace_with_future(node.tp))->directory().ends_with("/t-0"));
+    CHECK(node.content() == expected);
+  }
+  CHECK(n > 12);
 }
 
 TEST_CASE_METHOD(ManagerFixture, "meta.properties is read as Java writes it") {

@@ -36,6 +36,15 @@ class PartitionLogImpl final : public PartitionLog {
     state_ = State::kRemoved;
     if (cleaning_) *cleaning_ = true;
   }
+  /// Held from mark_removed() to either of those below: no sync() meets the directory by another name.
+  [[nodiscard]] std::unique_lock<std::mutex> hold_syncs() { return std::unique_lock(sync_mutex_); }
+  /// The directory has its name again, and nothing was lost.
+  void mark_restored() { state_ = State::kOpen; }
+  /// Nobody knows by which name a start will find the directory.
+  void mark_lost(const Error& why) {
+    state_ = State::kOpen;
+    go_offline(why);
+  }
   /// From any thread.
   [[nodiscard]] Offset first_segment_offset() const {
     std::lock_guard lock(segments_mutex_);
