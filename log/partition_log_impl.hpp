@@ -122,6 +122,7 @@ class PartitionLogImpl final : public PartitionLog {
 
   [[nodiscard]] Segment& active() const { return *segments_.rbegin()->second; }
   [[nodiscard]] Segments::const_iterator segment_of(Offset offset) const;
+  [[nodiscard]] Segments::const_iterator first_unsynced_segment() const;
   [[nodiscard]] Offset end_of(Segments::const_iterator segment) const;
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
   Result<void> check_open() const;
@@ -148,8 +149,8 @@ class PartitionLogImpl final : public PartitionLog {
   Result<AppendResult> append_trusted(MutableByteView batches, const AppendOptions& options);
 
   // read
-  Result<std::uint64_t> read_segment(Segment& segment, const ReadOptions& options, std::uint64_t budget,
-                                     ReadResult& result);
+  Result<bool> read_segment(Segment& segment, const ReadOptions& options, std::uint64_t& budget,
+                            ReadResult& result);
   Result<std::vector<AbortedTransaction>> collect_aborted(Offset from, Offset up_to) const;
   Result<std::optional<TimestampOffset>> find_in_segment(Segment& segment, std::int64_t timestamp_ms,
                                                          Offset up_to) const;

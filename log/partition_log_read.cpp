@@ -55,12 +55,8 @@ Result<ReadResult> PartitionLogImpl::read(const ReadOptions& options) {
   wanted.up_to = std::min(options.up_to, log_end_offset());
   std::uint64_t budget = options.max_bytes;
   for (auto at = segment_of(options.from); at != segments_.end() && wanted.from < wanted.up_to; ++at) {
-    std::uint64_t read = TRY(noted(read_segment(*at->second, wanted, budget, result)));
-    if (result.uncached) break;
-    // The next segment follows only on one that was given to its end.
-    bool to_its_end =
-        read == 0 ? result.slices.empty() : result.slices.back().position + read == at->second->size();
-    budget -= std::min(budget, read);
+    // The next segment follows only on one that was given to its end: nothing is passed over.
+    bool to_its_end = TRY(noted(read_segment(*at->second, wanted, budget, result)));
     if (!to_its_end || (budget == 0 && !result.slices.empty())) break;
     wanted.from = std::max(wanted.from, end_of(at));
     if (!result.slices.empty()) wanted.at_least_one_batch = false;
@@ -68,24 +64,27 @@ Result<ReadResult> PartitionLogImpl::read(const ReadOptions& options) {
   return result;
 }
 
-/// Adds what `segment` has of the range; returns the number of bytes.
-Result<std::uint64_t> PartitionLogImpl::read_segment(Segment& segment, const ReadOptions& options,
-                                                     std::uint64_t budget, ReadResult& result) {
+/// Adds what `segment` has of the range, as far as the budget goes, and takes it off that. False when there
+/// is more in the segment.
+Result<bool> PartitionLogImpl::read_segment(Segment& segment, const ReadOptions& options,
+                                            std::uint64_t& budget, ReadResult& result) {
   auto first = TRY(segment.find(options.from));
-  if (!first || first->last_offset >= options.up_to) return 0;
+  if (!first) return true;
+  if (first->last_offset >= options.up_to) return false;
   auto beyond = TRY(segment.find(options.up_to));
   std::uint64_t end = beyond ? beyond->position : segment.size();
   std::uint64_t limit = options.at_least_one_batch ? std::max(budget, first->size) : budget;
-  if (limit < first->size) return 0;
+  if (limit < first->size) return false;
   std::uint64_t size = std::min(end - first->position, limit);
   if (options.only_cached && !segment.file()->is_cached(first->position, size)) {
     result.uncached = FileSlice{segment.file(), first->position, size};
-    return 0;
+    return false;
   }
   result.slices.push_back({segment.file(), first->position, size});
   result.size_bytes += size;
   if (result.first_batch_offset == kNoOffset) result.first_batch_offset = first->base_offset;
-  return size;
+  budget -= std::min(budget, size);
+  return first->position + size == segment.size();
 }
 
 Result<Bytes> PartitionLogImpl::read_bytes(const ReadOptions& options) {

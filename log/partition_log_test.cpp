@@ -67,5 +67,17 @@ TEST_CASE_METHOD(Fixture, "a log of many segments reads at every offset and reco
   }
 }
 
+TEST_CASE_METHOD(Fixture, "a read that has no room for the next batch does not pass over it") {
+  open();
+  must(append(*log, make_batch({.value = std::string(500, 'x')})));
+  must(log->roll());
+  must(append(*log, make_batch()));
+  auto none = must(log->read({Offset(0), log->log_end_offset(), 200, false}));
+  CHECK(none.slices.empty());
+  auto whole = must(log->read({Offset(0), log->log_end_offset(), 1000, false}));
+  CHECK(whole.first_batch_offset == Offset(0));
+  CHECK(whole.slices.size() == 2);
+}
+
 }  // namespace
 }  // namespace barnabas::log
