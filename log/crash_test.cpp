@@ -350,5 +350,35 @@ TEST_CASE("missing and broken side files are made anew") {
   }
 }
 
+TEST_CASE("aborted transactions of a segment that was synced while it was active survive a crash") {
+  Workload work;
+  auto log = must(work.open(true));
+  must(work.append_one(*log, make_produced(ProducerId(5), 0, 0, 1, true)));
+  must(work.append_one(*log, make_marker(ProducerId(5), 0, false), AppendOrigin::kCoordinator));
+  must(work.sync(*log));
+  must(log->roll());
+  bool syncs_again = GENERATE(false, true);
+  if (syncs_again) must(work.sync(*log));
+  work.files.crash();
+  log = must(work.open(false));
+  CHECK(log->aborted_transactions(Offset(0), Offset(2)).size() == 1);
+}
+
+TEST_CASE("what a killed process left unsynced is synced by the next one") {
+  Workload work;
+  auto log = must(work.open(true));
+  must(work.append_one(*log, make_produced(ProducerId(5), 0, 0)));
+  must(log->roll());
+  must(work.append_one(*log, make_batch()));
+  // The process dies, its successor syncs and moves the recovery point past the snapshot; then the power
+  // fails.
+  work.recovery_point = 1;
+  log = must(work.open(false));
+  must(work.append_one(*log, make_batch()));
+  must(work.sync(*log));
+  work.files.crash();
+  CHECK(must(work.open(false))->active_producers().size() == 1);
+}
+
 }  // namespace
 }  // namespace barnabas::log

@@ -57,6 +57,13 @@ PartitionLogImpl::Segments::const_iterator PartitionLogImpl::segment_of(Offset o
   return after == segments_.begin() ? after : std::prev(after);
 }
 
+/// The one that holds the recovery point. Where a segment begins there, the one before too: it was the active
+/// one when it was synced, so its indexes were not.
+PartitionLogImpl::Segments::const_iterator PartitionLogImpl::first_unsynced_segment() const {
+  auto segment = segment_of(recovery_point());
+  return segment->first == recovery_point() && segment != segments_.begin() ? std::prev(segment) : segment;
+}
+
 Offset PartitionLogImpl::end_of(Segments::const_iterator segment) const {
   auto next = std::next(segment);
   return next == segments_.end() ? log_end_offset() : next->first;
@@ -158,7 +165,7 @@ Result<void> PartitionLogImpl::sync_files() {
   {
     std::lock_guard lock(segments_mutex_);
     end = log_end_offset();
-    for (auto at = segment_of(recovery_point()); at != segments_.end(); ++at) to_sync.push_back(at->second);
+    for (auto at = first_unsynced_segment(); at != segments_.end(); ++at) to_sync.push_back(at->second);
     if (!side_files_wait_) side_files.swap(unsynced_files_);
     directory_changed = std::exchange(directory_changed_, false);
     parent_changed = std::exchange(parent_changed_, false);
@@ -246,6 +253,7 @@ Result<void> PartitionLogImpl::delete_segment(Segments::iterator segment, std::i
   {
     std::lock_guard lock(segments_mutex_);
     segments_.erase(segment);
+    directory_changed_ = true;
   }
   std::string snapshot = path(offset_file_name(gone->base_offset(), kSnapshotSuffix));
   std::string renamed = snapshot + std::string(kDeletedSuffix);

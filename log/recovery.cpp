@@ -129,10 +129,15 @@ Result<void> PartitionLogImpl::load_epochs() {
 
 /// True when leader epochs were found.
 Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::size_t)>& on_progress) {
-  auto first = segment_of(recovery_point());
+  auto first = first_unsynced_segment();
   Offset from = first->first;
   TRY(remove_snapshots_above(from));
   Offset snapshot = TRY(load_snapshot(from));
+  // A process that was killed may have written what stands beside the segments without syncing it.
+  if (snapshot_offset_ != kNoOffset) must_sync(path(offset_file_name(snapshot_offset_, kSnapshotSuffix)));
+  must_sync(path("leader-epoch-checkpoint"));
+  must_sync(path("partition.metadata"));
+  parent_changed_ = true;
   TRY(replay_segments(snapshot, from));
   bool epochs_changed = false;
   log_end_ = from;
@@ -157,10 +162,11 @@ Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::si
     log_end_ = at->first;
     std::uint64_t cut = TRY(segment.recover(take));
     // Batches that were never synced may be missing between segments that are there. Compaction leaves holes
-    // too, which a topic may have from a time when it was compacted.
+    // too, which a topic may have from a time when it was compacted: at the end of any segment that begins
+    // below where the cleaning got to.
     auto next = std::next(at);
     bool hole = next != segments_.end() && next->first != log_end_offset() && !config_.cleanup_compact &&
-                next->first > cleaned_to();
+                at->first >= cleaned_to();
     if (cut == 0 && !hole) continue;
     log_warn("org.apache.kafka.storage.internals.log.LogLoader",
              "{}: the segment at {} was cut by {} bytes that are no whole batch; the log now ends at {}",
