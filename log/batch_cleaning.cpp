@@ -1,6 +1,8 @@
 #include "log/batch_cleaning.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "protocol/legacy_message_set.hpp"
 #include "protocol/record_batch_builder.hpp"
@@ -38,14 +40,22 @@ bool BatchCleaner::is_kept_empty(const RecordBatchView& batch, const LastRecords
   return batch.is_control() && batch.producer_epoch() == last->second.epoch;
 }
 
-bool BatchCleaner::stays(const RecordView& record, bool keeps_tombstones) {
+BatchCleaner::Candidate BatchCleaner::candidate(const RecordView& record) const {
+  Candidate candidate{record.offset, record.key.has_value(), record.value.has_value(), {}};
+  if (!record.key || record.offset > map_.latest_offset()) return candidate;
+  candidate.key = map_.digest(*record.key);
+  map_.prefetch(candidate.key);
+  return candidate;
+}
+
+bool BatchCleaner::stays(const Candidate& record, bool keeps_tombstones) {
   if (record.offset > map_.latest_offset()) return true;
-  if (!record.key) {
+  if (!record.has_key) {
     ++counts_.keyless_records;
     return false;
   }
-  bool is_last = record.offset >= map_.find(*record.key);
-  return is_last && (record.value || keeps_tombstones);
+  bool is_last = record.offset >= map_.find(record.key);
+  return is_last && (record.has_value || keeps_tombstones);
 }
 
 Result<BatchCleaner::Verdict> BatchCleaner::judge(const RecordBatchView& batch) {
@@ -55,14 +65,24 @@ Result<BatchCleaner::Verdict> BatchCleaner::judge(const RecordBatchView& batch) 
   protocol::RecordCursor cursor(batch, scratch_);
   RecordView record;
   Offset next = batch.base_offset();
-  while (TRY(cursor.next(record))) {
-    bool kept = batch.is_control() || stays(record, keeps_tombstones);
+  auto judge_one = [&](const Candidate& one) {
+    bool kept = batch.is_control() || stays(one, keeps_tombstones);
     verdict.stays.push_back(kept);
-    if (!kept) continue;
-    if (record.offset < next || record.offset > batch.last_offset()) verdict.in_order = false;
-    next = record.offset + 1;
+    if (!kept) return;
+    if (one.offset < next || one.offset > batch.last_offset()) verdict.in_order = false;
+    next = one.offset + 1;
     ++verdict.kept;
-    if (!record.value) verdict.keeps_tombstone = true;
+    if (!one.has_value) verdict.keeps_tombstone = true;
+  };
+  std::array<Candidate, OffsetMap::kKeysAhead> ahead;
+  for (bool is_more = true; is_more;) {
+    std::size_t count = 0;
+    for (; count < ahead.size(); ++count) {
+      is_more = TRY(cursor.next(record));
+      if (!is_more) break;
+      ahead[count] = candidate(record);
+    }
+    std::ranges::for_each(std::span(ahead).first(count), judge_one);
   }
   return verdict;
 }
@@ -124,7 +144,7 @@ Result<void> BatchCleaner::clean_legacy(const protocol::LogEntry& entry, const C
   // The records go into the new set at once: a set is held whole anyway, to be read.
   auto take = [&](const RecordView& record) {
     ++read;
-    if (!stays(record, source.keeps_legacy_tombstones)) return;
+    if (!stays(candidate(record), source.keeps_legacy_tombstones)) return;
     ++kept;
     in_order = in_order && record.offset >= next;
     next = record.offset + 1;

@@ -52,6 +52,13 @@ class BatchCleaner {
   [[nodiscard]] const CleaningCounts& counts() const { return counts_; }
 
  private:
+  /// What decides about a record; its key's slot of the map is on its way.
+  struct Candidate {
+    Offset offset;
+    bool has_key = false;
+    bool has_value = false;
+    KeyDigest key;  // where the map is asked
+  };
   /// Which records stay, and what that takes.
   struct Verdict {
     std::vector<bool> stays;  // by record
@@ -64,7 +71,8 @@ class BatchCleaner {
   Result<void> clean_batch(const protocol::RecordBatchView& batch, const CleanedSource& source, Bytes& into);
   Result<void> clean_legacy(const protocol::LogEntry& entry, const CleanedSource& source, Bytes& into);
   [[nodiscard]] bool is_kept_empty(const protocol::RecordBatchView& batch, const LastRecords& last) const;
-  [[nodiscard]] bool stays(const protocol::RecordView& record, bool keeps_tombstones);
+  [[nodiscard]] Candidate candidate(const protocol::RecordView& record) const;
+  [[nodiscard]] bool stays(const Candidate& record, bool keeps_tombstones);
   Result<Verdict> judge(const protocol::RecordBatchView& batch);
   Result<void> rebuild(const protocol::RecordBatchView& batch, const Verdict& verdict,
                        std::optional<std::int64_t> delete_horizon_ms, Bytes& into);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/check.hpp"
 #include "log/partition_log.hpp"
@@ -167,11 +169,21 @@ Result<bool> Cleaner::map_entry(const protocol::LogEntry& entry, Offset from, Of
   auto most = static_cast<std::uint64_t>(static_cast<double>(map.slots()) * options_.load_factor);
   most = std::clamp<std::uint64_t>(most, 1, map.slots());
   bool is_full = false;
+  std::array<std::pair<KeyDigest, Offset>, OffsetMap::kKeysAhead> ahead;
+  std::size_t waiting = 0;
+  auto put_waiting = [&] {
+    for (const auto& [key, offset] : std::span(ahead).first(std::exchange(waiting, 0))) {
+      is_full = is_full || map.size() >= most;
+      if (!is_full) map.put(key, offset);
+    }
+  };
   TRY(protocol::visit_records(entry, scratch_, {}, [&](const protocol::RecordView& record) {
-    if (is_full || !record.key || record.offset < from) return;
-    is_full = map.size() >= most;
-    if (!is_full) map.put(*record.key, record.offset);
+    if (!record.key || record.offset < from) return;
+    ahead[waiting] = {map.digest(*record.key), record.offset};
+    map.prefetch(ahead[waiting].first);
+    if (++waiting == ahead.size()) put_waiting();
   }));
+  put_waiting();
   return !is_full;
 }
 

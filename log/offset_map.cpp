@@ -1,8 +1,11 @@
 #include "log/offset_map.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <new>
 
 #include "base/check.hpp"
 
@@ -69,37 +72,53 @@ OffsetMap::OffsetMap(std::uint64_t memory_bytes, Random& random)
       secret_{random.next(), random.next()},
       table_(std::min(max_slots_, kFirstSlots)) {}
 
-/// Of the digest's slot, or of the empty one where it belongs; table.size() where neither is.
-std::size_t OffsetMap::place_of(const std::vector<Slot>& table, const KeyDigest& digest) {
-  std::size_t at = table.empty() ? 0 : digest.low % table.size();
-  for (std::size_t tries = 0; tries < table.size(); ++tries) {
-    if (table[at].offset_plus_one == 0 || table[at].digest == digest) return at;
-    at = at + 1 == table.size() ? 0 : at + 1;
+OffsetMap::Table::Table(std::uint64_t count) {
+  const std::size_t size = count * sizeof(Slot);
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  // Small pages do too, more slowly.
+  (void)::madvise(memory, size, MADV_HUGEPAGE);
+  // The system's pages are zero, which is an empty slot.
+  slots_ = {static_cast<Slot*>(memory), count};
+}
+
+OffsetMap::Table::~Table() {
+  if (!slots_.empty()) ::munmap(slots_.data(), slots_.size_bytes());
+}
+
+OffsetMap::Slot* OffsetMap::Table::place_of(const KeyDigest& digest) const {
+  std::size_t at = first_place_of(digest);
+  for (std::size_t tries = 0; tries < slots_.size(); ++tries) {
+    if (slots_[at].offset_plus_one == 0 || slots_[at].digest == digest) return &slots_[at];
+    at = at + 1 == slots_.size() ? 0 : at + 1;
   }
-  return table.size();
+  return nullptr;
 }
 
 void OffsetMap::grow() {
-  std::vector<Slot> larger(std::min(max_slots_, table_.size() * kGrowth));
-  for (const Slot& slot : table_)
-    if (slot.offset_plus_one != 0) larger[place_of(larger, slot.digest)] = slot;
+  std::span<Slot> old = table_.slots();
+  Table larger(std::min<std::uint64_t>(max_slots_, old.size() * kGrowth));
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    if (i + kKeysAhead < old.size()) larger.prefetch(old[i + kKeysAhead].digest);
+    if (old[i].offset_plus_one != 0) *larger.place_of(old[i].digest) = old[i];
+  }
   table_ = std::move(larger);
 }
 
-void OffsetMap::put(ByteView key, Offset offset) {
+void OffsetMap::put(const KeyDigest& key, Offset offset) {
   CHECK(size_ < max_slots_, "an offset map is full");
   // At the greatest size it is the caller's load factor that keeps empty slots.
-  if (table_.size() < max_slots_ && size_ >= table_.size() / 4 * 3) grow();
-  KeyDigest digest = digest_of(key, secret_);
-  Slot& slot = table_[place_of(table_, digest)];
+  const std::uint64_t slots = table_.slots().size();
+  if (slots < max_slots_ && size_ >= slots / 4 * 3) grow();
+  Slot& slot = *table_.place_of(key);
   if (slot.offset_plus_one == 0) ++size_;
-  slot = {digest, offset.value() + 1};
+  slot = {key, offset.value() + 1};
   latest_offset_ = offset;
 }
 
-Offset OffsetMap::find(ByteView key) const {
-  std::size_t at = place_of(table_, digest_of(key, secret_));
-  return at == table_.size() ? kNoOffset : Offset(table_[at].offset_plus_one - 1);
+Offset OffsetMap::find(const KeyDigest& key) const {
+  const Slot* slot = table_.place_of(key);
+  return slot == nullptr ? kNoOffset : Offset(slot->offset_plus_one - 1);
 }
 
 }  // namespace barnabas::log

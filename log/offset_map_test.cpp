@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <vector>
 
 namespace barnabas::log {
 namespace {
@@ -42,6 +43,26 @@ TEST_CASE("a map can be filled to its last slot and still answers") {
       CHECK(map.find(as_bytes("key-" + std::to_string(i))) == Offset(static_cast<std::int64_t>(i)));
     CHECK(map.find(as_bytes("another")) == kNoOffset);
   }
+}
+
+TEST_CASE("keys that are asked for ahead are found as others, and asking puts nothing") {
+  SeededRandom random(3);
+  OffsetMap map(100'000 * OffsetMap::kBytesPerEntry, random);
+  std::vector<KeyDigest> digests;
+  for (std::int64_t i = 0; i < 50'000; ++i) digests.push_back(map.digest(as_bytes(std::to_string(i))));
+  for (const KeyDigest& digest : digests) map.prefetch(digest);
+  CHECK(map.size() == 0);
+  CHECK(map.find(digests[7]) == kNoOffset);
+  // It grows meanwhile, more than once.
+  for (std::int64_t i = 0; i < 50'000; ++i) {
+    map.prefetch(digests[static_cast<std::size_t>(i)]);
+    map.put(digests[static_cast<std::size_t>(i)], Offset(i));
+  }
+  CHECK(map.size() == 50'000);
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < 50'000; ++i)
+    if (map.find(as_bytes(std::to_string(i))) != Offset(i)) ++wrong;
+  CHECK(wrong == 0);
 }
 
 }  // namespace
