@@ -143,18 +143,7 @@ void quota_records(const QuotasImage& quotas, MetadataRecords& records) {
 }
 
 void security_records(const MetadataImage& image, MetadataRecords& records) {
-  for (const auto& [id, acl] : *image.acls) {
-    protocol::AccessControlEntryRecord record;
-    record.id = id;
-    record.resource_type = acl.resource_type;
-    record.resource_name = acl.resource_name;
-    record.pattern_type = acl.pattern_type;
-    record.principal = acl.principal;
-    record.host = acl.host;
-    record.operation = acl.operation;
-    record.permission_type = acl.permission_type;
-    records.emplace_back(std::move(record));
-  }
+  for (const auto& [id, acl] : *image.acls) records.emplace_back(acl_to_record(id, acl));
   for (const auto& [user, credential] : *image.scram) {
     protocol::UserScramCredentialRecord record;
     record.name = user.name;
@@ -195,6 +184,19 @@ MetadataRecords image_to_records(const MetadataImage& image) {
   }
   security_records(image, records);
   return records;
+}
+
+protocol::AccessControlEntryRecord acl_to_record(const Uuid& id, const AclEntry& acl) {
+  protocol::AccessControlEntryRecord record;
+  record.id = id;
+  record.resource_type = acl.resource_type;
+  record.resource_name = acl.resource_name;
+  record.pattern_type = acl.pattern_type;
+  record.principal = acl.principal;
+  record.host = acl.host;
+  record.operation = acl.operation;
+  record.permission_type = acl.permission_type;
+  return record;
 }
 
 }  // namespace barnabas::kraft

@@ -69,5 +69,7 @@ class MetadataDelta {
 /// The image as records, in the order of Kafka's snapshots: replayed on an empty image they give it back.
 /// Views in the records point into the image.
 [[nodiscard]] MetadataRecords image_to_records(const MetadataImage& image);
+/// The record of one ACL, as snapshots and CreateAcls have it.
+[[nodiscard]] protocol::AccessControlEntryRecord acl_to_record(const Uuid& id, const AclEntry& acl);
 
 }  // namespace barnabas::kraft

@@ -7,8 +7,8 @@
 #include <map>
 #include <tuple>
 
+#include "broker/api/alter_acls.hpp"
 #include "broker/api/api_table.hpp"
-#include "broker/api/authorization.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "kraft/controller/acl_control.hpp"
 #include "protocol/messages/api_describe_acls.hpp"
@@ -50,9 +50,7 @@ DescribeAclsResponse describe(const kraft::AclsImage& acls, const DescribeAclsRe
 
 void handle_describe_acls(Services& services, const RequestContext& context, DescribeAclsRequest& request,
                           Reply<DescribeAclsResponse> reply) {
-  if (request.resource_type_filter == 0 || request.pattern_type_filter == 0 || request.operation == 0 ||
-      request.permission_type == 0)
-    return;
+  if (filters_unknown_kind(request)) return;
   if (!allowed_on_cluster(services, context, Operation::kDescribe))
     return reply.send(refusal(ErrorCode::kClusterAuthorizationFailed, "Cluster authorization failed."));
   if (!services.authorizer.obeys_acls())

@@ -6,9 +6,8 @@
 // the connection (both measured on Kafka 4.3.1).
 #include <algorithm>
 
+#include "broker/api/alter_acls.hpp"
 #include "broker/api/api_table.hpp"
-#include "broker/api/authorization.hpp"
-#include "broker/api/controller_request.hpp"
 #include "protocol/messages/api_create_acls.hpp"
 
 namespace barnabas::broker {
@@ -23,27 +22,11 @@ bool has_unknown_kind(const CreateAclsRequest::AclCreation& creation) {
          creation.permission_type == 0;
 }
 
-void refuse(const CreateAclsRequest& request, ErrorCode error, const char* message,
-            Reply<CreateAclsResponse> reply) {
-  CreateAclsResponse response;
-  response.results.resize(request.creations.size());
-  for (auto& result : response.results) {
-    result.error_code = static_cast<std::int16_t>(error);
-    result.error_message = message;
-  }
-  reply.send(response);
-}
-
 void handle_create_acls(Services& services, const RequestContext& context, CreateAclsRequest& request,
                         Reply<CreateAclsResponse> reply) {
   if (std::ranges::any_of(request.creations, has_unknown_kind)) return;
-  if (!allowed_on_cluster(services, context, Operation::kAlter))
-    return refuse(request, ErrorCode::kClusterAuthorizationFailed, "Cluster authorization failed.",
-                  std::move(reply));
-  if (!services.authorizer.obeys_acls())
-    return refuse(request, ErrorCode::kSecurityDisabled, "No Authorizer is configured.", std::move(reply));
-  ask_controller(services, std::move(request),
-                 [reply = std::move(reply)](CreateAclsResponse response) mutable { reply.send(response); });
+  alter_acls(services, context, request, request.creations.size(), &CreateAclsResponse::results,
+             std::move(reply));
 }
 
 }  // namespace

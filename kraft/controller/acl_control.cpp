@@ -6,6 +6,8 @@
 #include <set>
 #include <tuple>
 
+#include "kraft/metadata_delta.hpp"
+
 namespace barnabas::kraft {
 
 using protocol::AclOperation;
@@ -57,19 +59,6 @@ Result<void> check(const Creation& creation) {
 AclEntry entry_of(const Creation& creation) {
   return {creation.resource_type, creation.resource_name, creation.resource_pattern_type, creation.principal,
           creation.host,          creation.operation,     creation.permission_type};
-}
-
-protocol::AccessControlEntryRecord record_of(const Uuid& id, const AclEntry& acl) {
-  protocol::AccessControlEntryRecord record;
-  record.id = id;
-  record.resource_type = acl.resource_type;
-  record.resource_name = acl.resource_name;
-  record.pattern_type = acl.pattern_type;
-  record.principal = acl.principal;
-  record.host = acl.host;
-  record.operation = acl.operation;
-  record.permission_type = acl.permission_type;
-  return record;
 }
 
 struct EntryOrder {
@@ -171,7 +160,7 @@ ControllerResult<CreateAclsResponse> create_acls(const ControlContext& context,
       continue;
     }
     const auto [acl, is_new] = there.insert(entry_of(request.creations[i]));
-    if (is_new) result.records.emplace_back(record_of(Uuid::random(context.random), *acl));
+    if (is_new) result.records.emplace_back(acl_to_record(Uuid::random(context.random), *acl));
   }
   if (result.records.size() > static_cast<std::size_t>(context.options.max_records_per_operation)) {
     result.records.clear();
