@@ -36,12 +36,12 @@ void ColdReads::load_now(const std::vector<log::FileSlice>& ranges) {
 
 void ColdReads::remember(log::FileSlice range) {
   if (options_.kept_bytes == 0) return;
-  std::vector<log::FileSlice> old;
+  std::vector<Loaded> old;
   {
     const std::lock_guard lock(mutex_);
-    for (const log::FileSlice& known : loaded_) {
+    for (const Loaded& known : loaded_) {
       const std::uint64_t known_end = known.position + known.size;
-      if (known.file != range.file || known.position > range.position || known_end <= range.position)
+      if (known.file.lock() != range.file || known.position > range.position || known_end <= range.position)
         continue;
       const std::uint64_t both = std::min(range.size, known_end - range.position);
       range.position += both;
@@ -49,16 +49,18 @@ void ColdReads::remember(log::FileSlice range) {
     }
     if (range.size == 0) return;
     loaded_size_ += range.size;
-    loaded_.push_back(std::move(range));
+    loaded_.push_back({range.file, range.position, range.size});
     while (loaded_size_ > options_.kept_bytes && loaded_.size() > 1) {
       loaded_size_ -= loaded_.front().size;
       old.push_back(std::move(loaded_.front()));
       loaded_.pop_front();
     }
   }
-  for (const log::FileSlice& range_before : old) {
-    range_before.file->drop_from_cache(range_before.position, range_before.size);
-    dropped_bytes_.add(range_before.size);
+  for (const Loaded& one : old) {
+    const auto file = one.file.lock();
+    if (file == nullptr) continue;  // deleted, and its cache with it
+    file->drop_from_cache(one.position, one.size);
+    dropped_bytes_.add(one.size);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -38,6 +39,13 @@ class ColdReads {
   void stop();
 
  private:
+  /// Does not keep the file: the room of a segment that is deleted meanwhile comes back.
+  struct Loaded {
+    std::weak_ptr<const File> file;
+    std::uint64_t position = 0;
+    std::uint64_t size = 0;
+  };
+
   void load_now(const std::vector<log::FileSlice>& ranges);
   void remember(log::FileSlice range);
 
@@ -47,8 +55,8 @@ class ColdReads {
   Counter& dropped_bytes_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
-  std::deque<log::FileSlice> loaded_;  // guarded by mutex_; the oldest first
-  std::uint64_t loaded_size_ = 0;      // guarded by mutex_; of loaded_
+  std::deque<Loaded> loaded_;      // guarded by mutex_; the oldest first
+  std::uint64_t loaded_size_ = 0;  // guarded by mutex_; of loaded_
   BlockingPool pool_;
 };
 

@@ -33,6 +33,17 @@ TEST_CASE("of what was loaded the last bytes stay, the oldest goes") {
   CHECK(metrics.counter("barnabas_log_cold_read_dropped_bytes_total").value() == 110);
 }
 
+TEST_CASE("what was loaded does not keep a deleted file open") {
+  MemoryFileSystem files;
+  MetricsRegistry metrics;
+  ColdReads reads(metrics, {.threads = 0, .read_ahead_bytes = 0, .kept_bytes = 1000});
+  auto file = evicted_file(files, "/a");
+  const std::weak_ptr<const File> seen = file;
+  reads.load({{file, 0, 100}}, [] {});
+  file.reset();
+  CHECK(seen.expired());
+}
+
 TEST_CASE(
     "without a bound nothing is dropped; what was asked for before the stop is answered, and after it") {
   MemoryFileSystem files;
