@@ -64,6 +64,7 @@ std::expected<log::AppendResult, log::AppendError> Partition::append(MutableByte
   auto appended = log_->append_as_leader(batches, options);
   if (!appended) return appended;
   closed_segment_ |= appended->rolled;
+  if (appended->sync_due) return appended;  // sync() shows it, and wakes who waits
   advance_high_watermark();
   waiters.swap(waiters_);
   lock.unlock();
