@@ -9,7 +9,7 @@ sample, by a seed that is printed):
   - writes to it, EIO and ENOSPC, of which nothing or half is stored;
   - syncs and writes of the metadata log: no topic is acknowledged after it, and the node ends.
 Then the node is killed and started on a sound disk: all that was acknowledged is read back, in order, once.
-Measured on Kafka 4.3.1: with its only log directory the node halts, whichever of these fails.
+Measured on Kafka 4.3.1: the node halts when a call on its metadata log fails.
 """
 
 import errno
