@@ -103,13 +103,14 @@ class Load:
     def __exit__(self, *_):
         self.stopping.set()
 
-    def wait_for(self, batches, seconds=30):
-        """Waits until that many batches more are acknowledged."""
-        wanted, deadline = len(self.history.acknowledged) + batches, time.monotonic() + seconds
-        while len(self.history.acknowledged) < wanted:
+    def wait_for(self, batches, commits=0, seconds=30):
+        """Waits until that many batches, and commits of the group, more are acknowledged."""
+        history, deadline = self.history, time.monotonic() + seconds
+        batches, commits = batches + len(history.acknowledged), commits + len(history.committed)
+        while len(history.acknowledged) < batches or len(history.committed) < commits:
             check(not self.failures, "\n".join(self.failures))
             check(time.monotonic() < deadline, f"not acknowledged within {seconds} s; the last refusals are "
-                  f"{self.history.refusals[-3:]}")
+                  f"{history.refusals[-3:]}")
             time.sleep(0.005)
 
     def guard(self, job, argument):
