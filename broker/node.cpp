@@ -31,6 +31,7 @@
 #include "broker/net/asio_reactor.hpp"
 #include "broker/net/server.hpp"
 #include "broker/replica/fetch_session.hpp"
+#include "broker/replica/log_directory_mover.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "broker/security/standard_authorizer.hpp"
 #include "kraft/voters.hpp"
@@ -149,6 +150,7 @@ class Node::Impl {
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
   std::unique_ptr<LogCleaner> cleaner_;
+  std::unique_ptr<LogDirectoryMover> mover_;
   std::vector<std::thread> threads_;
   OwnSettings own_;
   std::unique_ptr<LateListeners> advertised_;
@@ -232,6 +234,11 @@ void Node::Impl::build_services() {
   server_ = std::make_unique<Server>(*services_, server);
   maintenance_ = std::make_unique<LogMaintenance>(clock_, *config_, *replicas_);
   cleaner_ = std::make_unique<LogCleaner>(files_, clock_, random_, *config_, *replicas_);
+  mover_ = std::make_unique<LogDirectoryMover>(
+      clock_, *replicas_, metrics_,
+      LogDirectoryMoverOptions{settings->num_replica_alter_log_dirs_threads, [this] {
+                                 return config_->settings()->replica_alter_log_dirs_io_max_bytes_per_second;
+                               }});
 }
 
 Result<void> Node::Impl::bind_listeners() {
@@ -412,6 +419,7 @@ Result<void> Node::Impl::start() {
   }
   maintenance_->start();
   cleaner_->start();
+  mover_->start();
   serving_ = true;
   log_info(
       "org.apache.kafka.server.BrokerLifecycleManager",
@@ -449,6 +457,7 @@ Result<void> Node::Impl::stop() {
   threads_.clear();
   if (flusher_) flusher_->stop();
   if (cold_reads_) cold_reads_->stop();
+  if (mover_) mover_->stop();
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();

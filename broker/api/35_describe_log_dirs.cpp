@@ -28,18 +28,31 @@ bool is_asked(const DescribeLogDirsRequest& request, const TopicPartition& tp) {
   });
 }
 
+using Topics = std::map<std::string, DescribeLogDirsResponse::DescribeLogDirsTopic>;
+
+void add_log(const log::PartitionLog& log, std::int64_t lag, bool is_future, const std::string& directory,
+             Topics& topics) {
+  if (!log.directory().starts_with(directory + "/")) return;
+  const TopicPartition& tp = log.topic_partition();
+  topics[tp.topic].name = tp.topic;
+  topics[tp.topic].partitions.push_back(
+      {tp.partition.value(), static_cast<std::int64_t>(log.size_bytes()), lag, is_future});
+}
+
 void add_partitions(Services& services, const DescribeLogDirsRequest& request, Directory& directory) {
-  std::map<std::string, DescribeLogDirsResponse::DescribeLogDirsTopic> topics;
+  Topics topics;
   for (const auto& partition : services.replicas.all()) {
     const TopicPartition& tp = partition->topic_partition();
     if (!is_asked(request, tp)) continue;
-    partition->with_log([&](log::PartitionLog& log) {
-      if (!log.directory().starts_with(directory.log_dir + "/")) return;
-      auto& topic = topics[tp.topic];
-      topic.name = tp.topic;
-      topic.partitions.push_back({tp.partition.value(), static_cast<std::int64_t>(log.size_bytes()),
-                                  log.log_end_offset() - log.high_watermark(), false});
+    // Against a swap between the two: a log is seen once, as what it is.
+    const auto hold = partition->hold_move();
+    const Offset end = partition->with_log([&](log::PartitionLog& log) {
+      add_log(log, std::max<std::int64_t>(log.high_watermark() - log.log_end_offset(), 0), false,
+              directory.log_dir, topics);
+      return log.log_end_offset();
     });
+    if (const auto future = services.replicas.logs().find_future(tp))
+      add_log(*future, end - future->log_end_offset(), true, directory.log_dir, topics);
   }
   for (auto& [name, topic] : topics) directory.topics.push_back(std::move(topic));
 }

@@ -150,6 +150,12 @@ void read_identity(const ConfigLayers& layers, const Reader& read, BrokerSetting
   s.broker_rack = layers.value("broker.rack");
   s.log_dirs = split_list(layers.value("log.dirs").value_or(layers.value("log.dir").value_or("")));
   s.metadata_log_dir = layers.value("metadata.log.dir").value_or(s.log_dirs.front());
+  s.num_replica_alter_log_dirs_threads = static_cast<std::int32_t>(s.log_dirs.size());
+  read("num.replica.alter.log.dirs.threads", s.num_replica_alter_log_dirs_threads);
+  // A quota: there is no static value, and none for all brokers.
+  const auto limit = layers.dynamic_broker.find("replica.alter.log.dirs.io.max.bytes.per.second");
+  s.replica_alter_log_dirs_io_max_bytes_per_second =
+      limit == layers.dynamic_broker.end() ? 0 : std::stod(limit->second);
   read("broker.heartbeat.interval.ms", s.broker_heartbeat_interval_ms);
   read("broker.session.timeout.ms", s.broker_session_timeout_ms);
   read("controlled.shutdown.enable", s.controlled_shutdown_enable);

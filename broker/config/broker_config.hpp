@@ -106,6 +106,8 @@ struct BrokerSettings {
   std::int32_t log_cleaner_io_buffer_size = 0;
   double log_cleaner_io_max_bytes_per_second = 0;
   std::int64_t log_cleaner_backoff_ms = 0;
+  std::int32_t num_replica_alter_log_dirs_threads = 0;        // by default one a log directory
+  double replica_alter_log_dirs_io_max_bytes_per_second = 0;  // 0: no limit
 
   // Classic groups and committed offsets.
   std::int32_t group_min_session_timeout_ms = 0;

@@ -10,7 +10,8 @@
 namespace barnabas::broker {
 namespace {
 
-/// Names that begin so are about what is not there. The first that fits counts.
+/// Names that begin so are about what is not there, those without a function excepted. The first that fits
+/// counts.
 struct Unserved {
   std::string_view prefix;
   std::string_view function;
@@ -38,6 +39,7 @@ constexpr Unserved kUnserved[] = {
     {"quota.", "quotas"},
     {"controller.quota.", "quotas"},
     {"client.quota.callback.class", "quotas"},
+    {"num.replica.alter.log.dirs.threads", ""},
     {"replica.", "replication"},
     {"num.replica.", "replication"},
     {"leader.imbalance.", "replication"},
@@ -68,7 +70,7 @@ std::string unserved_settings(const kraft::ConfigMap& properties) {
     const std::string_view base = without_listener_prefix(name);
     for (const auto& [prefix, function] : kUnserved) {
       if (!base.starts_with(prefix)) continue;
-      if (!is_default(name, value)) found[function].push_back(name);
+      if (!function.empty() && !is_default(name, value)) found[function].push_back(name);
       break;
     }
   }

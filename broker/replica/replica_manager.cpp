@@ -83,12 +83,14 @@ void Partition::advance_high_watermark() {
 Result<void> Partition::sync() {
   std::unique_lock lock(mutex_);
   std::shared_ptr<log::PartitionLog> synced;
-  while (synced != log_) {  // it may move to another directory meanwhile
+  Result<void> outcome;
+  while (synced != log_) {  // it may move to another directory meanwhile, and the one it left fails then
     synced = log_;
     lock.unlock();
-    TRY(synced->sync());
+    outcome = synced->sync();
     lock.lock();
   }
+  TRY(std::move(outcome));
   advance_high_watermark();
   std::vector<std::weak_ptr<Wakeup>> waiters;
   waiters.swap(waiters_);

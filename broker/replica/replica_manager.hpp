@@ -1,8 +1,8 @@
 // ReplicaManager: the partitions that this node leads or follows, and who waits on them.
 //
 // Owns a Partition for each replica assigned here; the logs belong to log::LogManager. Thread safety:
-// thread-safe. A Partition's mutex is a leaf: nothing else is locked while it is held and no waiter runs
-// under it.
+// thread-safe. A Partition's mutex is a leaf: nothing but the log manager's own is locked while it is held
+// and no waiter runs under it.
 #pragma once
 
 #include <atomic>
@@ -27,10 +27,10 @@ using Wakeup = std::function<void()>;
 class Partition {
  public:
   Partition(std::shared_ptr<log::PartitionLog> log, TopicId topic_id)
-      : log_(std::move(log)), topic_id_(topic_id) {}
+      : topic_partition_(log->topic_partition()), log_(std::move(log)), topic_id_(topic_id) {}
 
   [[nodiscard]] TopicId topic_id() const { return topic_id_; }
-  [[nodiscard]] const TopicPartition& topic_partition() const { return log_->topic_partition(); }
+  [[nodiscard]] const TopicPartition& topic_partition() const { return topic_partition_; }
 
   /// Leadership as the metadata image says. As a lone replica the high watermark follows the log end.
   void become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr);
@@ -58,6 +58,19 @@ class Partition {
     return call(*log_);
   }
 
+  /// Held for every call of the partition's future log while that is filled; taken before the partition's
+  /// mutex.
+  [[nodiscard]] std::unique_lock<std::mutex> hold_move() { return std::unique_lock(move_mutex_); }
+  /// Under the partition's mutex: `call(log)` gives the log that takes its place, or null when it is to stay.
+  template <class Call>
+  Result<bool> replace_log(Call&& call) {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<log::PartitionLog> next = TRY(call(*log_));
+    if (next == nullptr) return false;
+    log_ = std::move(next);
+    return true;
+  }
+
   /// `wakeup` runs once, after the next append (or change of leadership). Cancelled by its owner's weak
   /// state.
   void wait_for_change(std::weak_ptr<Wakeup> wakeup);
@@ -66,6 +79,8 @@ class Partition {
   void advance_high_watermark();
   static void wake(std::vector<std::weak_ptr<Wakeup>>& waiters);
 
+  TopicPartition topic_partition_;
+  std::mutex move_mutex_;
   mutable std::mutex mutex_;
   std::shared_ptr<log::PartitionLog> log_;  // guarded by mutex_
   TopicId topic_id_;
@@ -93,6 +108,13 @@ class ReplicaManager {
   [[nodiscard]] std::shared_ptr<Partition> find(TopicId id, PartitionIndex index) const;
   [[nodiscard]] std::vector<std::shared_ptr<Partition>> all() const;
 
+  /// Begins to move a replica to another log directory of this node, or gives up a move by naming the
+  /// directory that it is in (KIP-113). LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR; UNKNOWN_TOPIC_OR_PARTITION
+  /// without such a replica, which is to be made there then.
+  [[nodiscard]] ErrorCode move_to(const TopicPartition& tp, const std::string& directory);
+  /// Before any move_to(): called after each that changed what is to be moved, by its thread.
+  void on_moves_changed(std::function<void()> listener) { moves_changed_ = std::move(listener); }
+
   [[nodiscard]] log::LogManager& logs() { return logs_; }
 
  private:
@@ -109,6 +131,7 @@ class ReplicaManager {
   BrokerId self_;
   log::LogManager& logs_;
   LogConfigFor log_config_for_;
+  std::function<void()> moves_changed_ = [] {};
   std::mutex apply_mutex_;
   mutable std::mutex table_mutex_;
   std::shared_ptr<const Table> table_;  // guarded by table_mutex_; replaced, never changed
