@@ -169,7 +169,8 @@ Result<std::optional<TimestampOffset>> PartitionLogImpl::find_max_timestamp() {
   if (where == nullptr) return std::nullopt;
   auto entry = TRY(noted(where->find(largest.offset)));
   if (!entry) return std::nullopt;
-  return find_in_entry(*where->file(), *entry, largest.timestamp_ms, log_start_offset(), log_end_offset());
+  // Below the log start too, as Kafka 4.3.1 answers after DeleteRecords.
+  return find_in_entry(*where->file(), *entry, largest.timestamp_ms, entry->base_offset, log_end_offset());
 }
 
 }  // namespace barnabas::log

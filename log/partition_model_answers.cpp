@@ -68,7 +68,7 @@ std::optional<TimestampOffset> PartitionModel::find_by_timestamp(std::int64_t ti
   return std::nullopt;
 }
 
-/// Of the segments that the log start does not leave behind: the first batch with the largest timestamp.
+/// Of the segments that are there, below the log start too: the first batch with the largest timestamp.
 std::optional<TimestampOffset> PartitionModel::find_max_timestamp() const {
   const ModelBatch* largest = nullptr;
   for (const ModelBatch& batch : batches) {
@@ -77,7 +77,7 @@ std::optional<TimestampOffset> PartitionModel::find_max_timestamp() const {
   }
   if (largest == nullptr) return std::nullopt;
   for (const ModelRecord& record : largest->records) {
-    if (record.offset >= log_start && record.timestamp_ms >= largest->max_timestamp_ms)
+    if (record.timestamp_ms >= largest->max_timestamp_ms)
       return TimestampOffset{record.timestamp_ms, record.offset, largest->epoch};
   }
   return std::nullopt;
