@@ -37,7 +37,7 @@ struct Interrupted : Compacted {
   }
   /// What a read_committed consumer keeps of the log.
   std::map<std::string, std::optional<std::string>> committed_values() {
-    auto aborted = log->aborted_transactions(Offset(0), log->log_end_offset());
+    auto aborted = must(log->aborted_transactions(Offset(0), log->log_end_offset()));
     std::vector<KeyedRecord> committed;
     for (const KeyedRecord& record : records())
       if (record.key != "key" || aborted.empty()) committed.push_back(record);

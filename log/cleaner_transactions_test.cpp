@@ -59,7 +59,7 @@ TEST_CASE_METHOD(Transactions, "aborted records go, and do not supersede what wa
   CHECK(last_values(records())["a"] == "1");
   CHECK(offsets() == Offsets{0, 4, 6});
   CHECK(markers() == Offsets{3, 5});
-  CHECK(log->aborted_transactions(Offset(0), log->log_end_offset()).empty() == false);
+  CHECK(must(log->aborted_transactions(Offset(0), log->log_end_offset())).empty() == false);
 }
 
 TEST_CASE_METHOD(Transactions, "nothing at or above an open transaction is cleaned") {
@@ -113,7 +113,7 @@ TEST_CASE_METHOD(Transactions, "the new segment's transaction index has what its
   abort(6);
   put_segment(keyed_batch({{"c", "1"}}));
   clean();
-  auto aborted = log->aborted_transactions(Offset(0), log->log_end_offset());
+  auto aborted = must(log->aborted_transactions(Offset(0), log->log_end_offset()));
   // The first cleaning met their records; read_committed readers that hold an older fetch still need them.
   REQUIRE(aborted.size() == 2);
   CHECK(aborted[0].producer_id == ProducerId(5));
@@ -123,9 +123,9 @@ TEST_CASE_METHOD(Transactions, "the new segment's transaction index has what its
   CHECK(files_ending(".txnindex") == 1);
   expire_producers();
   clean();  // drops the empty batches that stood for the producers
-  CHECK(log->aborted_transactions(Offset(0), log->log_end_offset()).size() == 2);
+  CHECK(must(log->aborted_transactions(Offset(0), log->log_end_offset())).size() == 2);
   clean();
-  CHECK(log->aborted_transactions(Offset(0), log->log_end_offset()).empty());
+  CHECK(must(log->aborted_transactions(Offset(0), log->log_end_offset())).empty());
   CHECK(files_ending(".txnindex") == 0);
 }
 
@@ -141,7 +141,7 @@ TEST_CASE_METHOD(Transactions, "a transaction that ends in a later group is stil
   put_segment(keyed_batch({{"c", "1"}}));
   clean();
   CHECK(last_values(records())["a"] == "1");
-  CHECK(log->aborted_transactions(Offset(0), log->log_end_offset()).size() == 1);
+  CHECK(must(log->aborted_transactions(Offset(0), log->log_end_offset())).size() == 1);
 }
 
 TEST_CASE_METHOD(Transactions, "the last marker of a producer that wrote nothing else stays for its epoch") {

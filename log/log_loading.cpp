@@ -125,7 +125,8 @@ void DirectoryLoading::add(const DirectoryEntry& entry) {
                          offset_in(cleaned_, *tp, kNoOffset),
                          clean_,
                          false,
-                         nullptr};
+                         nullptr,
+                         corrupt_places(options_.metrics)};
   (future ? loaded_.futures : found_).push_back(std::move(options));
 }
 

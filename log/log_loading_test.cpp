@@ -114,6 +114,7 @@ TEST_CASE_METHOD(LoadingFixture,
                       kNoOffset,
                       false,
                       false,
+                      nullptr,
                       nullptr};
   std::vector<std::size_t> told;
   open.on_recovery = [&](std::size_t left) { told.push_back(left); };

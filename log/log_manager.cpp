@@ -143,7 +143,8 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
                          kNoOffset,
                          true,
                          false,
-                         nullptr};
+                         nullptr,
+                         corrupt_places(options_.metrics)};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   logs_[tp] = {log, index};

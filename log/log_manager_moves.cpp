@@ -57,7 +57,8 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const T
                          kNoOffset,
                          true,
                          false,
-                         nullptr};
+                         nullptr,
+                         corrupt_places(options_.metrics)};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   futures_[tp] = {log, index};
@@ -92,7 +93,8 @@ Result<std::shared_ptr<PartitionLogImpl>> DirectoryLogManager::swap(const Direct
                          old.cleaned_to(),
                          true,
                          false,
-                         nullptr};
+                         nullptr,
+                         corrupt_places(options_.metrics)};
   auto open_as = [&](const std::string& directory) -> Result<std::shared_ptr<PartitionLogImpl>> {
     options.directory = directory;
     auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);

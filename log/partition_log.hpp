@@ -213,13 +213,15 @@ class PartitionLog : public CleanableLog {
   /// Appends batches fetched from the leader as they are; the first must start at the log end.
   virtual Result<AppendResult> append_as_follower(ByteView batches) = 0;
 
-  /// OFFSET_OUT_OF_RANGE outside [log_start_offset, log_end_offset]; nothing at `up_to` or above.
+  /// OFFSET_OUT_OF_RANGE outside [log_start_offset, log_end_offset]; nothing at `up_to` or above. What was
+  /// found on disk at the opening is given once it was held against its checksums, a piece a call;
+  /// CORRUPT_MESSAGE when the first batch is not sound.
   virtual Result<ReadResult> read(const ReadOptions& options) = 0;
   /// Copies what read() would give (coordinator loading, conversion). Bounded by max_bytes, first batch
   /// whole.
   virtual Result<Bytes> read_bytes(const ReadOptions& options) = 0;
-  [[nodiscard]] virtual std::vector<AbortedTransaction> aborted_transactions(Offset from,
-                                                                             Offset up_to) const = 0;
+  /// CORRUPT_MESSAGE when a transaction index does not tell: what was aborted must not pass for committed.
+  virtual Result<std::vector<AbortedTransaction>> aborted_transactions(Offset from, Offset up_to) = 0;
 
   /// First record with a timestamp >= `timestamp_ms`, below `up_to`; nothing when there is none.
   virtual Result<std::optional<TimestampOffset>> find_by_timestamp(std::int64_t timestamp_ms,

@@ -13,6 +13,8 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
+#include <string>
 
 #include "log/leader_epoch_cache.hpp"
 #include "log/log_manager.hpp"
@@ -71,8 +73,7 @@ class PartitionLogImpl final : public PartitionLog {
 
   Result<ReadResult> read(const ReadOptions& options) override;
   Result<Bytes> read_bytes(const ReadOptions& options) override;
-  [[nodiscard]] std::vector<AbortedTransaction> aborted_transactions(Offset from,
-                                                                     Offset up_to) const override;
+  Result<std::vector<AbortedTransaction>> aborted_transactions(Offset from, Offset up_to) override;
   Result<std::optional<TimestampOffset>> find_by_timestamp(std::int64_t timestamp_ms, Offset up_to) override;
   std::vector<SegmentTime> segment_times() override;
   Result<std::optional<TimestampOffset>> find_max_timestamp() override;
@@ -126,7 +127,9 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] Offset end_of(Segments::const_iterator segment) const;
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
   Result<void> check_open() const;
-  /// Passes errors through; those of the disk take the log offline.
+  static bool is_corrupt(const Error& error) { return error.code == ErrorCode::kCorruptMessage; }
+  void tell_corrupt(const Error& what);
+  /// Passes errors through; those of the disk take the log offline, batches that are not sound are told of.
   Error note(Error error);
   void go_offline(const Error& why);
   template <class T>
@@ -149,11 +152,17 @@ class PartitionLogImpl final : public PartitionLog {
   Result<AppendResult> append_trusted(MutableByteView batches, const AppendOptions& options);
 
   // read
-  Result<bool> read_segment(Segment& segment, const ReadOptions& options, std::uint64_t& budget,
+  Result<bool> read_segment(Segment& segment, Offset below, const ReadOptions& options, std::uint64_t& budget,
                             ReadResult& result);
-  Result<std::vector<AbortedTransaction>> collect_aborted(Offset from, Offset up_to) const;
-  Result<std::optional<TimestampOffset>> find_in_segment(Segment& segment, std::int64_t timestamp_ms,
-                                                         Offset up_to) const;
+  Result<std::uint64_t> verified_size(Segment& segment, const EntryInfo& first, std::uint64_t size,
+                                      Offset from, Offset below);
+  Result<void> verify_search(Segment& segment, Offset from, std::uint64_t to, Offset below);
+  Result<std::vector<AbortedTransaction>> collect_aborted(Offset from, Offset up_to);
+  Result<bool> is_right(Segments::const_iterator segment, const std::vector<AbortedTransaction>& entries);
+  Result<bool> matches_batches(const AbortedTransaction& transaction);
+  Result<std::optional<Bytes>> sound_batch(Offset offset);
+  Result<std::optional<TimestampOffset>> find_in_segment(Segment& segment, Offset below,
+                                                         std::int64_t timestamp_ms, Offset up_to) const;
 
   // maintenance
   Result<void> begin_epoch(LeaderEpoch epoch, Offset start);
@@ -217,6 +226,9 @@ class PartitionLogImpl final : public PartitionLog {
   std::mutex removal_mutex_;
   /// Of the cleaning under way, null without one: set to true it ends.
   std::shared_ptr<std::atomic<bool>> cleaning_;
+
+  Counter* corrupt_places_counter_;       // null: nothing is counted
+  std::set<std::string> corrupt_places_;  // that were told of
 
   LeaderEpochCache epochs_;
   ProducerState producers_;

@@ -18,6 +18,7 @@ PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const 
       directory_(options.directory),
       config_(options.config),
       side_files_wait_(options.is_always_recovered),
+      corrupt_places_counter_(options.corrupt_places),
       epochs_(files, options.directory + "/leader-epoch-checkpoint"),
       producers_(to_string(options.topic_partition), options.config.producer_id_expiration_ms) {
   producers_.set_verification(options.config.verifies_transactions);
@@ -34,7 +35,16 @@ Result<void> PartitionLogImpl::check_open() const {
 
 Error PartitionLogImpl::note(Error error) {
   if (error.code == ErrorCode::kKafkaStorageError && !is_disk_full(error)) go_offline(error);
+  if (is_corrupt(error)) tell_corrupt(error);
   return error;
+}
+
+/// Once for each place: a consumer asks again and again.
+void PartitionLogImpl::tell_corrupt(const Error& what) {
+  if (!corrupt_places_.insert(what.detail).second) return;
+  if (corrupt_places_counter_ != nullptr) corrupt_places_counter_->add();
+  log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{}: {}; it is not served",
+            to_string(topic_partition_), what.detail);
 }
 
 void PartitionLogImpl::go_offline(const Error& why) {

@@ -246,14 +246,14 @@ TEST_CASE_METHOD(Produce,
   CHECK(zombie.error().error.code == ErrorCode::kTransactionCoordinatorFenced);
 
   auto check_aborted = [&] {
-    auto aborted = log->aborted_transactions(Offset(0), Offset(6));
+    auto aborted = must(log->aborted_transactions(Offset(0), Offset(6)));
     REQUIRE(aborted.size() == 1);
     CHECK(aborted[0].producer_id == a);
     CHECK(aborted[0].first_offset == Offset(1));
     CHECK(aborted[0].last_offset == Offset(4));
     CHECK(aborted[0].last_stable_offset == Offset(3));
-    CHECK(log->aborted_transactions(Offset(5), Offset(6)).empty());
-    CHECK(log->aborted_transactions(Offset(0), Offset(1)).empty());
+    CHECK(must(log->aborted_transactions(Offset(5), Offset(6))).empty());
+    CHECK(must(log->aborted_transactions(Offset(0), Offset(1))).empty());
   };
   check_aborted();
   bool clean = GENERATE(true, false);
@@ -276,8 +276,8 @@ TEST_CASE_METHOD(Produce, "an open transaction is still open after a restart") {
   must(append(*log, make_marker(ProducerId(3), 1, false), 0, AppendOrigin::kCoordinator));
   log->set_high_watermark(log->log_end_offset());
   CHECK(log->last_stable_offset() == Offset(4));
-  REQUIRE(log->aborted_transactions(Offset(0), Offset(4)).size() == 1);
-  CHECK(log->aborted_transactions(Offset(0), Offset(4))[0].first_offset == Offset(1));
+  REQUIRE(must(log->aborted_transactions(Offset(0), Offset(4))).size() == 1);
+  CHECK(must(log->aborted_transactions(Offset(0), Offset(4)))[0].first_offset == Offset(1));
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ Result<std::shared_ptr<Segment>> Segment::open(FileSystem& files, const std::str
                                                const LogConfig& config, std::int64_t now_ms) {
   std::shared_ptr<Segment> segment(new Segment(files, directory, base, config, now_ms));
   segment->file_ = TRY(files.open(segment->path(kLogSuffix), OpenMode::kReadWrite));
-  segment->size_ = TRY(segment->file_->size());
+  segment->size_ = segment->found_size_ = TRY(segment->file_->size());
   TRY(segment->transactions_.open());
   return segment;
 }
@@ -119,7 +119,18 @@ Result<void> Segment::rebuild_indexes() {
   max_timestamp_ = {};
   max_timestamp_known_ = true;
   HeaderScanner scanner(*file_, 0, size_, kWalkChunk);
-  while (auto entry = TRY(scanner.next())) TRY(index(*entry));
+  // An entry whose offsets do not fit between its neighbours' would hide them.
+  std::optional<EntryInfo> held;
+  Offset next = base_;
+  while (auto entry = TRY(scanner.next())) {
+    if (entry->base_offset < next) continue;
+    if (held && held->last_offset < entry->base_offset) {
+      TRY(index(*held));
+      next = held->last_offset + 1;
+    }
+    held = entry;
+  }
+  if (held && held->last_offset - base_ <= INT32_MAX) TRY(index(*held));
   if (active_) return {};
   TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
   TRY(offsets_.file().trim());
@@ -185,24 +196,55 @@ Result<std::optional<EntryInfo>> Segment::find_in_file(Offset offset, bool may_r
     first = false;
     if (entry->last_offset >= offset) return entry;
   }
-  bool index_is_wrong = near.position > 0 && (first || scanner.is_broken());
-  if (!index_is_wrong) return std::nullopt;
-  if (!may_rebuild) return fail(ErrorCode::kKafkaStorageError, "broken batches in " + path(kLogSuffix));
+  bool index_is_wrong = near.position > 0 && first;
+  if (!index_is_wrong && !scanner.is_broken()) return std::nullopt;
+  // An index that leads to where a batch begins is right about a broken one, and all that leads past it.
+  if (!may_rebuild || !index_is_wrong || (scanner.is_broken() && TRY(is_boundary(near.position))))
+    return corrupt_at(scanner.position());
   TRY(rebuild_indexes());
   return find_in_file(offset, false);
+}
+
+/// Whether an entry begins at `position`, as far as the headers before it tell.
+Result<bool> Segment::is_boundary(std::uint64_t position) const {
+  HeaderScanner scanner(*file_, 0, position, kWalkChunk);
+  while (TRY(scanner.next())) continue;
+  return !scanner.is_broken();
+}
+
+Result<std::uint64_t> Segment::search_begin(Offset offset) {
+  TRY(ensure_indexes());
+  return TRY(offsets_.lookup(offset)).position;
 }
 
 Result<std::uint64_t> Segment::position_for_timestamp(std::int64_t timestamp_ms) {
   TRY(ensure_indexes());
   TimestampPosition near = TRY(times_.lookup(timestamp_ms));
+  if (near.timestamp_ms >= 0 && !TRY(is_right(near))) {
+    TRY(rebuild_indexes());
+    near = TRY(times_.lookup(timestamp_ms));
+  }
   OffsetPosition position = TRY(offsets_.lookup(near.offset));
   return position.position;
+}
+
+/// Whether a batch says of itself what the time index says of it.
+Result<bool> Segment::is_right(TimestampPosition entry) {
+  auto found = TRY(find(entry.offset));
+  return found && found->base_offset <= entry.offset && found->max_timestamp_ms == entry.timestamp_ms;
 }
 
 Result<TimestampPosition> Segment::max_timestamp() {
   if (max_timestamp_known_) return max_timestamp_;
   TRY(ensure_indexes());
   if (max_timestamp_known_) return max_timestamp_;
+  if (times_.last()) {
+    auto right = is_right({times_.last()->timestamp_ms, times_.last()->offset});
+    if (right && !*right) {
+      TRY(rebuild_indexes());
+      return max_timestamp_;
+    }
+  }
   // A sealed segment's last entry is its largest timestamp; one that lost it is walked from there.
   if (times_.last()) max_timestamp_ = {times_.last()->timestamp_ms, times_.last()->offset};
   OffsetPosition from = TRY(offsets_.lookup(times_.last() ? max_timestamp_.offset : base_));
@@ -278,6 +320,7 @@ Result<std::uint64_t> Segment::recover(
   std::uint64_t cut = size_ - valid;
   if (cut > 0) TRY(file_->truncate(valid));
   size_ = valid;
+  found_size_ = 0;  // all of it was verified just now
   if (active_) return cut;
   TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
   TRY(offsets_.file().trim());
@@ -289,6 +332,7 @@ Result<void> Segment::truncate(std::uint64_t size, Offset offset) {
   CHECK(active_ && size <= size_);
   TRY(file_->truncate(size));
   size_ = size;
+  found_size_ = std::min(found_size_, size);
   recent_ = std::make_shared<RecentEntries>();
   TRY(offsets_.truncate_to_size(size));
   TRY(times_.truncate_to_offset(offset));

@@ -6,9 +6,12 @@
 //  2. A failed append leaves size() as it was: what it wrote is overwritten by the next or cut by recovery.
 //  3. Indexes of a sealed segment are opened when first used, and rebuilt from the file when missing or
 //  broken.
-//  4. What its files' names end in says how it stands: nothing in a log's segment, .cleaned and .swap in one
+//  4. Bytes that were found on disk are given to readers once verify() has held them against their checksums;
+//     what this process wrote is trusted.
+//  5. What its files' names end in says how it stands: nothing in a log's segment, .cleaned and .swap in one
 //     that compaction makes, .deleted in one that waits for its removal.
-// Units: bytes, milliseconds. Errors: kKafkaStorageError. Source: measured on Kafka 4.3.1.
+// Units: bytes, milliseconds. Errors: kKafkaStorageError; kCorruptMessage where batches are broken.
+// Source: measured on Kafka 4.3.1.
 #pragma once
 
 #include <atomic>
@@ -22,6 +25,7 @@
 #include "log/partition_log.hpp"
 #include "log/segment_scan.hpp"
 #include "log/transaction_index.hpp"
+#include "log/verified_ranges.hpp"
 
 namespace barnabas::log {
 
@@ -59,6 +63,19 @@ class Segment {
 
   /// The first entry whose last offset is >= `offset`, nothing at the end.
   Result<std::optional<EntryInfo>> find(Offset offset);
+  /// Up to where, in [position, end], the batches from `position` on (where one begins) are sound: at most
+  /// about 1 MiB is read for it, so it may stop short of `end`. Offsets must be below `below`, where the next
+  /// segment begins. kCorruptMessage, with file and position, when the first is not sound.
+  Result<std::uint64_t> verify(std::uint64_t position, std::uint64_t end, Offset below);
+  /// Whether readers may have all bytes from `position` on without verify().
+  [[nodiscard]] bool is_trusted(std::uint64_t position) const { return position >= found_size_; }
+  /// Rot was found: what this process wrote is held against its checksums again, too.
+  void distrust() {
+    found_size_ = size_;
+    verified_.clear();
+  }
+  /// Where an index led to, to find `offset`: what lies between may hide it when an offset there is wrong.
+  Result<std::uint64_t> search_begin(Offset offset);
   /// Where to begin to look for `timestamp_ms`: position of an entry before or at the first that may hold it.
   Result<std::uint64_t> position_for_timestamp(std::int64_t timestamp_ms);
   /// Largest timestamp and the last offset of the first batch that has it; timestamp -1 without any.
@@ -115,6 +132,9 @@ class Segment {
   Result<void> rebuild_indexes();
   Result<void> index(const EntryInfo& entry);
   void note_timestamp(const EntryInfo& entry);
+  Result<bool> is_right(TimestampPosition entry);
+  Result<bool> is_boundary(std::uint64_t position) const;
+  [[nodiscard]] std::unexpected<Error> corrupt_at(std::uint64_t position) const;
   Result<std::optional<EntryInfo>> find_in_file(Offset offset, bool may_rebuild);
 
   FileSystem& files_;
@@ -127,6 +147,8 @@ class Segment {
   std::shared_ptr<File> file_;
   std::atomic<Standing> standing_ = Standing::kLive;  // sync_files() may read it meanwhile
   std::uint64_t size_ = 0;
+  std::uint64_t found_size_ = 0;  // of what was on disk at the opening and was not read whole since
+  VerifiedRanges verified_;
   bool active_ = false;
   OffsetIndex offsets_;
   TimeIndex times_;

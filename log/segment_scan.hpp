@@ -35,6 +35,8 @@ class HeaderScanner {
   Result<std::optional<EntryInfo>> next();
   /// The entry's header: 61 bytes of a batch, 26 or fewer of a legacy message. Valid until next().
   [[nodiscard]] ByteView header() const { return header_; }
+  /// Where the next entry begins; of a broken walk, where it broke.
+  [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] bool is_broken() const { return broken_; }
 
  private:
@@ -82,5 +84,18 @@ class EntryScanner {
 
 /// Whether an entry's checksum is right, of any magic.
 bool checksum_matches(const protocol::LogEntry& entry);
+
+/// Which bytes of a segment's file are to be held against their checksums, and what they must fit into.
+struct VerificationRange {
+  std::uint64_t begin = 0;  // where a batch begins
+  std::uint64_t stop = 0;   // batches that begin here or behind need not be looked at
+  std::uint64_t end = 0;    // of the file's batches
+  Offset base;              // of the segment: no offset is below
+  Offset below;             // where the next segment begins: every offset is below
+};
+/// Up to where the batches from `begin` on are sound; `begin` itself when the first is not. The base offset
+/// is no part of what a checksum covers: where two batches overlap either may be wrong, so both are held
+/// unsound.
+Result<std::uint64_t> sound_end(const File& file, const VerificationRange& range);
 
 }  // namespace barnabas::log

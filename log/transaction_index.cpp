@@ -14,6 +14,7 @@ constexpr std::int16_t kVersion = 0;
 
 Result<void> TransactionIndex::open() {
   size_ = 0;
+  is_trusted_ = false;
   file_.reset();
   if (!TRY(files_->exists(path_))) return {};
   auto file = TRY(files_->open(path_, OpenMode::kReadOnly));
@@ -41,10 +42,10 @@ Result<std::vector<AbortedTransaction>> TransactionIndex::entries() const {
   Bytes bytes(size_);
   std::size_t size = TRY(file->read_at(0, bytes));
   if (size != size_ || size % kEntrySize != 0)
-    return fail(ErrorCode::kKafkaStorageError, "transaction index of broken size " + path_);
+    return fail(ErrorCode::kCorruptMessage, "transaction index of broken size " + path_);
   for (const std::uint8_t* at = bytes.data(); at != bytes.data() + size; at += kEntrySize) {
     if (load_big_endian<std::int16_t>(at) != kVersion)
-      return fail(ErrorCode::kKafkaStorageError, "unknown entry version in transaction index " + path_);
+      return fail(ErrorCode::kCorruptMessage, "unknown entry version in transaction index " + path_);
     found.push_back(
         {ProducerId(load_big_endian<std::int64_t>(at + 2)), Offset(load_big_endian<std::int64_t>(at + 10)),
          Offset(load_big_endian<std::int64_t>(at + 18)), Offset(load_big_endian<std::int64_t>(at + 26))});
@@ -67,6 +68,7 @@ Result<void> TransactionIndex::truncate_to(Offset offset) {
 Result<void> TransactionIndex::reset() {
   file_.reset();
   size_ = 0;
+  is_trusted_ = true;
   return files_->remove(path_);
 }
 

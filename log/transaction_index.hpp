@@ -1,8 +1,8 @@
 // TransactionIndex: the aborted transactions whose markers lie in a segment (%020d.txnindex).
 //
 // Owned by a Segment. Thread-compatible. The file is made by the first entry; entries are written at once and
-// not kept in memory: a segment without aborted transactions costs nothing. Errors: kKafkaStorageError, for
-// malformed entries too. Source: KIP-98, measured on Kafka 4.3.1.
+// not kept in memory: a segment without aborted transactions costs nothing. Errors: kKafkaStorageError;
+// kCorruptMessage for malformed entries. Source: KIP-98, measured on Kafka 4.3.1.
 #pragma once
 
 #include <memory>
@@ -28,6 +28,10 @@ class TransactionIndex {
   Result<std::vector<AbortedTransaction>> entries() const;
   /// Drops entries whose marker lies at `offset` or above.
   Result<void> truncate_to(Offset offset);
+  /// Whether all entries were made by this process or compared with the batches that they are about.
+  [[nodiscard]] bool is_trusted() const { return is_trusted_; }
+  void trust() { is_trusted_ = true; }
+  [[nodiscard]] const std::string& path() const { return path_; }
   Result<void> reset();
   Result<void> sync();
 
@@ -36,6 +40,7 @@ class TransactionIndex {
   std::string path_;
   std::unique_ptr<File> file_;  // open once something was appended
   std::uint64_t size_ = 0;
+  bool is_trusted_ = true;
 };
 
 }  // namespace barnabas::log

@@ -251,7 +251,14 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   if (!committed_only_) return;
   auto& aborted = answer.data.aborted_transactions.emplace();
   if (answer.size_bytes == 0) return;
-  for (const log::AbortedTransaction& transaction : log.aborted_transactions(from, options.up_to)) {
+  auto transactions = log.aborted_transactions(from, options.up_to);
+  if (!transactions) {
+    answer.slices.clear();
+    answer.size_bytes = 0;
+    answer.data.error_code = static_cast<std::int16_t>(transactions.error().code);
+    return;
+  }
+  for (const log::AbortedTransaction& transaction : *transactions) {
     aborted.push_back({transaction.producer_id.value(), transaction.first_offset.value()});
   }
 }
