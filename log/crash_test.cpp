@@ -361,7 +361,7 @@ TEST_CASE("aborted transactions of a segment that was synced while it was active
   if (syncs_again) must(work.sync(*log));
   work.files.crash();
   log = must(work.open(false));
-  CHECK(log->aborted_transactions(Offset(0), Offset(2)).size() == 1);
+  CHECK(must(log->aborted_transactions(Offset(0), Offset(2))).size() == 1);
 }
 
 TEST_CASE("what a killed process left unsynced is synced by the next one") {

@@ -300,7 +300,7 @@ class ModelOperations : public ModelAppends {
     expect(!has_hole || config.cleanup_compact, "there is a hole before {}", log->log_end_offset().value());
     model.batches = std::move(found);
     model.has_holes = model.has_holes || has_hole;
-    if (has_hole) model.adopt_aborted(log->aborted_transactions(Offset(0), log->log_end_offset()));
+    if (has_hole) model.adopt_aborted(must(log->aborted_transactions(Offset(0), log->log_end_offset())));
     return has_hole;
   }
 

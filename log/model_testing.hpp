@@ -100,7 +100,7 @@ struct ModelledLog {
   /// What a consumer of committed records gets, by the log's list of aborted transactions.
   void compare_committed(const std::vector<ModelBatch>& found) {
     Offset stable = log->last_stable_offset();
-    auto aborted = log->aborted_transactions(log->log_start_offset(), stable);
+    auto aborted = must(log->aborted_transactions(log->log_start_offset(), stable));
     std::ranges::sort(aborted, {}, &AbortedTransaction::first_offset);
     std::map<ProducerId, bool> is_aborting;
     auto next = aborted.begin();
@@ -191,7 +191,7 @@ struct ModelledLog {
   }
 
   void compare_aborted(Offset from, Offset up_to) {
-    auto found = log->aborted_transactions(from, up_to);
+    auto found = must(log->aborted_transactions(from, up_to));
     auto wanted = model.aborted_transactions(from, up_to);
     if (!model.has_holes) {
       expect(found.size() == wanted.size(),

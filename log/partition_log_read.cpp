@@ -234,7 +234,7 @@ Result<std::optional<TimestampOffset>> PartitionLogImpl::find_max_timestamp() {
   TRY(check_open());
   auto where = segments_.cend();
   TimestampPosition largest;
-  for (auto at = segment_of(log_start_offset()); at != segments_.end(); ++at) {
+  for (auto at = segments_.cbegin(); at != segments_.cend(); ++at) {
     TimestampPosition here = TRY(noted(at->second->max_timestamp()));
     if (here.timestamp_ms <= largest.timestamp_ms) continue;
     largest = here;
