@@ -48,8 +48,8 @@ class Connection {
   virtual ~Connection() = default;
   /// At least one byte; zero bytes at the peer's orderly end; an error when the connection broke.
   virtual void read_some(MutableByteView into, ReadHandler handler) = 0;
-  /// All of it or an error.
-  virtual void write(std::span<const WritePiece> pieces, WriteHandler handler) = 0;
+  /// All of it or an error. True when all of it is sent already: the handler is not called then.
+  [[nodiscard]] virtual bool write(std::span<const WritePiece> pieces, WriteHandler handler) = 0;
   /// Pending operations end with an error. Idempotent.
   virtual void close() = 0;
   [[nodiscard]] virtual Endpoint local() const = 0;

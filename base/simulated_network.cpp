@@ -344,8 +344,9 @@ class SimulatedNetworkParts::Wire final : public Connection, public std::enable_
   void read_some(MutableByteView into, ReadHandler handler) override {
     side_->read(into, std::move(handler), shared_from_this());
   }
-  void write(std::span<const WritePiece> pieces, WriteHandler handler) override {
+  bool write(std::span<const WritePiece> pieces, WriteHandler handler) override {
     side_->write(pieces, std::move(handler), shared_from_this());
+    return false;
   }
   void close() override { side_->close(); }
   [[nodiscard]] Endpoint local() const override { return side_->local(); }

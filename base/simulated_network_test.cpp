@@ -65,9 +65,9 @@ struct Pair {
 
 void send(Connection& connection, std::string_view text, std::string* outcome = nullptr) {
   const WritePiece piece{as_bytes(text), nullptr, 0, 0};
-  connection.write(std::span(&piece, 1), [outcome](Result<void> written) {
+  CHECK_FALSE(connection.write(std::span(&piece, 1), [outcome](Result<void> written) {
     if (outcome != nullptr) *outcome = written ? "written" : written.error().detail;
-  });
+  }));
 }
 
 std::string frame(std::string_view text) {
@@ -163,7 +163,7 @@ TEST_CASE("a large write of memory and file ranges arrives whole, and waits for 
   const WritePiece pieces[] = {
       {as_bytes("head"), nullptr, 0, 0}, {{}, file, 4, content.size()}, {as_bytes("tail"), nullptr, 0, 0}};
   bool written = false;
-  pair.client->write(pieces, [&](Result<void> result) { written = result.has_value(); });
+  CHECK_FALSE(pair.client->write(pieces, [&](Result<void> result) { written = result.has_value(); }));
   CHECK(world.run_until_idle());
   CHECK_FALSE(written);
   const auto sink = sink_of(pair.server);

@@ -16,6 +16,7 @@ Result<void> IndexFile::create(FileSystem& files, const std::string& path, std::
   set_max_bytes(max_bytes);
   count_ = written_ = 0;
   tail_.clear();
+  block_ = Bytes();
   TRY(file_->truncate(0));
   if (file_->native_handle() >= 0) TRY(file_->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
   return {};
@@ -30,6 +31,7 @@ Result<void> IndexFile::open(FileSystem& files, const std::string& path, std::in
   count_ = written_ = static_cast<std::int64_t>(size / entry_size_);
   max_count_ = std::max(max_count_, count_);
   tail_.clear();
+  block_ = Bytes();
   if (writable && file->native_handle() >= 0)
     TRY(file->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
   file_ = std::move(file);
@@ -39,6 +41,7 @@ Result<void> IndexFile::open(FileSystem& files, const std::string& path, std::in
 void IndexFile::close() {
   file_.reset();
   tail_ = Bytes();
+  block_ = Bytes();
 }
 
 Result<void> IndexFile::append(ByteView entry) {
@@ -50,6 +53,10 @@ Result<void> IndexFile::append(ByteView entry) {
 
 Result<void> IndexFile::read(std::int64_t index, MutableByteView into) const {
   CHECK(index >= 0 && index < count_ && into.size() == entry_size_);
+  if (index >= block_first_ && index < block_first_ + block_count()) {
+    std::ranges::copy(in_block(index), into.begin());
+    return {};
+  }
   if (index >= written_) {
     auto from = tail_.begin() + static_cast<std::ptrdiff_t>(index - written_) * std::ssize(into);
     std::copy_n(from, entry_size_, into.begin());
@@ -60,23 +67,26 @@ Result<void> IndexFile::read(std::int64_t index, MutableByteView into) const {
   return {};
 }
 
-Result<std::size_t> IndexFile::read_block(std::int64_t first, std::int64_t count, Bytes& into) const {
-  into.resize(static_cast<std::size_t>(count) * entry_size_);
-  std::int64_t in_file = std::clamp<std::int64_t>(written_ - first, 0, count);
+Result<void> IndexFile::read_block(std::int64_t first, std::int64_t end) {
+  Bytes read(static_cast<std::size_t>(end - first) * entry_size_);
+  std::int64_t in_file = std::clamp<std::int64_t>(written_ - first, 0, end - first);
   auto file_bytes = static_cast<std::size_t>(in_file) * entry_size_;
   if (file_bytes > 0) {
     auto from = static_cast<std::uint64_t>(first) * entry_size_;
-    std::size_t size = TRY(file_->read_at(from, MutableByteView(into).first(file_bytes)));
+    std::size_t size = TRY(file_->read_at(from, MutableByteView(read).first(file_bytes)));
     if (size != file_bytes) return fail(ErrorCode::kKafkaStorageError, "an index ends before its entries");
   }
   std::int64_t skip = std::max<std::int64_t>(first - written_, 0);
-  auto from = tail_.begin() + skip * static_cast<std::int64_t>(entry_size_);
-  std::copy_n(from, into.size() - file_bytes, into.begin() + static_cast<std::ptrdiff_t>(file_bytes));
-  return into.size();
+  std::copy_n(tail_.begin() + skip * entry_size(), read.size() - file_bytes,
+              read.begin() + static_cast<std::ptrdiff_t>(file_bytes));
+  block_ = std::move(read);
+  block_first_ = first;
+  return {};
 }
 
 Result<void> IndexFile::truncate_to(std::int64_t count) {
   CHECK(count <= count_);
+  block_ = Bytes();
   if (count >= written_) {
     tail_.resize(static_cast<std::size_t>(count - written_) * entry_size_);
   } else {

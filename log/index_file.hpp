@@ -10,6 +10,7 @@
 //     the file system is a real one; trim() cuts it to its entries.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -39,11 +40,11 @@ class IndexFile {
   }
 
   Result<void> append(ByteView entry);
-  Result<void> read(std::int64_t index, MutableByteView into) const;
+  Result<void> read(std::int64_t index, MutableByteView into) const;  // from memory where it was read before
   /// Number of leading entries for which `holds(entry bytes)` is true; it must be false for all after the
   /// first that is false.
   template <class Predicate>
-  Result<std::int64_t> partition_point(Predicate holds) const;
+  Result<std::int64_t> partition_point(Predicate holds);
 
   /// Keeps the first `count` entries.
   Result<void> truncate_to(std::int64_t count);
@@ -54,7 +55,15 @@ class IndexFile {
   Result<void> sync() { return file_->sync(); }
 
  private:
-  Result<std::size_t> read_block(std::int64_t first, std::int64_t count, Bytes& into) const;
+  static constexpr std::int64_t kBlock = 128;
+
+  Result<void> read_block(std::int64_t first, std::int64_t end);
+  [[nodiscard]] std::int64_t block_count() const { return std::ssize(block_) / entry_size(); }
+  [[nodiscard]] ByteView in_block(std::int64_t index) const {
+    return ByteView(block_).subspan(static_cast<std::size_t>(index - block_first_) * entry_size_,
+                                    entry_size_);
+  }
+  [[nodiscard]] std::int64_t entry_size() const { return static_cast<std::int64_t>(entry_size_); }
 
   std::size_t entry_size_;
   std::unique_ptr<File> file_;
@@ -62,13 +71,22 @@ class IndexFile {
   std::int64_t count_ = 0;
   std::int64_t written_ = 0;
   Bytes tail_;  // entries [written_, count_)
+  // Entries of the last search, from `block_first_` on.
+  Bytes block_;
+  std::int64_t block_first_ = 0;
 };
 
 template <class Predicate>
-Result<std::int64_t> IndexFile::partition_point(Predicate holds) const {
-  constexpr std::int64_t kBlock = 256;
+Result<std::int64_t> IndexFile::partition_point(Predicate holds) {
   std::int64_t low = 0;
   std::int64_t high = count_;
+  // A reader that goes on from where it was mostly finds its place in the block of its last search.
+  const std::int64_t block_end = block_first_ + block_count();
+  if (block_count() > 0 && holds(in_block(block_first_)) &&
+      (block_end == count_ || !holds(in_block(block_end - 1)))) {
+    low = block_first_;
+    high = block_end;
+  }
   std::uint8_t entry[32];
   MutableByteView view(entry, entry_size_);
   while (high - low > kBlock) {
@@ -77,14 +95,11 @@ Result<std::int64_t> IndexFile::partition_point(Predicate holds) const {
     (holds(ByteView(view)) ? low : high) = holds(ByteView(view)) ? middle + 1 : middle;
   }
   if (low == high) return low;
-  Bytes block;
-  (void)TRY(read_block(low, high - low, block));
-  std::int64_t first = low;
+  // With the entry before them: it is what a search for the last one that holds asks for.
+  if (low < block_first_ || high > block_end) TRY(read_block(std::max<std::int64_t>(low - 1, 0), high));
   while (low < high) {
     std::int64_t middle = low + (high - low) / 2;
-    ByteView at =
-        ByteView(block).subspan(static_cast<std::size_t>(middle - first) * entry_size_, entry_size_);
-    (holds(at) ? low : high) = holds(at) ? middle + 1 : middle;
+    (holds(in_block(middle)) ? low : high) = holds(in_block(middle)) ? middle + 1 : middle;
   }
   return low;
 }

@@ -40,7 +40,7 @@ Result<void> OffsetIndex::append(Offset offset, std::uint64_t position) {
   return file_.append(bytes);
 }
 
-Result<OffsetPosition> OffsetIndex::lookup(Offset offset) const {
+Result<OffsetPosition> OffsetIndex::lookup(Offset offset) {
   std::int64_t relative = offset - base_;
   std::int64_t above = TRY(file_.partition_point(
       [&](ByteView bytes) { return load_big_endian<std::int32_t>(bytes.data()) <= relative; }));
@@ -86,7 +86,7 @@ Result<void> TimeIndex::append(std::int64_t timestamp_ms, Offset offset, bool cl
   return file_.append(bytes);
 }
 
-Result<TimestampPosition> TimeIndex::lookup(std::int64_t timestamp_ms) const {
+Result<TimestampPosition> TimeIndex::lookup(std::int64_t timestamp_ms) {
   std::int64_t above = TRY(file_.partition_point(
       [&](ByteView bytes) { return load_big_endian<std::int64_t>(bytes.data()) <= timestamp_ms; }));
   if (above == 0) return TimestampPosition{-1, base_};

@@ -42,7 +42,7 @@ class OffsetIndex {
   /// Does nothing when the index is full or `offset` is not above the last entry's.
   Result<void> append(Offset offset, std::uint64_t position);
   /// The last entry with an offset <= `offset`; the segment's begin where there is none.
-  Result<OffsetPosition> lookup(Offset offset) const;
+  Result<OffsetPosition> lookup(Offset offset);
   /// Drops entries that point at `size` or beyond.
   Result<void> truncate_to_size(std::uint64_t size);
 
@@ -78,7 +78,7 @@ class TimeIndex {
   Result<void> append(std::int64_t timestamp_ms, Offset offset, bool closing = false);
   /// The last entry with a timestamp <= `timestamp_ms`; timestamp -1 at the segment's base where there is
   /// none.
-  Result<TimestampPosition> lookup(std::int64_t timestamp_ms) const;
+  Result<TimestampPosition> lookup(std::int64_t timestamp_ms);
   /// Drops entries at `offset` or above.
   Result<void> truncate_to_offset(Offset offset);
 

@@ -76,7 +76,8 @@ Result<bool> PartitionLogImpl::read_segment(Segment& segment, Offset below, cons
     TRY(verify_search(segment, options.from, first ? first->position + first->size : segment.size(), below));
     return !first;
   }
-  auto beyond = segment.find(options.up_to);
+  Result<std::optional<EntryInfo>> beyond = std::nullopt;
+  if (options.up_to < below) beyond = segment.find(options.up_to);
   // Of a broken batch before the bound verification tells, once what lies before it was given.
   if (!beyond && !is_corrupt(beyond.error())) return std::unexpected(std::move(beyond).error());
   std::uint64_t end = beyond && *beyond ? (*beyond)->position : segment.size();

@@ -31,7 +31,7 @@ class IndexOnDisk {
   }
   IndexOnDisk(const IndexOnDisk&) = delete;
   IndexOnDisk& operator=(const IndexOnDisk&) = delete;
-  [[nodiscard]] const log::OffsetIndex& index() const { return index_; }
+  [[nodiscard]] log::OffsetIndex& index() { return index_; }
 
  private:
   PosixFileSystem files_;
@@ -40,7 +40,7 @@ class IndexOnDisk {
 };
 
 void look_up_offset(benchmark::State& state) {
-  const IndexOnDisk on_disk(state.range(0));
+  IndexOnDisk on_disk(state.range(0));
   std::minstd_rand chance(1);
   for (auto _ : state) {
     const auto wanted = static_cast<std::int64_t>(chance()) % (state.range(0) * 40);

@@ -82,15 +82,22 @@ class AsioConnection final : public Connection, public std::enable_shared_from_t
                             });
   }
 
-  void write(std::span<const WritePiece> pieces, WriteHandler handler) override {
+  bool write(std::span<const WritePiece> pieces, WriteHandler handler) override {
     CHECK(!writing_, "one write at a time");
-    writing_ = true;
     write_.pieces.assign(pieces.begin(), pieces.end());
     write_.next = 0;
-    write_.handler = std::move(handler);
     const int failed = drain();
-    if (failed == EAGAIN) return wait_writable();
-    asio::post(socket_.get_executor(), [self = shared_from_this(), failed] { self->finish_write(failed); });
+    if (failed == 0) {
+      write_.pieces.clear();
+      return true;
+    }
+    writing_ = true;
+    write_.handler = std::move(handler);
+    if (failed == EAGAIN)
+      wait_writable();
+    else
+      asio::post(socket_.get_executor(), [self = shared_from_this(), failed] { self->finish_write(failed); });
+    return false;
   }
 
   void close() override {

@@ -71,10 +71,11 @@ class WireClient : public std::enable_shared_from_this<WireClient> {
     writing_ = true;
     in_flight_ = std::exchange(queue_, {});
     const WritePiece piece{.bytes = in_flight_, .file = nullptr, .position = 0, .size = 0};
-    stream->write({&piece, 1}, [self = shared_from_this()](const Result<void>& result) {
+    const bool sent = stream->write({&piece, 1}, [self = shared_from_this()](const Result<void>& result) {
       self->writing_ = false;
       if (result) self->write();
     });
+    if (sent) writing_ = false;
   }
 
   Bytes buffer_ = Bytes(64 * 1024);

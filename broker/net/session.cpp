@@ -337,23 +337,34 @@ void Session::flush() {
   if (closed_ || !writing_.empty()) return;
   bool end = false;
   std::vector<WritePiece> pieces;
-  while (!slots_.empty() && slots_.front().ready && writing_.size() < 64) {
-    EncodedResponse response = std::move(slots_.front().response);
-    if (response.kind == EncodedResponse::Kind::kClose) {
-      end = true;
-      break;
+  do {
+    while (!slots_.empty() && slots_.front().ready && writing_.size() < 64) {
+      EncodedResponse response = std::move(slots_.front().response);
+      if (response.kind == EncodedResponse::Kind::kClose) {
+        end = true;
+        break;
+      }
+      slots_.pop_front();
+      ++first_slot_;
+      if (response.kind == EncodedResponse::Kind::kSend) writing_.push_back(std::move(response));
     }
-    slots_.pop_front();
-    ++first_slot_;
-    if (response.kind == EncodedResponse::Kind::kSend) writing_.push_back(std::move(response));
-  }
-  for (const EncodedResponse& response : writing_) append_pieces(response, pieces);
-  if (pieces.empty()) {
-    if (end || (slots_.empty() && (draining_ || (peer_ended_ && !has_frame())))) close();
-    return;
-  }
-  stream_->write(pieces,
-                 [self = shared_from_this()](Result<void> result) { self->on_written(std::move(result)); });
+    pieces.clear();
+    for (const EncodedResponse& response : writing_) append_pieces(response, pieces);
+    if (pieces.empty()) {
+      if (end || (slots_.empty() && (draining_ || (peer_ended_ && !has_frame())))) close();
+      return;
+    }
+  } while (write(pieces));
+}
+
+/// True when all is sent already.
+bool Session::write(std::span<const WritePiece> pieces) {
+  const bool sent = stream_->write(
+      pieces, [self = shared_from_this()](Result<void> result) { self->on_written(std::move(result)); });
+  if (!sent) return false;
+  writing_.clear();
+  last_activity_ = services_.clock.monotonic();
+  return true;
 }
 
 void Session::on_written(Result<void> result) {

@@ -81,6 +81,7 @@ class Session : public std::enable_shared_from_this<Session> {
   [[nodiscard]] ResponseSink make_sink();
   void answer(std::uint64_t request, EncodedResponse response);
   void flush();
+  bool write(std::span<const WritePiece> pieces);
   void on_written(Result<void> result);
   [[nodiscard]] bool has_frame() const;
   bool make_room();
