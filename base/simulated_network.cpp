@@ -158,13 +158,13 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     read_keeps_ = std::move(keep);
     serve_reader();
   }
-  void write(std::span<const WritePiece> pieces, Connection::WriteHandler handler,
+  bool write(std::span<const WritePiece> pieces, Connection::WriteHandler handler,
              std::shared_ptr<Connection> keep) {
-    CHECK(!writer_, "one write at a time");
+    CHECK(!std::exchange(writer_, std::move(handler)), "one write at a time");
     outgoing_.assign(pieces.begin(), pieces.end());
-    writer_ = std::move(handler);
     write_keeps_ = std::move(keep);
     pump();
+    return false;
   }
   void close() {
     if (is_over()) return;
@@ -345,8 +345,7 @@ class SimulatedNetworkParts::Wire final : public Connection, public std::enable_
     side_->read(into, std::move(handler), shared_from_this());
   }
   bool write(std::span<const WritePiece> pieces, WriteHandler handler) override {
-    side_->write(pieces, std::move(handler), shared_from_this());
-    return false;
+    return side_->write(pieces, std::move(handler), shared_from_this());
   }
   void close() override { side_->close(); }
   [[nodiscard]] Endpoint local() const override { return side_->local(); }
