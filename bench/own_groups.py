@@ -6,6 +6,7 @@ import os
 import time
 
 from driver import output_of, wirebench
+from page_cache import cached_share, memory_group, sync_and_drop
 from servers import cpu_seconds
 from tools import command_of
 
@@ -17,6 +18,7 @@ SEGMENT_SETTINGS = "segment.ms=600000"
 CLEANER_SETTINGS = {"log.cleaner.dedupe.buffer.size": 320 << 20, "log.cleaner.backoff.ms": 100}
 KEYED_RECORDS, KEYED_VALUE_BYTES, KEYED_BATCH_BYTES = 500, 100, 61_900
 LARGEST_SEGMENT_BYTES = 1 << 30
+TAIL_MB = 100
 
 
 def start(kind, directory, arguments):
@@ -106,6 +108,30 @@ def compaction(kind, directory, arguments):
     return {"compaction_time": seconds, "compaction_cpu": used, "compaction_kept": kept / 1e6}
 
 
+def write_filler(server, topic, megabytes):
+    wirebench("create", server, "--topic", topic)
+    wirebench("keyed", server, "--topic", topic, "--batches", megabytes * 1_000_000 // KEYED_BATCH_BYTES, "--records",
+              KEYED_RECORDS, "--size", KEYED_VALUE_BYTES, "--keys", 1000)
+
+
+def backfill(kind, directory, arguments):
+    """A topic that was just written and read, as it is while its consumers keep up; then a consumer of another topic
+    reads that one from the disk, eight times what there is room for."""
+    with kind(directory).start() as server:
+        write_filler(server, "backlog", arguments.backlog_mb)
+        sync_and_drop()
+        with memory_group(server.pid) as group:
+            write_filler(server, "tail", TAIL_MB)
+            os.sync()
+            wirebench("fetch", server, "--topic", "tail", "--seconds", 2)
+            tail = sorted((server.data_directory / "tail-0").glob("*.log"))
+            before = cached_share(tail)
+            group.leave_room_for(arguments.backlog_mb * 1_000_000 // 8)
+            read = wirebench("fetch", server, "--topic", "backlog", "--seconds", arguments.backlog_mb // 100)
+            kept = cached_share(tail)
+    return {"backfill_before": 100 * before, "backfill_kept": 100 * kept, "backfill_rate": read["wire_mb_s"]}
+
+
 # Started anew in each round.
 EACH_ROUND = {"start": start}
-ONCE = {group.__name__: group for group in (connections, partitions, compaction)}
+ONCE = {group.__name__: group for group in (connections, partitions, compaction, backfill)}
