@@ -12,7 +12,7 @@
 #include "base/bytes.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
-#include "kraft/raft.hpp"
+#include "kraft/raft/raft_node.hpp"
 
 namespace barnabas::kraft {
 

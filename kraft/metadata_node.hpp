@@ -30,7 +30,7 @@
 #include "kraft/controller/scram_control.hpp"
 #include "kraft/metadata_delta.hpp"
 #include "kraft/metadata_image.hpp"
-#include "kraft/raft.hpp"
+#include "kraft/raft/raft_node.hpp"
 #include "protocol/messages/api_allocate_producer_ids.hpp"
 #include "protocol/messages/api_alter_client_quotas.hpp"
 #include "protocol/messages/api_alter_configs.hpp"

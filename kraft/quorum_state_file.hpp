@@ -10,7 +10,7 @@
 #include <string>
 
 #include "base/file_system.hpp"
-#include "kraft/raft.hpp"
+#include "kraft/raft/raft_node.hpp"
 
 namespace barnabas::kraft {
 

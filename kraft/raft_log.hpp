@@ -10,7 +10,7 @@
 #include "base/clock.hpp"
 #include "base/file_system.hpp"
 #include "kraft/metadata_batch.hpp"
-#include "kraft/raft.hpp"
+#include "kraft/raft/raft_node.hpp"
 
 namespace barnabas::log {
 class PartitionLog;

@@ -18,11 +18,6 @@
 
 namespace barnabas::kraft {
 
-struct SnapshotId {
-  Offset end;
-  LeaderEpoch epoch;
-  auto operator<=>(const SnapshotId&) const = default;
-};
 [[nodiscard]] std::string snapshot_name(const SnapshotId& id);
 [[nodiscard]] std::optional<SnapshotId> parse_snapshot_name(std::string_view name);
 

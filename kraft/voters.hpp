@@ -37,10 +37,17 @@ struct Voter {
 
 struct VoterSet {
   std::vector<Voter> voters;
-  [[nodiscard]] bool contains(BrokerId id) const {
+  [[nodiscard]] const Voter* find(BrokerId id) const {
     for (const Voter& voter : voters)
-      if (voter.key.id == id) return true;
-    return false;
+      if (voter.key.id == id) return &voter;
+    return nullptr;
+  }
+  [[nodiscard]] bool contains(BrokerId id) const { return find(id) != nullptr; }
+  /// A voter without directory is any replica of its id.
+  [[nodiscard]] bool has_voter(const ReplicaKey& key) const {
+    const Voter* voter = find(key.id);
+    return voter != nullptr &&
+           (voter->key.directory == DirectoryId() || voter->key.directory == key.directory);
   }
   bool operator==(const VoterSet&) const = default;
 };

@@ -1,8 +1,7 @@
-#include "kraft/raft.hpp"
-
 #include <catch2/catch.hpp>
 
 #include "kraft/quorum_state_file.hpp"
+#include "kraft/raft/raft_node.hpp"
 
 using namespace barnabas;
 using namespace barnabas::kraft;

@@ -1,0 +1,156 @@
+#include "kraft/raft/raft_testing.hpp"
+
+using namespace barnabas;
+using namespace barnabas::kraft;
+using std::chrono::milliseconds;
+
+namespace {
+
+VoteRequest vote_of(int candidate, int epoch, LogPosition last, bool pre_vote = false) {
+  return {key_of(candidate), LeaderEpoch(epoch), last, pre_vote, kNoReplica};
+}
+VoteResponse voted(TestNode& node, const VoteRequest& request) {
+  const auto sent = node.receive(request.candidate.id.value(), request);
+  const auto* response = find_message<VoteResponse>(sent, request.candidate.id.value());
+  REQUIRE(response != nullptr);
+  return *response;
+}
+
+}  // namespace
+
+TEST_CASE("a voter without a leader asks for pre-votes in its epoch, and for votes in a new one only after") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  (void)node.wait(milliseconds(1));
+  CHECK(node.node->role() == RaftRole::kUnattached);
+  const auto pre_votes = node.wait(milliseconds(2001));
+  CHECK(node.node->role() == RaftRole::kProspective);
+  CHECK(node.node->epoch() == LeaderEpoch(0));
+  REQUIRE(find_message<VoteRequest>(pre_votes, 2) != nullptr);
+  CHECK(find_message<VoteRequest>(pre_votes, 2)->pre_vote);
+  CHECK(find_message<VoteRequest>(pre_votes, 3)->voter == key_of(3));
+
+  const auto votes = node.answer(pre_votes, 2, node.vote(true));
+  CHECK(node.node->role() == RaftRole::kCandidate);
+  CHECK(node.stored == QuorumState{kNoBroker, LeaderEpoch(1), key_of(1)});
+  CHECK_FALSE(find_message<VoteRequest>(votes, 3)->pre_vote);
+
+  const auto begins = node.answer(votes, 3, node.vote(true));
+  CHECK(node.node->role() == RaftRole::kLeader);
+  CHECK(node.stored == QuorumState{BrokerId(1), LeaderEpoch(1), kNoReplica});
+  REQUIRE(find_message<BeginQuorumEpochRequest>(begins, 2) != nullptr);
+  REQUIRE(node.appended.size() == 1);
+  const auto& change = std::get<LeaderChangeControl>(node.appended[0]);
+  CHECK(change.granting_voters == std::vector<BrokerId>{BrokerId(1), BrokerId(3)});
+}
+
+TEST_CASE("a lost pre-vote costs no epoch, and a candidate that lost waits for its time to end") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  (void)node.step(Tick{});
+  const auto pre_votes = node.wait(milliseconds(2001));
+  (void)node.answer(pre_votes, 2, node.vote(false));
+  CHECK(node.node->role() == RaftRole::kProspective);
+  (void)node.answer(pre_votes, 3, node.vote(false));
+  CHECK(node.node->role() == RaftRole::kUnattached);
+  CHECK(node.node->epoch() == LeaderEpoch(0));
+
+  const auto again = node.wait(milliseconds(2001));
+  const auto votes = node.answer(again, 2, node.vote(true));
+  (void)node.answer(votes, 2, node.vote(false));
+  (void)node.answer(votes, 3, node.vote(false));
+  CHECK(node.node->role() == RaftRole::kCandidate);
+  (void)node.wait(milliseconds(2001));
+  CHECK(node.node->role() == RaftRole::kProspective);
+}
+
+TEST_CASE("a voter gives one vote an epoch, only to a log as long as its own, and keeps it over a restart") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  node.log.fill({3, 2});
+  node.stored = {kNoBroker, LeaderEpoch(2), kNoReplica};
+  const LogPosition same{Offset(5), LeaderEpoch(2)};
+  CHECK_FALSE(voted(node, vote_of(2, 3, {Offset(4), LeaderEpoch(2)})).granted);
+  CHECK_FALSE(voted(node, vote_of(2, 3, {Offset(9), LeaderEpoch(1)})).granted);
+  CHECK(voted(node, vote_of(2, 3, same)).granted);
+  CHECK(node.stored == QuorumState{kNoBroker, LeaderEpoch(3), key_of(2)});
+  CHECK_FALSE(voted(node, vote_of(3, 3, same)).granted);
+  CHECK(voted(node, vote_of(2, 3, same)).granted);
+
+  node.node.reset();
+  CHECK_FALSE(voted(node, vote_of(3, 3, same)).granted);
+  CHECK(voted(node, vote_of(3, 4, same)).granted);
+  CHECK(voted(node, vote_of(2, 3, same)).error == ErrorCode::kFencedLeaderEpoch);
+}
+
+TEST_CASE("a pre-vote is granted to many, but not by who fetches from a leader") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  (void)node.step(Tick{});
+  const LogPosition empty{Offset(0), LeaderEpoch(0)};
+  CHECK(voted(node, vote_of(2, 0, empty, true)).granted);
+  CHECK(voted(node, vote_of(3, 0, empty, true)).granted);
+  CHECK(node.stored.voted == kNoReplica);
+
+  const auto fetch = node.receive(3, BeginQuorumEpochRequest{BrokerId(3), LeaderEpoch(1), key_of(1), {}});
+  CHECK(node.node->role() == RaftRole::kFollower);
+  CHECK(voted(node, vote_of(2, 1, empty, true)).granted);
+  FetchResponse response;
+  response.leader = BrokerId(3);
+  response.epoch = LeaderEpoch(1);
+  (void)node.answer(fetch, 3, response);
+  CHECK_FALSE(voted(node, vote_of(2, 1, empty, true)).granted);
+}
+
+TEST_CASE("a vote request for the replica that had this id before is refused") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  VoteRequest request = vote_of(2, 1, {Offset(0), LeaderEpoch(0)});
+  request.voter = {BrokerId(1), directory_of(9)};
+  CHECK(voted(node, request).error == ErrorCode::kInvalidVoterKey);
+  request.voter = key_of(1);
+  CHECK(voted(node, request).granted);
+}
+
+TEST_CASE("who led before a restart resigns its epoch and tells the voters") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  node.stored = {BrokerId(1), LeaderEpoch(4), kNoReplica};
+  node.log.fill({0, 0, 0, 2});
+  const auto ends = node.step(Tick{});
+  CHECK(node.node->role() == RaftRole::kResigned);
+  REQUIRE(find_message<EndQuorumEpochRequest>(ends, 2) != nullptr);
+  CHECK(find_message<EndQuorumEpochRequest>(ends, 3)->epoch == LeaderEpoch(4));
+  (void)node.wait(milliseconds(2001));
+  CHECK(node.node->epoch() == LeaderEpoch(5));
+  CHECK(node.node->role() == RaftRole::kUnattached);
+}
+
+TEST_CASE("the first successor of a leader that resigns stands at once, later ones wait") {
+  const auto roles_after = [](int id, milliseconds time) {
+    TestNode node(id, voters_of({1, 2, 3}));
+    (void)node.receive(1, BeginQuorumEpochRequest{BrokerId(1), LeaderEpoch(1), key_of(id), {}});
+    EndQuorumEpochRequest end{BrokerId(1), LeaderEpoch(1), {key_of(3), key_of(2)}, {}};
+    (void)node.receive(1, end);
+    (void)node.wait(time);
+    return node.node->role();
+  };
+  CHECK(roles_after(3, milliseconds(0)) == RaftRole::kProspective);
+  CHECK(roles_after(2, milliseconds(499)) == RaftRole::kFollower);
+  CHECK(roles_after(2, milliseconds(500)) == RaftRole::kProspective);
+}
+
+TEST_CASE("a leader that is stopped cleanly hands over to who is furthest") {
+  TestNode node(1, voters_of({1, 2, 3}));
+  (void)node.lead(2);
+  (void)node.append(4, node.node->epoch());
+  (void)node.receive(2, node.fetch_of(2, 0, 0));
+  (void)node.receive(3, node.fetch_of(3, 5, 1));
+  // The requests that told of its epoch are still unanswered, and the new role does not wait for them.
+  const auto ends = node.step(Resign{});
+  CHECK(node.node->role() == RaftRole::kResigned);
+  REQUIRE(find_message<EndQuorumEpochRequest>(ends, 2) != nullptr);
+  CHECK(find_message<EndQuorumEpochRequest>(ends, 2)->preferred_successors ==
+        std::vector<ReplicaKey>{key_of(3), key_of(2)});
+  EndQuorumEpochResponse heard{ErrorCode::kNone, BrokerId(1), LeaderEpoch(1), std::nullopt};
+  CHECK_FALSE(node.node->may_stop());
+  (void)node.answer(ends, 2, heard);
+  (void)node.answer(ends, 3, heard);
+  CHECK(node.node->may_stop());
+  (void)node.wait(milliseconds(60000));
+  CHECK(node.node->role() == RaftRole::kResigned);
+}
