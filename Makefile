@@ -5,14 +5,17 @@
 #   make build     the programs: build/release/bin/barnabas and barnabas-tools
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
+#   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on
 #   make fuzz      each fuzz target for SECONDS=60
 #   make bench     Barnabas beside Apache Kafka
 #   make format    lay out our C++ as .clang-format says
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check compat bench fuzz format install install-test
+.PHONY: run build test check compat bench fuzz simulate format install install-test
 
 SECONDS ?= 60
+SEEDS ?= 10000
+FIRST_SEED ?= 1
 ARGS ?=
 PROGRAM := build/release/bin/barnabas
 
@@ -41,6 +44,11 @@ compat: install-test build
 
 fuzz: install-test
 	@BARNABAS_FUZZ_SECONDS=$(SECONDS) scripts/run_tests.py fuzz
+
+simulate: install
+	@test -f build/release/build.ninja || cmake --preset release
+	@cmake --build --preset release --target barnabas_simulation
+	@build/release/bin/barnabas_simulation --raft --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 bench: install-test build
 	@cmake --build --preset release
