@@ -334,6 +334,8 @@ Result<void> Node::Impl::open_metadata() {
   options.controller.default_replication_factor =
       static_cast<std::int16_t>(settings->default_replication_factor);
   options.controller.broker_session_timeout_ms = settings->broker_session_timeout_ms;
+  options.controller.leader_imbalance_check_interval_ms = settings->leader_imbalance_check_interval_ms;
+  options.controller.unclean_election_interval_ms = settings->unclean_leader_election_interval_ms;
   options.max_idle_interval_ms = settings->metadata_max_idle_interval_ms;
   options.snapshot_max_new_bytes = settings->metadata_log_max_record_bytes_between_snapshots;
   options.snapshot_max_interval_ms = settings->metadata_log_max_snapshot_interval_ms;

@@ -66,8 +66,8 @@ void cluster_records(const ClusterImage& cluster, std::int16_t level, MetadataRe
     record.fenced = broker.fenced;
     record.in_controlled_shutdown = broker.in_controlled_shutdown;
     if (level >= kDirectoriesLevel) record.log_dirs = uuids(broker.directories);
-    if (level >= kCordonLevel && !broker.cordoned_directories.empty())
-      record.cordoned_log_dirs = uuids(broker.cordoned_directories);
+    if (level >= kCordonLevel && broker.cordoned_directories)
+      record.cordoned_log_dirs = uuids(*broker.cordoned_directories);
     records.emplace_back(std::move(record));
   }
   for (const auto& [id, controller] : cluster.controllers) {

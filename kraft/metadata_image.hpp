@@ -42,7 +42,8 @@ struct BrokerRegistration {
   bool fenced = true;
   bool in_controlled_shutdown = false;
   std::vector<DirectoryId> directories;
-  std::vector<DirectoryId> cordoned_directories;
+  /// No new replicas are placed there (KIP-1066). Nothing: the broker has not told.
+  std::optional<std::vector<DirectoryId>> cordoned_directories;
   bool operator==(const BrokerRegistration&) const = default;
 };
 

@@ -1,10 +1,15 @@
 #include "kraft/metadata_node.hpp"
 
 #include "kraft/controller/acl_control.hpp"
+#include "kraft/controller/alter_partition_control.hpp"
+#include "kraft/controller/cluster_control.hpp"
 #include "kraft/controller/config_control.hpp"
+#include "kraft/controller/directory_control.hpp"
+#include "kraft/controller/election_control.hpp"
 #include "kraft/controller/feature_control.hpp"
 #include "kraft/controller/producer_id_control.hpp"
 #include "kraft/controller/quota_control.hpp"
+#include "kraft/controller/reassignment_control.hpp"
 #include "kraft/controller/refusal.hpp"
 #include "kraft/controller/topic_control.hpp"
 #include "kraft/metadata_node_impl.hpp"
@@ -91,7 +96,30 @@ void MetadataNode::submit(protocol::DeleteAclsRequest request, ReplyTo<protocol:
 }
 void MetadataNode::submit(protocol::UnregisterBrokerRequest request,
                           ReplyTo<protocol::UnregisterBrokerResponse> reply) {
-  impl_->enqueue(queue_entry(std::move(request), std::move(reply), unregister_broker));
+  const auto control = [impl = impl_.get()](const ControlContext& context,
+                                            const protocol::UnregisterBrokerRequest& from) {
+    return unregister_broker(context, impl->sessions(), from);
+  };
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
+}
+void MetadataNode::submit(protocol::AlterPartitionRequest request, std::int16_t version,
+                          ReplyTo<protocol::AlterPartitionResponse> reply) {
+  const auto control = [version](const ControlContext& context, const protocol::AlterPartitionRequest& from) {
+    return alter_partition(context, from, version);
+  };
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
+}
+void MetadataNode::submit(protocol::AlterPartitionReassignmentsRequest request,
+                          ReplyTo<protocol::AlterPartitionReassignmentsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), alter_partition_reassignments));
+}
+void MetadataNode::submit(protocol::AssignReplicasToDirsRequest request,
+                          ReplyTo<protocol::AssignReplicasToDirsResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), assign_replicas_to_dirs));
+}
+void MetadataNode::submit(protocol::ElectLeadersRequest request,
+                          ReplyTo<protocol::ElectLeadersResponse> reply) {
+  impl_->enqueue(queue_entry(std::move(request), std::move(reply), elect_leaders));
 }
 void MetadataNode::submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
                           ReplyTo<protocol::UpdateFeaturesResponse> reply) {
@@ -105,9 +133,7 @@ void MetadataNode::submit(protocol::BrokerRegistrationRequest request,
                           ReplyTo<protocol::BrokerRegistrationResponse> reply) {
   const auto control = [impl = impl_.get()](const ControlContext& context,
                                             const protocol::BrokerRegistrationRequest& from) {
-    auto result = register_broker(context, impl->sessions(), from);
-    if (result.response.error_code == 0) impl->sessions().touch(BrokerId(from.broker_id), context.now_ms);
-    return result;
+    return register_broker(context, impl->sessions(), from);
   };
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
 }
@@ -115,9 +141,7 @@ void MetadataNode::submit(protocol::BrokerHeartbeatRequest request,
                           ReplyTo<protocol::BrokerHeartbeatResponse> reply) {
   const auto control = [impl = impl_.get()](const ControlContext& context,
                                             const protocol::BrokerHeartbeatRequest& from) {
-    auto result = broker_heartbeat(context, from);
-    if (result.response.error_code == 0) impl->sessions().touch(BrokerId(from.broker_id), context.now_ms);
-    return result;
+    return broker_heartbeat(context, impl->sessions(), from);
   };
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
 }
@@ -127,13 +151,13 @@ void MetadataNode::submit(protocol::BrokerRegistrationRequest request,
                           ReplyTo<protocol::BrokerHeartbeatResponse> on_unfenced) {
   protocol::BrokerHeartbeatRequest heartbeat;
   heartbeat.broker_id = request.broker_id;
-  const auto unfence = [incarnation = request.incarnation_id](const ControlContext& context,
-                                                              protocol::BrokerHeartbeatRequest from) {
+  const auto unfence = [impl = impl_.get(), incarnation = request.incarnation_id](
+                           const ControlContext& context, protocol::BrokerHeartbeatRequest from) {
     const BrokerRegistration* known = context.image.broker(BrokerId(from.broker_id));
     const bool registered = known != nullptr && known->incarnation_id == incarnation;
     from.broker_epoch = registered ? known->epoch : -1;
-    from.current_metadata_offset = from.broker_epoch;
-    return broker_heartbeat(context, from);
+    from.current_metadata_offset = context.next_offset.value() - 1;
+    return broker_heartbeat(context, impl->sessions(), from);
   };
   submit(std::move(request), std::move(on_registered));
   impl_->enqueue(queue_entry(std::move(heartbeat), std::move(on_unfenced), unfence));

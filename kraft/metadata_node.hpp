@@ -34,6 +34,9 @@
 #include "protocol/messages/api_allocate_producer_ids.hpp"
 #include "protocol/messages/api_alter_client_quotas.hpp"
 #include "protocol/messages/api_alter_configs.hpp"
+#include "protocol/messages/api_alter_partition.hpp"
+#include "protocol/messages/api_alter_partition_reassignments.hpp"
+#include "protocol/messages/api_assign_replicas_to_dirs.hpp"
 #include "protocol/messages/api_broker_heartbeat.hpp"
 #include "protocol/messages/api_broker_registration.hpp"
 #include "protocol/messages/api_controller_registration.hpp"
@@ -43,6 +46,7 @@
 #include "protocol/messages/api_delete_acls.hpp"
 #include "protocol/messages/api_delete_topics.hpp"
 #include "protocol/messages/api_describe_quorum.hpp"
+#include "protocol/messages/api_elect_leaders.hpp"
 #include "protocol/messages/api_incremental_alter_configs.hpp"
 #include "protocol/messages/api_unregister_broker.hpp"
 #include "protocol/messages/api_update_features.hpp"
@@ -114,6 +118,13 @@ class MetadataNode {
   void submit(protocol::CreateAclsRequest request, ReplyTo<protocol::CreateAclsResponse> reply);
   void submit(protocol::DeleteAclsRequest request, ReplyTo<protocol::DeleteAclsResponse> reply);
   void submit(protocol::UnregisterBrokerRequest request, ReplyTo<protocol::UnregisterBrokerResponse> reply);
+  void submit(protocol::AlterPartitionRequest request, std::int16_t version,
+              ReplyTo<protocol::AlterPartitionResponse> reply);
+  void submit(protocol::AlterPartitionReassignmentsRequest request,
+              ReplyTo<protocol::AlterPartitionReassignmentsResponse> reply);
+  void submit(protocol::AssignReplicasToDirsRequest request,
+              ReplyTo<protocol::AssignReplicasToDirsResponse> reply);
+  void submit(protocol::ElectLeadersRequest request, ReplyTo<protocol::ElectLeadersResponse> reply);
   void submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
               ReplyTo<protocol::UpdateFeaturesResponse> reply);
 

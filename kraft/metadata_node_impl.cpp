@@ -19,6 +19,7 @@ namespace {
 constexpr const char* kComponent = "org.apache.kafka.controller.QuorumController";
 /// Long enough for a start not to wait for it.
 constexpr milliseconds kStateMayWait{500};
+constexpr milliseconds kFullDiskRetry{500};
 }  // namespace
 
 MetadataNode::Impl::Impl(MetadataNodeDependencies dependencies, MetadataNodeOptions options,
@@ -28,6 +29,7 @@ MetadataNode::Impl::Impl(MetadataNodeDependencies dependencies, MetadataNodeOpti
       on_image_(std::move(on_image)),
       log_directory_(options_.directory + "/__cluster_metadata-0"),
       sessions_(options_.controller.broker_session_timeout_ms),
+      schedule_(options_.controller),
       working_(MetadataImage::empty()),
       published_(MetadataImage::empty()) {
   options_.controller.node_id = options_.node_id;
@@ -224,7 +226,8 @@ Result<MetadataRecords> MetadataNode::Impl::bootstrap_records(const std::vector<
 
 Result<void> MetadataNode::Impl::activate() {
   constexpr std::int16_t kControllerRegistrationLevel = 15;
-  sessions_.start_all(*working_, now_ms());
+  sessions_.start_all(*working_, options_.node_id, now_ms());
+  schedule_.start(now_ms());
   if (abort_transaction_) {
     protocol::AbortTransactionRecord abort;
     abort.reason = "the leader that began it is gone";
@@ -301,11 +304,12 @@ Result<void> MetadataNode::Impl::append(const MetadataRecords& records, Reply re
 }
 
 Result<void> MetadataNode::Impl::append_when_due() {
-  for (BrokerId broker : sessions_.expired(*working_, now_ms())) {
-    log_warn(kComponent, "broker {} is fenced: no heartbeat within {} ms", broker.value(),
-             options_.controller.broker_session_timeout_ms);
-    const MetadataRecords records = fence_broker(context(), broker);
-    if (!records.empty()) TRY(append_unless_full(records));
+  for (;;) {
+    const MetadataRecords records = schedule_.next(context(), sessions_);
+    if (records.empty()) break;
+    const MetadataImagePtr before = working_;
+    TRY(append_unless_full(records));
+    if (working_ == before) schedule_.hold_off(now_ms() + kFullDiskRetry.count());
   }
   const milliseconds idle(options_.max_idle_interval_ms);
   if (idle.count() <= 0 || now_ - last_append_ < idle) return {};
@@ -356,8 +360,8 @@ nanoseconds MetadataNode::Impl::deadline() const {
   nanoseconds next = now_ + std::chrono::hours(1);
   if (options_.max_idle_interval_ms > 0)
     next = std::min(next, last_append_ + milliseconds(options_.max_idle_interval_ms));
-  if (auto expiry = sessions_.next_expiry_ms(*working_))
-    next = std::min<nanoseconds>(next, milliseconds(*expiry));
+  if (const std::int64_t due = schedule_.due_ms(*working_, sessions_); due != INT64_MAX)
+    next = std::min<nanoseconds>(next, milliseconds(due));
   if (unwritten_state_) next = std::min(next, state_due_);
   if (options_.snapshot_max_interval_ms > 0)
     next = std::min(next, last_snapshot_ + milliseconds(options_.snapshot_max_interval_ms));

@@ -3,7 +3,8 @@
 
 #include <deque>
 
-#include "kraft/controller/cluster_control.hpp"
+#include "kraft/controller/broker_sessions.hpp"
+#include "kraft/controller/controller_schedule.hpp"
 #include "kraft/metadata_loader.hpp"
 #include "kraft/metadata_node.hpp"
 
@@ -76,6 +77,7 @@ class MetadataNode::Impl {
   std::unique_ptr<RaftLog> log_;
   std::optional<RaftNode> raft_;
   BrokerSessions sessions_;
+  ControllerSchedule schedule_;
 
   MetadataImagePtr working_;    // everything appended
   MetadataImagePtr published_;  // everything committed

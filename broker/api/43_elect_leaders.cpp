@@ -2,12 +2,9 @@
 // KIP-460).
 //
 //   v1 unclean elections   v2 flexible
-//
-// Left out: elections among several replicas; one node leads all that it has.
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
-#include "broker/drivers/metadata_cache.hpp"
-#include "kraft/controller/partition_control.hpp"
+#include "broker/api/controller_request.hpp"
 
 namespace barnabas::broker {
 
@@ -19,7 +16,9 @@ namespace {
 void handle_elect_leaders(Services& services, const RequestContext& context, ElectLeadersRequest& request,
                           Reply<ElectLeadersResponse> reply) {
   if (allowed_on_cluster(services, context, Operation::kAlter))
-    return reply.send(kraft::elect_leaders(*services.metadata.image(), request));
+    return ask_controller(
+        services, std::move(request),
+        [reply = std::move(reply)](ElectLeadersResponse response) mutable { reply.send(response); });
   ElectLeadersResponse refused;
   refused.error_code = static_cast<std::int16_t>(ErrorCode::kClusterAuthorizationFailed);
   if (request.topic_partitions) {

@@ -2,12 +2,9 @@
 // the start.
 //
 //   v1 whether the number of replicas may change
-//
-// Left out: moving; with one node everything is where it can be.
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
-#include "broker/drivers/metadata_cache.hpp"
-#include "kraft/controller/partition_control.hpp"
+#include "broker/api/controller_request.hpp"
 
 namespace barnabas::broker {
 
@@ -20,7 +17,10 @@ void handle_alter_partition_reassignments(Services& services, const RequestConte
                                           AlterPartitionReassignmentsRequest& request,
                                           Reply<AlterPartitionReassignmentsResponse> reply) {
   if (allowed_on_cluster(services, context, Operation::kAlter))
-    return reply.send(kraft::alter_partition_reassignments(*services.metadata.image(), request));
+    return ask_controller(services, std::move(request),
+                          [reply = std::move(reply)](AlterPartitionReassignmentsResponse response) mutable {
+                            reply.send(response);
+                          });
   AlterPartitionReassignmentsResponse refused;
   refused.error_code = static_cast<std::int16_t>(ErrorCode::kClusterAuthorizationFailed);
   refused.error_message = "Cluster authorization failed.";

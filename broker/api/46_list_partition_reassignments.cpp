@@ -3,7 +3,7 @@
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/drivers/metadata_cache.hpp"
-#include "kraft/controller/partition_control.hpp"
+#include "kraft/controller/reassignment_control.hpp"
 
 namespace barnabas::broker {
 

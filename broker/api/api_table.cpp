@@ -58,6 +58,12 @@ SERVE(serve_describe_producers);
 SERVE(serve_unregister_broker);
 SERVE(serve_list_config_resources);
 SERVE(serve_describe_topic_partitions);
+SERVE(serve_alter_partition);
+SERVE(serve_broker_registration);
+SERVE(serve_broker_heartbeat);
+SERVE(serve_allocate_producer_ids);
+SERVE(serve_controller_registration);
+SERVE(serve_assign_replicas_to_dirs);
 #undef SERVE
 
 namespace {
@@ -108,10 +114,16 @@ constexpr ApiRow kTable[] = {
     {50, "DescribeUserScramCredentials", 0, 0, false, serve_describe_user_scram_credentials},
     {51, "AlterUserScramCredentials", 0, 0, false, serve_alter_user_scram_credentials},
     {55, "DescribeQuorum", 0, 2, false, serve_describe_quorum},
+    {56, "AlterPartition", 0, 3, false, serve_alter_partition},
     {57, "UpdateFeatures", 0, 2, false, serve_update_features},
     {60, "DescribeCluster", 0, 2, false, serve_describe_cluster},
     {61, "DescribeProducers", 0, 0, false, serve_describe_producers},
+    {62, "BrokerRegistration", 0, 4, false, serve_broker_registration},
+    {63, "BrokerHeartbeat", 0, 2, false, serve_broker_heartbeat},
     {64, "UnregisterBroker", 0, 0, false, serve_unregister_broker},
+    {67, "AllocateProducerIds", 0, 0, false, serve_allocate_producer_ids},
+    {70, "ControllerRegistration", 0, 0, false, serve_controller_registration},
+    {73, "AssignReplicasToDirs", 0, 0, false, serve_assign_replicas_to_dirs},
     {74, "ListConfigResources", 0, 1, false, serve_list_config_resources},
     {75, "DescribeTopicPartitions", 0, 0, false, serve_describe_topic_partitions},
 };

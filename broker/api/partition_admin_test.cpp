@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "broker/api/api_fixture.hpp"
-#include "kraft/controller/partition_control.hpp"
 #include "protocol/messages/api_alter_replica_log_dirs.hpp"
+#include "protocol/messages/api_list_partition_reassignments.hpp"
 
 namespace barnabas::broker::testing {
 namespace {
@@ -75,20 +75,6 @@ TEST_CASE("a partition is reassigned to where it is and nowhere else") {
   const auto under_way = node.ask<ListPartitionReassignmentsResponse>(ListPartitionReassignmentsRequest());
   CHECK(under_way.topics.empty());
   CHECK(under_way.error_message == std::nullopt);
-}
-
-TEST_CASE("what a directory of a larger cluster would move is refused, and what it was moving is listed") {
-  ApiFixture node;
-  node.create_topic("t");
-  kraft::MetadataImage image = *node.driver.node->image();
-  auto cluster = std::make_shared<kraft::ClusterImage>(*image.cluster);
-  cluster->brokers[BrokerId(2)] = cluster->brokers.at(BrokerId(1));
-  image.cluster = cluster;
-  AlterPartitionReassignmentsRequest request;
-  request.topics.push_back({"t", {{0, std::vector<std::int32_t>{2}}}});
-  const auto refused = kraft::alter_partition_reassignments(image, request).responses.at(0).partitions.at(0);
-  CHECK(error_of(refused.error_code) == ErrorCode::kInvalidRequest);
-  CHECK(refused.error_message == "Replicas cannot be moved to other nodes yet.");
 }
 
 TEST_CASE("a replica is in the directory that it is asked to move to, or stays") {

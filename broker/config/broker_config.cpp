@@ -158,6 +158,11 @@ void read_identity(const ConfigLayers& layers, const Reader& read, BrokerSetting
       limit == layers.dynamic_broker.end() ? 0 : std::stod(limit->second);
   read("broker.heartbeat.interval.ms", s.broker_heartbeat_interval_ms);
   read("broker.session.timeout.ms", s.broker_session_timeout_ms);
+  bool rebalances = true;
+  read("auto.leader.rebalance.enable", rebalances);
+  read("leader.imbalance.check.interval.seconds", s.leader_imbalance_check_interval_ms);
+  s.leader_imbalance_check_interval_ms *= rebalances ? 1000 : 0;
+  read("unclean.leader.election.interval.ms", s.unclean_leader_election_interval_ms);
   read("controlled.shutdown.enable", s.controlled_shutdown_enable);
   read("authorizer.class.name", s.authorizer_class_name);
   read_authorizer(layers, s);

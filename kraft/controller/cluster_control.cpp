@@ -3,86 +3,78 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 
-#include "kraft/controller/partition_change.hpp"
+#include "kraft/controller/broker_transition.hpp"
 
 namespace barnabas::kraft {
 
 namespace {
 
+constexpr std::int16_t kControllerRegistrationLevel = 15;  // metadata.version 3.7-IV0
+constexpr std::int16_t kDirectoriesLevel = 17;             // 3.7-IV2
+constexpr std::int16_t kCordonLevel = 30;                  // 4.3-IV0
+constexpr std::string_view kKraftVersionFeature = "kraft.version";
+
 constexpr std::int16_t code(ErrorCode error) {
   return static_cast<std::int16_t>(error);
 }
 
-protocol::BrokerRegistrationChangeRecord change_of(const BrokerRegistration& broker) {
-  protocol::BrokerRegistrationChangeRecord record;
-  record.broker_id = broker.id.value();
-  record.broker_epoch = broker.epoch;
-  return record;
+Result<void> check_directories(const MetadataImage& image,
+                               const protocol::BrokerRegistrationRequest& request) {
+  if (image.features->metadata_version < kDirectoriesLevel) return {};
+  const auto refuse = [](std::string why) { return fail(ErrorCode::kInvalidRegistration, std::move(why)); };
+  if (request.log_dirs.empty()) return refuse("No directories specified in request");
+  if (std::ranges::any_of(request.log_dirs, &Uuid::is_reserved))
+    return refuse("Reserved directory ID in request");
+  const std::set<Uuid> asked(request.log_dirs.begin(), request.log_dirs.end());
+  if (asked.size() != request.log_dirs.size()) return refuse("Duplicate directory ID in request");
+  for (const auto& [id, broker] : image.cluster->brokers)
+    for (const DirectoryId directory : broker.directories)
+      if (id.value() != request.broker_id && asked.contains(directory.value()))
+        return refuse(fmt::format("Broker {} is already registered with directory {}", id.value(),
+                                  directory.value().to_string()));
+  return {};
 }
 
-constexpr std::int8_t kFence = 1;
-constexpr std::int8_t kUnfence = -1;
-
-void append_fence(const ControlContext& context, const BrokerRegistration& broker, MetadataRecords& records) {
-  protocol::BrokerRegistrationChangeRecord record = change_of(broker);
-  record.fenced = kFence;
-  append_partition_changes(context, broker.id, BrokerTransition::kFenced, records);
-  records.emplace(records.begin(), std::move(record));
+/// Every finalized level must be one that the broker has, and every range it names must hold the level.
+Result<void> check_features(const ControlContext& context,
+                            const protocol::BrokerRegistrationRequest& request) {
+  const auto finalized = [&](const std::string& name) {
+    return name == kKraftVersionFeature ? context.kraft_version : context.image.feature(name);
+  };
+  const auto refuse = [](const std::string& name, std::int16_t level) {
+    return fail(
+        ErrorCode::kUnsupportedVersion,
+        fmt::format("Unable to register because the broker does not support finalized version {} of {}",
+                    level, name));
+  };
+  std::set<std::string> named;
+  for (const auto& feature : request.features) {
+    named.insert(feature.name);
+    const std::int16_t level = finalized(feature.name);
+    if (level < feature.min_supported_version || level > feature.max_supported_version)
+      return refuse(feature.name, level);
+  }
+  if (!named.contains(kMetadataVersionFeature))
+    return fail(ErrorCode::kInvalidRegistration, "Request features do not contain 'metadata.version'");
+  for (const auto& [name, level] : context.image.features->levels)
+    if (level != 0 && !named.contains(name)) return refuse(name, level);
+  return {};
 }
 
-void append_unfence(const ControlContext& context, const BrokerRegistration& broker,
-                    MetadataRecords& records) {
-  protocol::BrokerRegistrationChangeRecord record = change_of(broker);
-  record.fenced = kUnfence;
-  records.emplace_back(std::move(record));
-  append_partition_changes(context, broker.id, BrokerTransition::kUnfenced, records);
-}
-
-void append_controlled_shutdown(const ControlContext& context, const BrokerRegistration& broker,
-                                MetadataRecords& records) {
-  protocol::BrokerRegistrationChangeRecord record = change_of(broker);
-  record.in_controlled_shutdown = 1;
-  records.emplace_back(std::move(record));
-  append_partition_changes(context, broker.id, BrokerTransition::kControlledShutdown, records);
-}
-
-bool leads_something(const MetadataImage& image, BrokerId broker) {
-  return std::ranges::any_of(image.topics->by_name, [broker](const auto& entry) {
-    return std::ranges::any_of(entry.second->partitions,
-                               [broker](const auto& partition) { return partition.leader == broker; });
-  });
-}
-
-/// Why a broker may not register; nothing when it may.
-std::optional<ErrorCode> refusal(const ControlContext& context, const BrokerSessions& sessions,
-                                 const protocol::BrokerRegistrationRequest& request) {
+Result<void> check_registration(const ControlContext& context, const BrokerSessions& sessions,
+                                const protocol::BrokerRegistrationRequest& request) {
   if (!context.options.cluster_id.empty() && request.cluster_id != context.options.cluster_id)
-    return ErrorCode::kInconsistentClusterId;
+    return fail(ErrorCode::kInconsistentClusterId);
   const BrokerId id(request.broker_id);
   const BrokerRegistration* known = context.image.broker(id);
-  if (known != nullptr && known->incarnation_id != request.incarnation_id && !known->fenced &&
-      !known->in_controlled_shutdown && sessions.is_alive(id, context.now_ms))
-    return ErrorCode::kDuplicateBrokerRegistration;
-  if (request.is_migrating_zk_broker) return ErrorCode::kUnsupportedVersion;
-  const auto level = [&request](std::string_view name) {
-    auto found = std::ranges::find(request.features, name, [](const auto& f) { return f.name; });
-    return found == request.features.end()
-               ? VersionRange{}
-               : VersionRange{found->min_supported_version, found->max_supported_version};
-  };
-  const auto fits = [&level](const std::string& name, std::int16_t finalized) {
-    const VersionRange range = level(name);
-    return range.min <= finalized && finalized <= range.max;
-  };
-  if (!fits(kMetadataVersionFeature, context.image.features->metadata_version))
-    return ErrorCode::kUnsupportedVersion;
-  for (const auto& [name, finalized] : context.image.features->levels)
-    if (finalized > 0 && !fits(name, finalized)) return ErrorCode::kUnsupportedVersion;
-  constexpr std::int16_t kDirectoriesLevel = 17;
-  if (context.image.features->metadata_version >= kDirectoriesLevel && request.log_dirs.empty())
-    return ErrorCode::kInvalidRegistration;
-  return std::nullopt;
+  if (known != nullptr && known->incarnation_id != request.incarnation_id &&
+      sessions.is_alive(id, known->epoch, context.now_ms))
+    return fail(ErrorCode::kDuplicateBrokerRegistration);
+  if (request.is_migrating_zk_broker) return fail(ErrorCode::kBrokerIdNotRegistered);
+  TRY(check_directories(context.image, request));
+  return check_features(context, request);
 }
 
 template <class Record, class Request>
@@ -102,28 +94,6 @@ void put_listeners_and_features(const Request& request, Record& record) {
   }
 }
 
-bool same_endpoints(const BrokerRegistration& known, const protocol::BrokerRegistrationRequest& request) {
-  return std::ranges::equal(known.endpoints, request.listeners, [](const auto& has, const auto& told) {
-    return has.listener == told.name && has.endpoint == Endpoint{told.host, told.port} &&
-           has.security_protocol == told.security_protocol;
-  });
-}
-
-/// The registration of the same process with other addresses: nothing else of its state changes.
-protocol::RegisterBrokerRecord amended_registration(const BrokerRegistration& known,
-                                                    const protocol::BrokerRegistrationRequest& request) {
-  protocol::RegisterBrokerRecord record;
-  record.broker_id = request.broker_id;
-  record.incarnation_id = request.incarnation_id;
-  record.broker_epoch = known.epoch;
-  put_listeners_and_features(request, record);
-  record.rack = request.rack;
-  record.fenced = known.fenced;
-  record.in_controlled_shutdown = known.in_controlled_shutdown;
-  record.log_dirs = request.log_dirs;
-  return record;
-}
-
 enum class State { kFenced, kUnfenced, kControlledShutdown, kShutdownNow };
 
 State state_of(const BrokerRegistration& broker) {
@@ -131,106 +101,107 @@ State state_of(const BrokerRegistration& broker) {
   return broker.in_controlled_shutdown ? State::kControlledShutdown : State::kUnfenced;
 }
 
-State next_state(const ControlContext& context, const BrokerRegistration& broker,
-                 const protocol::BrokerHeartbeatRequest& request) {
+State next_state(const ControlContext& context, const BrokerSessions& sessions,
+                 const BrokerRegistration& broker, const protocol::BrokerHeartbeatRequest& request) {
+  const bool leads = leads_something(context.image, broker.id);
   switch (state_of(broker)) {
     case State::kFenced:
       if (request.want_shut_down) return State::kShutdownNow;
       // It must have seen its own registration, or it would serve what is older.
-      if (request.want_fence || request.current_metadata_offset < broker.epoch) return State::kFenced;
+      if (request.want_fence ||
+          request.current_metadata_offset < sessions.registration_offset(broker).value())
+        return State::kFenced;
       return State::kUnfenced;
     case State::kUnfenced:
       if (request.want_fence) return request.want_shut_down ? State::kShutdownNow : State::kFenced;
       if (!request.want_shut_down) return State::kUnfenced;
-      return leads_something(context.image, broker.id) ? State::kControlledShutdown : State::kShutdownNow;
+      return leads ? State::kControlledShutdown : State::kShutdownNow;
     default:
-      return leads_something(context.image, broker.id) ? State::kControlledShutdown : State::kShutdownNow;
+      return leads || !sessions.may_shut_down(context.image, broker.id) ? State::kControlledShutdown
+                                                                        : State::kShutdownNow;
   }
+}
+
+/// The broker as it stands after the records of its heartbeat so far.
+void append_directory_changes(const ControlContext& context, const BrokerRegistration& broker,
+                              const protocol::BrokerHeartbeatRequest& request, MetadataRecords& records) {
+  const std::int16_t level = context.image.features->metadata_version;
+  if (level >= kDirectoriesLevel)
+    append_offline_directories(context, broker, request.offline_log_dirs, records);
+  if (level >= kCordonLevel && request.cordoned_log_dirs)
+    append_cordoned_directories(broker, *request.cordoned_log_dirs, records);
 }
 
 }  // namespace
 
-bool BrokerSessions::is_alive(BrokerId broker, std::int64_t now_ms) const {
-  auto found = last_heard_ms_.find(broker);
-  return found != last_heard_ms_.end() && now_ms < found->second + timeout_ms_;
-}
-
-void BrokerSessions::start_all(const MetadataImage& image, std::int64_t now_ms) {
-  for (const auto& [id, broker] : image.cluster->brokers) grace_from_ms_[id] = now_ms;
-}
-
-std::int64_t BrokerSessions::ends_ms(BrokerId broker) const {
-  if (auto found = last_heard_ms_.find(broker); found != last_heard_ms_.end())
-    return found->second + timeout_ms_;
-  auto grace = grace_from_ms_.find(broker);
-  return grace == grace_from_ms_.end() ? INT64_MAX : grace->second + timeout_ms_;
-}
-
-std::vector<BrokerId> BrokerSessions::expired(const MetadataImage& image, std::int64_t now_ms) const {
-  std::vector<BrokerId> result;
-  for (const auto& [id, broker] : image.cluster->brokers)
-    if (!broker.fenced && ends_ms(id) <= now_ms) result.push_back(id);
-  return result;
-}
-
-std::optional<std::int64_t> BrokerSessions::next_expiry_ms(const MetadataImage& image) const {
-  std::int64_t first = INT64_MAX;
-  for (const auto& [id, broker] : image.cluster->brokers)
-    if (!broker.fenced) first = std::min(first, ends_ms(id));
-  return first == INT64_MAX ? std::nullopt : std::optional(first);
-}
-
 ControllerResult<protocol::BrokerRegistrationResponse> register_broker(
-    const ControlContext& context, const BrokerSessions& sessions,
+    const ControlContext& context, BrokerSessions& sessions,
     const protocol::BrokerRegistrationRequest& request) {
   ControllerResult<protocol::BrokerRegistrationResponse> result;
-  if (auto error = refusal(context, sessions, request)) {
-    result.response.error_code = code(*error);
+  if (auto checked = check_registration(context, sessions, request); !checked) {
+    result.response.error_code = code(checked.error().code);
     return result;
   }
   const BrokerId id(request.broker_id);
   const BrokerRegistration* known = context.image.broker(id);
-  if (known != nullptr && known->incarnation_id == request.incarnation_id) {
-    result.response.broker_epoch = known->epoch;  // a repeated request, unless it tells other addresses
-    if (!same_endpoints(*known, request)) result.records.emplace_back(amended_registration(*known, request));
-    return result;
-  }
-  if (known != nullptr) {
-    const bool clean = known->epoch == request.previous_broker_epoch;
-    append_partition_changes(
-        context, id, clean ? BrokerTransition::kFenced : BrokerTransition::kUncleanRestart, result.records);
-  }
   protocol::RegisterBrokerRecord record;
   record.broker_id = request.broker_id;
   record.incarnation_id = request.incarnation_id;
-  record.broker_epoch = context.next_offset.value() + static_cast<std::int64_t>(result.records.size());
   put_listeners_and_features(request, record);
   record.rack = request.rack;
-  record.fenced = true;
-  record.log_dirs = request.log_dirs;
+  if (context.image.features->metadata_version >= kDirectoriesLevel) record.log_dirs = request.log_dirs;
+  if (known != nullptr && known->incarnation_id == request.incarnation_id) {
+    // The same process tells other addresses, say; nothing else of its state changes.
+    record.broker_epoch = known->epoch;
+    record.fenced = known->fenced;
+    record.in_controlled_shutdown = known->in_controlled_shutdown;
+  } else {
+    const bool clean = known != nullptr && known->epoch == request.previous_broker_epoch;
+    append_end_of_incarnation(context, id, clean, result.records);
+    record.broker_epoch = context.next_offset.value();
+    record.fenced = true;
+  }
   result.response.broker_epoch = record.broker_epoch;
+  sessions.registered(id, record.broker_epoch,
+                      context.next_offset + static_cast<std::int64_t>(result.records.size()));
   result.records.emplace_back(std::move(record));
   return result;
 }
 
+Result<const BrokerRegistration*> check_broker_epoch(const MetadataImage& image, std::int32_t id,
+                                                     std::int64_t epoch) {
+  const BrokerRegistration* broker = image.broker(BrokerId(id));
+  if (broker == nullptr || broker->epoch != epoch) return fail(ErrorCode::kStaleBrokerEpoch);
+  return broker;
+}
+
 ControllerResult<protocol::BrokerHeartbeatResponse> broker_heartbeat(
-    const ControlContext& context, const protocol::BrokerHeartbeatRequest& request) {
+    const ControlContext& context, BrokerSessions& sessions,
+    const protocol::BrokerHeartbeatRequest& request) {
   ControllerResult<protocol::BrokerHeartbeatResponse> result;
-  const BrokerRegistration* broker = context.image.broker(BrokerId(request.broker_id));
-  if (broker == nullptr || broker->epoch != request.broker_epoch) {
-    result.response.error_code = code(ErrorCode::kStaleBrokerEpoch);
+  const auto registered = check_broker_epoch(context.image, request.broker_id, request.broker_epoch);
+  if (!registered) {
+    result.response.error_code = code(registered.error().code);
     return result;
   }
-  const State before = state_of(*broker);
-  const State after = next_state(context, *broker, request);
+  const BrokerRegistration& broker = **registered;
+  const State before = state_of(broker);
+  const State after = next_state(context, sessions, broker, request);
+  const bool is_fenced = after == State::kFenced || after == State::kShutdownNow;
   if (after != before) {
-    if (after == State::kUnfenced) append_unfence(context, *broker, result.records);
-    if (after == State::kControlledShutdown) append_controlled_shutdown(context, *broker, result.records);
-    if ((after == State::kFenced || after == State::kShutdownNow) && before != State::kFenced)
-      append_fence(context, *broker, result.records);
+    if (after == State::kUnfenced) append_unfence(context, broker, result.records);
+    if (after == State::kControlledShutdown) append_controlled_shutdown(context, broker, result.records);
+    if (is_fenced) append_fence(context, broker, result.records);
   }
-  result.response.is_caught_up = request.current_metadata_offset >= broker->epoch;
-  result.response.is_fenced = after == State::kFenced || after == State::kShutdownNow;
+  sessions.heard(broker.id, request.current_metadata_offset, context.now_ms);
+  append_directory_changes(context, broker, request, result.records);
+  if (after == State::kControlledShutdown)
+    sessions.shutting_down(broker.id,
+                           context.next_offset + static_cast<std::int64_t>(result.records.size()) - 1);
+  if (after == State::kShutdownNow) sessions.gone(broker.id);
+  result.response.is_caught_up =
+      request.current_metadata_offset >= sessions.registration_offset(broker).value();
+  result.response.is_fenced = is_fenced;
   result.response.should_shut_down = after == State::kShutdownNow;
   return result;
 }
@@ -243,9 +214,9 @@ MetadataRecords fence_broker(const ControlContext& context, BrokerId id) {
 }
 
 ControllerResult<protocol::UnregisterBrokerResponse> unregister_broker(
-    const ControlContext& context, const protocol::UnregisterBrokerRequest& request) {
+    const ControlContext& context, BrokerSessions& sessions,
+    const protocol::UnregisterBrokerRequest& request) {
   ControllerResult<protocol::UnregisterBrokerResponse> result;
-  result.response.error_message = std::nullopt;
   const BrokerRegistration* broker = context.image.broker(BrokerId(request.broker_id));
   if (broker == nullptr) {
     result.response.error_code = code(ErrorCode::kBrokerIdNotRegistered);
@@ -253,19 +224,14 @@ ControllerResult<protocol::UnregisterBrokerResponse> unregister_broker(
         fmt::format("Broker ID {} is not currently registered", request.broker_id);
     return result;
   }
-  append_partition_changes(context, broker->id, BrokerTransition::kFenced, result.records);
-  protocol::UnregisterBrokerRecord record;
-  record.broker_id = request.broker_id;
-  record.broker_epoch = broker->epoch;
-  result.records.emplace_back(record);
+  append_unregistration(context, *broker, result.records);
+  sessions.gone(broker->id);
   return result;
 }
 
 ControllerResult<protocol::ControllerRegistrationResponse> register_controller(
     const ControlContext& context, const protocol::ControllerRegistrationRequest& request) {
   ControllerResult<protocol::ControllerRegistrationResponse> result;
-  result.response.error_message = std::nullopt;
-  constexpr std::int16_t kControllerRegistrationLevel = 15;
   if (context.image.features->metadata_version < kControllerRegistrationLevel) {
     result.response.error_code = code(ErrorCode::kUnsupportedVersion);
     result.response.error_message =
@@ -275,7 +241,7 @@ ControllerResult<protocol::ControllerRegistrationResponse> register_controller(
   protocol::RegisterControllerRecord record;
   record.controller_id = request.controller_id;
   record.incarnation_id = request.incarnation_id;
-  record.zk_migration_ready = request.zk_migration_ready;
+  record.zk_migration_ready = false;  // there is nothing to migrate from any more
   put_listeners_and_features(request, record);
   result.records.emplace_back(std::move(record));
   return result;

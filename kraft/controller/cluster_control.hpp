@@ -1,15 +1,13 @@
 // Brokers and controllers: registration, heartbeats, fencing, controlled shutdown, unregistration.
 // See control.hpp.
 //
-// Heartbeats are not records: BrokerSessions remembers when each broker was last heard, and a new leader
-// gives every broker a whole session. Errors: 104 wrong cluster id, 101 another live incarnation, 77 stale
-// epoch, 102 not registered, 35 features or metadata.version that the broker does not support. Source:
-// KIP-631, KIP-966; measured on Kafka 4.3.1.
+// Heartbeats are not records; BrokerSessions remembers them, which these controls update beside the records
+// that they return. Errors: 104 wrong cluster id, 101 another live incarnation, 119 directories or features
+// that make no sense, 35 features that the broker does not support, 77 stale epoch, 102 not registered.
+// Source: KIP-631, KIP-841, KIP-858, KIP-966; measured on Kafka 4.3.1.
 #pragma once
 
-#include <map>
-#include <optional>
-
+#include "kraft/controller/broker_sessions.hpp"
 #include "kraft/controller/control.hpp"
 #include "protocol/messages/api_broker_heartbeat.hpp"
 #include "protocol/messages/api_broker_registration.hpp"
@@ -18,40 +16,21 @@
 
 namespace barnabas::kraft {
 
-/// When brokers were last heard. Soft state of an active controller; never written.
-class BrokerSessions {
- public:
-  explicit BrokerSessions(std::int64_t timeout_ms) : timeout_ms_(timeout_ms) {}
-  void touch(BrokerId broker, std::int64_t now_ms) { last_heard_ms_[broker] = now_ms; }
-  void remove(BrokerId broker) { last_heard_ms_.erase(broker); }
-  /// A new leader: nobody was heard yet, so nobody blocks a registration, but nobody is fenced for it either
-  /// before a whole session.
-  void start_all(const MetadataImage& image, std::int64_t now_ms);
-  [[nodiscard]] bool is_alive(BrokerId broker, std::int64_t now_ms) const;
-  /// Unfenced brokers of the image whose session is over.
-  [[nodiscard]] std::vector<BrokerId> expired(const MetadataImage& image, std::int64_t now_ms) const;
-  /// When the next session may end; nothing when there is none.
-  [[nodiscard]] std::optional<std::int64_t> next_expiry_ms(const MetadataImage& image) const;
-
- private:
-  [[nodiscard]] std::int64_t ends_ms(BrokerId broker) const;
-
-  std::int64_t timeout_ms_;
-  std::map<BrokerId, std::int64_t> last_heard_ms_;
-  std::map<BrokerId, std::int64_t> grace_from_ms_;
-};
-
 ControllerResult<protocol::BrokerRegistrationResponse> register_broker(
-    const ControlContext& context, const BrokerSessions& sessions,
+    const ControlContext& context, BrokerSessions& sessions,
     const protocol::BrokerRegistrationRequest& request);
-/// `metadata_offset` up to which the broker must have replayed to be unfenced is its registration's offset.
 ControllerResult<protocol::BrokerHeartbeatResponse> broker_heartbeat(
-    const ControlContext& context, const protocol::BrokerHeartbeatRequest& request);
+    const ControlContext& context, BrokerSessions& sessions, const protocol::BrokerHeartbeatRequest& request);
 /// Fences a broker whose session ended.
 [[nodiscard]] MetadataRecords fence_broker(const ControlContext& context, BrokerId broker);
 ControllerResult<protocol::UnregisterBrokerResponse> unregister_broker(
-    const ControlContext& context, const protocol::UnregisterBrokerRequest& request);
+    const ControlContext& context, BrokerSessions& sessions,
+    const protocol::UnregisterBrokerRequest& request);
 ControllerResult<protocol::ControllerRegistrationResponse> register_controller(
     const ControlContext& context, const protocol::ControllerRegistrationRequest& request);
+
+/// STALE_BROKER_EPOCH when the request is not of the broker's registered life.
+[[nodiscard]] Result<const BrokerRegistration*> check_broker_epoch(const MetadataImage& image,
+                                                                   std::int32_t broker, std::int64_t epoch);
 
 }  // namespace barnabas::kraft

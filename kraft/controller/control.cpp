@@ -20,6 +20,10 @@ std::string effective_config(const ControlContext& context, std::string_view top
                              std::string_view fallback) {
   const ConfigMap& own = context.image.config(ConfigResourceType::kTopic, topic);
   if (auto found = own.find(name); found != own.end()) return found->second;
+  // What was set for this controller's own node, then for all.
+  const ConfigMap& node =
+      context.image.config(ConfigResourceType::kBroker, std::to_string(context.options.node_id.value()));
+  if (auto found = node.find(name); found != node.end()) return found->second;
   const ConfigMap& cluster = context.image.config(ConfigResourceType::kBroker, "");
   if (auto found = cluster.find(name); found != cluster.end()) return found->second;
   if (auto value = context.configs.default_value(ConfigResourceType::kTopic, name)) return *value;

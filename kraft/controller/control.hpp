@@ -55,7 +55,10 @@ struct ControllerOptions {
   std::int32_t default_partitions = 1;          // num.partitions
   std::int16_t default_replication_factor = 1;  // default.replication.factor
   std::int64_t broker_session_timeout_ms = 9000;
-  std::int32_t max_partitions_per_request = 10000;  // measured on Kafka 4.3.1
+  /// leader.imbalance.check.interval.seconds; 0: auto.leader.rebalance.enable is false.
+  std::int64_t leader_imbalance_check_interval_ms = 300000;
+  std::int64_t unclean_election_interval_ms = 300000;  // unclean.leader.election.interval.ms; 0: never
+  std::int32_t max_partitions_per_request = 10000;     // measured on Kafka 4.3.1
   std::int32_t max_records_per_operation = 10000;
 };
 

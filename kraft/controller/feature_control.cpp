@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "kraft/bootstrap.hpp"
+
 namespace barnabas::kraft {
 
 namespace {
@@ -18,19 +20,20 @@ std::string invalid(const std::string& feature, std::int16_t level, const std::s
 }
 
 /// Every registered broker and controller must support the level.
-Result<void> check_nodes(const MetadataImage& image, const std::string& feature, std::int16_t level) {
-  const auto supports = [&](const std::map<std::string, VersionRange>& features) {
-    auto found = features.find(feature);
-    return found == features.end() ? level == 0 : found->second.min <= level && level <= found->second.max;
-  };
-  const auto refuse = [&](const char* kind, BrokerId id) {
+Result<void> check_nodes(const ControlContext& context, const std::string& feature, std::int16_t level) {
+  const auto check = [&](const char* kind, const auto& node) -> Result<void> {
+    const auto found = node.features.find(feature);
+    const VersionRange range = found == node.features.end() ? VersionRange{} : found->second;
+    if (range.min <= level && level <= range.max) return {};
+    const std::string why = range == VersionRange{}
+                                ? "does not support this feature."
+                                : fmt::format("only supports versions {}-{}", range.min, range.max);
     return fail(ErrorCode::kInvalidUpdateVersion,
-                invalid(feature, level, fmt::format("{} {} does not support it.", kind, id.value())));
+                invalid(feature, level, fmt::format("{} {} {}", kind, node.id.value(), why)));
   };
-  for (const auto& [id, broker] : image.cluster->brokers)
-    if (!supports(broker.features)) return refuse("Broker", id);
-  for (const auto& [id, controller] : image.cluster->controllers)
-    if (!supports(controller.features)) return refuse("Controller", id);
+  for (const auto& [id, broker] : context.image.cluster->brokers) TRY(check("Broker", broker));
+  for (const auto& [id, controller] : context.image.cluster->controllers)
+    if (id != context.options.node_id) TRY(check("Controller", controller));
   return {};
 }
 
@@ -42,6 +45,24 @@ Result<void> refuse_metadata_downgrade(std::int16_t now, std::int16_t level, std
                               ? "Unsafe metadata downgrade is not supported in this version."
                               : "Refusing to perform the requested downgrade because it might delete "
                                 "metadata information."));
+}
+
+/// The levels that the level of a feature needs, as they stand after the whole request.
+Result<void> check_dependencies(const std::map<std::string, std::int16_t>& proposed,
+                                const MetadataImage& image, const std::string& feature, std::int16_t level) {
+  const auto needs = feature_dependencies(feature, level).value_or(std::map<std::string, std::int16_t>());
+  for (const auto& [name, needed] : needs) {
+    const auto update = proposed.find(name);
+    if ((update == proposed.end() ? image.feature(name) : update->second) >= needed) continue;
+    const std::string what = name == kMetadataVersionFeature
+                                 ? fmt::format("{}={} ({})", name, needed, metadata_version_name(needed))
+                                 : fmt::format("{} level {}", name, needed);
+    return fail(
+        ErrorCode::kInvalidUpdateVersion,
+        invalid(feature, level,
+                fmt::format("{} could not be set to {} because it depends on {}", feature, level, what)));
+  }
+  return {};
 }
 
 /// The checks in Kafka's order (measured on Kafka 4.3.1).
@@ -74,7 +95,7 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
   } else if (level > now && type != kUpgrade) {
     return refuse("Can't downgrade to a newer version.");
   }
-  return check_nodes(image, feature, level);
+  return check_nodes(context, feature, level);
 }
 
 }  // namespace
@@ -84,10 +105,14 @@ ControllerResult<protocol::UpdateFeaturesResponse> update_features(
   ControllerResult<protocol::UpdateFeaturesResponse> result;
   result.response.error_message = std::nullopt;
   MetadataRecords records;
+  std::map<std::string, std::int16_t> proposed;
+  for (const auto& update : request.feature_updates) proposed[update.feature] = update.max_version_level;
   for (const auto& update : request.feature_updates) {
     const bool safe = version == 0 && update.allow_downgrade;
     const std::int8_t type = safe ? std::int8_t{kSafeDowngrade} : update.upgrade_type;
-    const auto checked = check_update(context, update.feature, update.max_version_level, type);
+    auto checked = check_update(context, update.feature, update.max_version_level, type);
+    if (checked)
+      checked = check_dependencies(proposed, context.image, update.feature, update.max_version_level);
     if (!checked) {
       result.response.error_code = code(checked.error().code);
       result.response.error_message =

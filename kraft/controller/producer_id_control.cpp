@@ -1,15 +1,14 @@
 #include "kraft/controller/producer_id_control.hpp"
 
+#include "kraft/controller/cluster_control.hpp"
+
 namespace barnabas::kraft {
 
 ControllerResult<protocol::AllocateProducerIdsResponse> allocate_producer_ids(
     const ControlContext& context, const protocol::AllocateProducerIdsRequest& request) {
   ControllerResult<protocol::AllocateProducerIdsResponse> result;
-  const BrokerRegistration* broker = context.image.broker(BrokerId(request.broker_id));
-  if (broker == nullptr || broker->epoch != request.broker_epoch) {
-    const ErrorCode error =
-        broker == nullptr ? ErrorCode::kBrokerIdNotRegistered : ErrorCode::kStaleBrokerEpoch;
-    result.response.error_code = static_cast<std::int16_t>(error);
+  if (auto broker = check_broker_epoch(context.image, request.broker_id, request.broker_epoch); !broker) {
+    result.response.error_code = static_cast<std::int16_t>(broker.error().code);
     return result;
   }
   const std::int64_t first = context.image.next_producer_id;

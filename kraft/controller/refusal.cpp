@@ -120,6 +120,19 @@ protocol::DeleteAclsResponse refuse(const protocol::DeleteAclsRequest& request, 
   response.filter_results.assign(request.filters.size(), {code(error), std::nullopt, {}});
   return response;
 }
+protocol::AlterPartitionResponse refuse(const protocol::AlterPartitionRequest&, ErrorCode error) {
+  return whole<protocol::AlterPartitionResponse>(error);
+}
+protocol::AlterPartitionReassignmentsResponse refuse(const protocol::AlterPartitionReassignmentsRequest&,
+                                                     ErrorCode error) {
+  return whole<protocol::AlterPartitionReassignmentsResponse>(error);
+}
+protocol::AssignReplicasToDirsResponse refuse(const protocol::AssignReplicasToDirsRequest&, ErrorCode error) {
+  return whole<protocol::AssignReplicasToDirsResponse>(error);
+}
+protocol::ElectLeadersResponse refuse(const protocol::ElectLeadersRequest&, ErrorCode error) {
+  return whole<protocol::ElectLeadersResponse>(error);
+}
 protocol::UpdateFeaturesResponse refuse(const protocol::UpdateFeaturesRequest&, ErrorCode error) {
   return whole<protocol::UpdateFeaturesResponse>(error);
 }

@@ -26,6 +26,12 @@ protocol::AlterClientQuotasResponse refuse(const protocol::AlterClientQuotasRequ
 protocol::AlterUserScramCredentialsResponse refuse(const ScramAlterations& request, ErrorCode error);
 protocol::CreateAclsResponse refuse(const protocol::CreateAclsRequest& request, ErrorCode error);
 protocol::DeleteAclsResponse refuse(const protocol::DeleteAclsRequest& request, ErrorCode error);
+protocol::AlterPartitionResponse refuse(const protocol::AlterPartitionRequest& request, ErrorCode error);
+protocol::AlterPartitionReassignmentsResponse refuse(
+    const protocol::AlterPartitionReassignmentsRequest& request, ErrorCode error);
+protocol::AssignReplicasToDirsResponse refuse(const protocol::AssignReplicasToDirsRequest& request,
+                                              ErrorCode error);
+protocol::ElectLeadersResponse refuse(const protocol::ElectLeadersRequest& request, ErrorCode error);
 protocol::UpdateFeaturesResponse refuse(const protocol::UpdateFeaturesRequest& request, ErrorCode error);
 
 }  // namespace barnabas::kraft

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kraft/controller/partition_change.hpp"
 #include "kraft/controller/replica_placement.hpp"
 
 namespace barnabas::kraft {
@@ -47,6 +48,28 @@ struct NewTopic {
   std::vector<std::vector<BrokerId>> assignments;  // by partition
 };
 
+std::string unplaceable(std::int16_t factor, const std::string& why) {
+  return fmt::format("Unable to replicate the partition {} time(s): {}", factor, why);
+}
+
+Result<void> check_manual_isr(const MetadataImage& image, std::int32_t index,
+                              const std::vector<BrokerId>& replicas) {
+  if (!in_sync_of(image, replicas).empty()) return {};
+  return fail(ErrorCode::kInvalidReplicaAssignment,
+              fmt::format("All brokers specified in the manual partition assignment for partition {} are "
+                          "fenced or in controlled shutdown.",
+                          index));
+}
+
+Result<void> check_placed_isrs(const MetadataImage& image, std::int16_t factor,
+                               const std::vector<std::vector<BrokerId>>& placed) {
+  const bool all = std::ranges::none_of(
+      placed, [&image](const auto& replicas) { return in_sync_of(image, replicas).empty(); });
+  if (all) return {};
+  return fail(ErrorCode::kInvalidReplicationFactor,
+              unplaceable(factor, "All brokers are currently fenced or in controlled shutdown."));
+}
+
 Result<std::vector<std::vector<BrokerId>>> manual_assignments(const ControlContext& context,
                                                               const Creatable& topic) {
   if (topic.replication_factor != -1)
@@ -55,22 +78,25 @@ Result<std::vector<std::vector<BrokerId>>> manual_assignments(const ControlConte
   if (topic.num_partitions != -1)
     return fail(ErrorCode::kInvalidRequest,
                 "A manual partition assignment was specified, but numPartitions was not set to -1.");
-  std::vector<std::vector<BrokerId>> result(topic.assignments.size());
-  std::set<std::int32_t> seen;
+  std::map<std::int32_t, std::vector<BrokerId>> by_index;
+  std::size_t factor = topic.assignments[0].broker_ids.size();
   for (const auto& assignment : topic.assignments) {
-    if (!seen.insert(assignment.partition_index).second)
+    const std::int32_t index = assignment.partition_index;
+    if (by_index.contains(index))
       return fail(ErrorCode::kInvalidReplicaAssignment,
-                  fmt::format("Found multiple manual partition assignments for partition {}",
-                              assignment.partition_index));
-    if (assignment.partition_index < 0 ||
-        assignment.partition_index >= static_cast<std::int32_t>(result.size()))
+                  fmt::format("Found multiple manual partition assignments for partition {}", index));
+    std::vector<BrokerId> replicas = to_broker_ids(assignment.broker_ids);
+    TRY(check_manual_assignment(context.image, replicas, factor));
+    TRY(check_manual_isr(context.image, index, replicas));
+    by_index[index] = std::move(replicas);
+  }
+  std::vector<std::vector<BrokerId>> result;
+  for (auto& [index, replicas] : by_index) {
+    if (index != static_cast<std::int32_t>(result.size()))
       return fail(ErrorCode::kInvalidReplicaAssignment,
                   "partitions should be a consecutive 0-based integer sequence");
-    auto& replicas = result[static_cast<std::size_t>(assignment.partition_index)];
-    for (std::int32_t id : assignment.broker_ids) replicas.emplace_back(id);
+    result.push_back(std::move(replicas));
   }
-  std::size_t factor = result[0].size();
-  for (const auto& replicas : result) TRY(check_manual_assignment(context.image, replicas, factor));
   return result;
 }
 
@@ -86,7 +112,11 @@ Result<std::vector<std::vector<BrokerId>>> automatic_assignments(const ControlCo
   request.partitions = topic.num_partitions == -1 ? context.options.default_partitions : topic.num_partitions;
   request.replication_factor =
       topic.replication_factor == -1 ? context.options.default_replication_factor : topic.replication_factor;
-  return place_replicas(context.image, request, context.random);
+  auto placed = place_replicas(context.image, request, context.random);
+  if (!placed)
+    return fail(placed.error().code, unplaceable(request.replication_factor, placed.error().detail));
+  TRY(check_placed_isrs(context.image, request.replication_factor, *placed));
+  return placed;
 }
 
 Result<NewTopic> plan_topic(const ControlContext& context, const Creatable& topic,
@@ -110,12 +140,6 @@ Result<NewTopic> plan_topic(const ControlContext& context, const Creatable& topi
   TRY(context.configs.validate({ConfigResourceType::kTopic, topic.name}, plan.configs));
   plan.assignments = topic.assignments.empty() ? TRY(automatic_assignments(context, topic))
                                                : TRY(manual_assignments(context, topic));
-  for (std::size_t i = 0; i < plan.assignments.size(); ++i)
-    if (in_sync_of(context.image, plan.assignments[i]).empty())
-      return fail(ErrorCode::kInvalidReplicaAssignment,
-                  fmt::format("All brokers specified in the manual partition assignment for partition {} are "
-                              "fenced or in controlled shutdown.",
-                              i));
   plan.id = TopicId(Uuid::random(context.random));
   return plan;
 }
@@ -133,6 +157,12 @@ void append_topic(const ControlContext& context, const std::string& name, const 
     config.name = key;
     config.value = plan.configs.at(key);
     records.emplace_back(std::move(config));
+  }
+  if (plan.configs.contains("min.insync.replicas") && is_elr_enabled(context.image)) {
+    // As whenever the configuration changes (measured on Kafka 4.3.1).
+    protocol::ClearElrRecord clear;
+    clear.topic_name = name;
+    records.emplace_back(std::move(clear));
   }
   for (std::size_t i = 0; i < plan.assignments.size(); ++i)
     records.emplace_back(new_partition(context.image, plan.id, PartitionIndex(static_cast<std::int32_t>(i)),
@@ -322,8 +352,12 @@ Result<std::vector<std::vector<BrokerId>>> plan_partitions(const ControlContext&
   const std::int32_t added = request.count - current;
   if (added > context.options.max_partitions_per_request) return std::unexpected(excessive());
   const std::size_t factor = topic.partitions[0].replicas.size();
-  if (!request.assignments)
-    return place_replicas(context.image, {added, static_cast<std::int16_t>(factor), current}, context.random);
+  if (!request.assignments) {
+    const auto copies = static_cast<std::int16_t>(factor);
+    auto placed = TRY(place_replicas(context.image, {added, copies}, context.random));
+    TRY(check_placed_isrs(context.image, copies, placed));
+    return placed;
+  }
   if (static_cast<std::int32_t>(request.assignments->size()) != added)
     return fail(ErrorCode::kInvalidReplicaAssignment,
                 fmt::format("Attempted to add {} additional partition(s), but only {} assignment(s) were "
@@ -331,9 +365,10 @@ Result<std::vector<std::vector<BrokerId>>> plan_partitions(const ControlContext&
                             added, request.assignments->size()));
   std::vector<std::vector<BrokerId>> result;
   for (const auto& assignment : *request.assignments) {
-    auto& replicas = result.emplace_back();
-    for (std::int32_t id : assignment.broker_ids) replicas.emplace_back(id);
+    std::vector<BrokerId> replicas = to_broker_ids(assignment.broker_ids);
     TRY(check_manual_assignment(context.image, replicas, factor));
+    TRY(check_manual_isr(context.image, current + static_cast<std::int32_t>(result.size()), replicas));
+    result.push_back(std::move(replicas));
   }
   return result;
 }
