@@ -343,7 +343,7 @@ class ModelOperations : public ModelAppends {
       auto known = model.producers.find(one.id);
       if (known == model.producers.end()) continue;
       // Of one that was expired in the snapshot only what came behind it is known.
-      if (model.has_holes || one.coordinator_epoch == -1)
+      if (model.has_holes || model.may_know_coordinator(one.id, one.coordinator_epoch, clock.now_ms))
         known->second.coordinator_epoch = one.coordinator_epoch;
       // Of a marker that compaction took away.
       if (model.has_holes) known->second.last_timestamp_ms = one.last_timestamp_ms;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "log/producer_state.hpp"
 #include "log/segment_scan.hpp"
@@ -183,6 +184,9 @@ std::optional<AbortedTransaction> PartitionModel::apply(Producers& state, const 
     producer.remembered.clear();
   }
   producer.last_timestamp_ms = batch.max_timestamp_ms;
+  bool leaves_transaction =
+      !batch.is_control && (batch.is_transactional || producer.transaction_start != kNoOffset);
+  producer.heard.push_back({batch.max_timestamp_ms, batch.coordinator_epoch, leaves_transaction});
   if (!batch.is_control) {
     producer.last_sequence = batch.last_sequence();
     ModelBatch kept = batch;
@@ -378,8 +382,10 @@ void PartitionModel::adopt_producers(const std::vector<ActiveProducer>& active) 
   history_.clear();
   stable_known_from = producers_known_from = log_end;
   for (const ActiveProducer& one : active) {
+    const bool has_transaction = one.current_transaction_start != kNoOffset;
     oldest_[one.id] = {one.epoch, one.last_sequence, one.last_timestamp_ms, one.coordinator_epoch,
                        one.current_transaction_start};
+    oldest_[one.id].heard = {{one.last_timestamp_ms, one.coordinator_epoch, has_transaction}};
   }
   producers = oldest_;
 }
@@ -388,6 +394,22 @@ void PartitionModel::adopt_aborted(const std::vector<AbortedTransaction>& told) 
   std::erase_if(aborted, [&](const AbortedTransaction& one) { return one.last_offset >= recovery_point; });
   for (const AbortedTransaction& one : told)
     if (one.last_offset >= recovery_point) aborted.push_back(one);
+}
+
+bool PartitionModel::may_know_coordinator(ProducerId id, std::int32_t epoch, std::int64_t now_ms) const {
+  auto found = producers.find(id);
+  if (found == producers.end()) return false;
+  std::set<std::int32_t> known = {-1};
+  bool is_expired = false;  // what was heard so far, by a snapshot between two batches
+  for (const ModelHeard& heard : found->second.heard) {
+    if (is_expired) known.insert(-1);
+    std::set<std::int32_t> after;
+    for (std::int32_t one : known) after.insert(std::max(one, heard.coordinator_epoch));
+    known = std::move(after);
+    is_expired =
+        !heard.leaves_transaction && now_ms - heard.timestamp_ms >= config.producer_id_expiration_ms;
+  }
+  return known.contains(epoch);
 }
 
 void PartitionModel::forget_expired(std::int64_t now_ms) {

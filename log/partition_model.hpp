@@ -65,6 +65,13 @@ struct ModelSegment {
   std::int64_t made_ms = 0;
 };
 
+/// What a batch left of its producer.
+struct ModelHeard {
+  std::int64_t timestamp_ms = -1;
+  std::int32_t coordinator_epoch = -1;  // of a marker
+  bool leaves_transaction = false;      // open
+};
+
 struct ModelProducer {
   ProducerEpoch epoch = kNoProducerEpoch;
   std::int32_t last_sequence = -1;
@@ -73,6 +80,7 @@ struct ModelProducer {
   Offset transaction_start = kNoOffset;
   /// Those that a repeat of is known for sure: the last five, fewer after the state was read again.
   std::deque<ModelBatch> remembered = {};
+  std::vector<ModelHeard> heard = {};  // of every batch, the oldest first
 };
 
 struct ModelCleaning {
@@ -126,6 +134,9 @@ struct PartitionModel {
   /// Of what was not synced, a crash may take a marker and leave what stands behind it: the transaction then
   /// goes on until the producer's next marker. What ended below the recovery point stays as it is known.
   void adopt_aborted(const std::vector<AbortedTransaction>& told);
+  /// Whether a log that read its state again at `now_ms` may know the producer by this coordinator epoch: a
+  /// snapshot in which the producer is expired by then forgets what was before it.
+  [[nodiscard]] bool may_know_coordinator(ProducerId id, std::int32_t epoch, std::int64_t now_ms) const;
   void forget_expired(std::int64_t now_ms);
 
   // Compaction: clean() takes the records away, adopt_cleaned() then compares with what the log has.
