@@ -83,6 +83,8 @@ Result<void> write_offset_checkpoint(FileSystem& files, const std::string& path,
 Result<std::vector<EpochEntry>> read_epoch_checkpoint(FileSystem& files, const std::string& path) {
   std::string content = TRY(content_or_nothing(files, path));
   std::vector<EpochEntry> entries;
+  // An empty file is one that a crash took the content of: entries or none, two lines stand there.
+  if (content.empty() && TRY(files.exists(path))) return malformed(path, 1);
   for (const auto& fields : TRY(entry_lines(path, content, 2))) {
     auto epoch = number<std::int32_t>(fields[0]);
     auto offset = number<std::int64_t>(fields[1]);

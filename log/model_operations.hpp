@@ -351,8 +351,8 @@ class ModelOperations : public ModelAppends {
   }
 
   void settle_epochs() {
-    if (!model.has_holes && model.log_start < model.log_end) return;
-    // The file may have been torn; then epochs are told by the batches that are left.
+    if (!model.has_holes && !has_gaps_ && model.log_start < model.log_end) return;
+    // The file may have been torn; then epochs are told by the batches that are there.
     model.epochs.clear();
     auto entries = read_epoch_checkpoint(files, "/logs/t-0/leader-epoch-checkpoint");
     if (!entries) return expect(log->latest_epoch() == kNoLeaderEpoch, "epochs come of a torn file");

@@ -47,7 +47,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   auto loaded = epochs_.load();
   if (!loaded)
     log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}; rebuilding it", loaded.error().detail);
-  bool epochs_changed = epochs_.empty() && TRY(has_epochs());
+  bool epochs_changed = !loaded || (epochs_.empty() && TRY(has_epochs()));
   if (epochs_changed) TRY(load_epochs());
   bool clean = options.clean;
   if (clean) {
@@ -109,7 +109,7 @@ Result<void> PartitionLogImpl::load_files() {
   return {};
 }
 
-/// Whether the first batch carries an epoch: then the checkpoint has no right to be empty.
+/// Whether the first batch carries an epoch: then the checkpoint has no right to have no entries.
 Result<bool> PartitionLogImpl::has_epochs() const {
   for (const auto& [base, segment] : segments_) {
     HeaderScanner scanner(*segment->file(), 0, segment->size(), 64);
