@@ -159,14 +159,14 @@ TEST_CASE("after a failed write every call fails, after a full disk none") {
   SECTION("a full disk") {
     work.files.set_capacity_bytes(work.files.used_bytes());
     std::expected<AppendResult, AppendError> last;
-    for (int i = 0; i < 500 && last; ++i) last = append(*log, make_batch());
+    for (int i = 0; i < 500 && last; ++i) last = append(*log, make_batch(), 1);
     REQUIRE(!last);
     CHECK(last.error().error.code == ErrorCode::kKafkaStorageError);
     std::vector<std::int64_t> there = base_offsets(*log);
     CHECK(there.size() == static_cast<std::size_t>(log->log_end_offset().value()));
     work.files.set_capacity_bytes(std::nullopt);
     Offset end = log->log_end_offset();
-    CHECK(must(append(*log, make_batch())).base_offset == end);
+    CHECK(must(append(*log, make_batch(), 1)).base_offset == end);
     there.push_back(log->log_end_offset().value() - 1);
     CHECK(base_offsets(*log) == there);
     must(log->close());

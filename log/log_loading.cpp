@@ -36,9 +36,10 @@ Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp, O
 }
 
 /// A checkpoint that cannot be read only costs what it would have spared.
-OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path) {
+OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path, MetricsRegistry* metrics) {
   auto checkpoint = read_offset_checkpoint(files, path);
   if (checkpoint) return std::move(*checkpoint);
+  CorruptionCounters::add(CorruptionCounters::of(metrics).files);
   log_warn(kComponent, "{}; going on without it", checkpoint.error().detail);
   return {};
 }
@@ -93,10 +94,11 @@ Result<void> DirectoryLoading::scan() {
     TRY(files_.remove(marker));
     TRY(files_.sync_directory(directory_));
   }
-  recovery_points_ = read_or_empty(files_, directory_ + std::string(kRecoveryPoints));
-  log_starts_ = read_or_empty(files_, directory_ + std::string(kLogStarts));
-  cleaned_ = read_or_empty(files_, directory_ + std::string(kCleanedOffsets));
-  loaded_.high_watermarks = read_or_empty(files_, directory_ + std::string(kHighWatermarks));
+  recovery_points_ = read_or_empty(files_, directory_ + std::string(kRecoveryPoints), options_.metrics);
+  log_starts_ = read_or_empty(files_, directory_ + std::string(kLogStarts), options_.metrics);
+  cleaned_ = read_or_empty(files_, directory_ + std::string(kCleanedOffsets), options_.metrics);
+  loaded_.high_watermarks =
+      read_or_empty(files_, directory_ + std::string(kHighWatermarks), options_.metrics);
   for (const DirectoryEntry& entry : TRY(files_.list(directory_)))
     if (entry.is_directory && entry.name != kMetadataDirectory) add(entry);
   loaded_.logs.resize(found_.size());
@@ -126,7 +128,7 @@ void DirectoryLoading::add(const DirectoryEntry& entry) {
                          clean_,
                          false,
                          nullptr,
-                         corrupt_places(options_.metrics)};
+                         CorruptionCounters::of(options_.metrics)};
   (future ? loaded_.futures : found_).push_back(std::move(options));
 }
 

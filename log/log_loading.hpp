@@ -45,11 +45,6 @@ struct LoadOptions {
   MetricsRegistry* metrics = nullptr;
 };
 
-/// What logs count broken places with; null without metrics.
-inline Counter* corrupt_places(MetricsRegistry* metrics) {
-  return metrics == nullptr ? nullptr : &metrics->counter("barnabas_log_corrupt_places_total");
-}
-
 /// One result a directory, in their order. The clean-shutdown markers are gone afterwards.
 std::vector<Result<LoadedDirectory>> load_directories(FileSystem& files, const Clock& clock,
                                                       const std::vector<std::string>& directories,

@@ -144,7 +144,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
                          true,
                          false,
                          nullptr,
-                         corrupt_places(options_.metrics)};
+                         CorruptionCounters::of(options_.metrics)};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   logs_[tp] = {log, index};

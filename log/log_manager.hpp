@@ -14,6 +14,7 @@
 
 #include "base/metrics.hpp"
 #include "base/random.hpp"
+#include "log/corruption_counters.hpp"
 #include "log/partition_log.hpp"
 
 namespace barnabas::log {
@@ -60,7 +61,7 @@ struct OpenLogOptions {
   /// Told while segments are recovered how many are left to be, the one under way included. Null: nobody
   /// asks.
   std::function<void(std::size_t)> on_recovery;
-  Counter* corrupt_places = nullptr;  // of the files, each counted once; null: nothing is counted
+  CorruptionCounters corruption;
 };
 Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& clock,
                                                const OpenLogOptions& options);

@@ -58,7 +58,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const T
                          true,
                          false,
                          nullptr,
-                         corrupt_places(options_.metrics)};
+                         CorruptionCounters::of(options_.metrics)};
   auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
   TRY(log->open(options));
   futures_[tp] = {log, index};
@@ -94,7 +94,7 @@ Result<std::shared_ptr<PartitionLogImpl>> DirectoryLogManager::swap(const Direct
                          true,
                          false,
                          nullptr,
-                         corrupt_places(options_.metrics)};
+                         CorruptionCounters::of(options_.metrics)};
   auto open_as = [&](const std::string& directory) -> Result<std::shared_ptr<PartitionLogImpl>> {
     options.directory = directory;
     auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);

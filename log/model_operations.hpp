@@ -241,7 +241,7 @@ class ModelOperations : public ModelAppends {
     log.reset();
     if (one_in(2)) files.crash();
     clock.now_ms += static_cast<std::int64_t>(below(100));
-    open(true, Offset(0));
+    open(true, model.log_end);
     reopened(model.end_by_files(), model.log_end);
   }
 
@@ -259,7 +259,10 @@ class ModelOperations : public ModelAppends {
     open(false, checkpointed);
     bool has_hole = loses && check_survivors();
     bool forgets = has_hole || (loses && model.recovery_point <= model.segments.front().base);
+    const Offset before = model.log_end;
     reopened(loses ? log->log_end_offset() : model.end_by_files(), checkpointed, forgets);
+    // As truncate() does: what this start cut off the next crash could bring back.
+    if (model.log_end < before) sync();
   }
 
   /// Of every segment, those below the log start too.

@@ -111,6 +111,7 @@ Result<std::optional<CleaningGroup>> PartitionLogImpl::begin_group(std::span<con
   group.last_records = producers_.last_records();
   group.target = TRY(
       noted(Segment::create_cleaned(files_, directory_, sources.front().base, config_, clock_.wall_ms())));
+  group.target->count_in(corruption_);
   group.target->note_append(sources.back().modified_ms);
   return group;
 }

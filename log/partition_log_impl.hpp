@@ -192,8 +192,10 @@ class PartitionLogImpl final : public PartitionLog {
   // recovery
   Result<void> complete_swaps();
   Result<void> load_files();
+  Result<Offset> end_after_clean_stop(Offset found, Offset checkpointed);
+  void drop_impossible_log_start(const OpenLogOptions& options);
   [[nodiscard]] Result<bool> has_epochs() const;
-  Result<void> load_epochs();
+  Result<void> load_epochs(Segments::const_iterator end);
   Result<bool> recover_segments(const std::function<void(std::size_t)>& on_progress);
   Result<void> replay_segments(Offset from, Offset to);
   Result<Offset> load_snapshot(Offset at_or_below);
@@ -227,7 +229,7 @@ class PartitionLogImpl final : public PartitionLog {
   /// Of the cleaning under way, null without one: set to true it ends.
   std::shared_ptr<std::atomic<bool>> cleaning_;
 
-  Counter* corrupt_places_counter_;       // null: nothing is counted
+  CorruptionCounters corruption_;
   std::set<std::string> corrupt_places_;  // that were told of
 
   LeaderEpochCache epochs_;

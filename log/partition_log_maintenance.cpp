@@ -18,7 +18,7 @@ PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const 
       directory_(options.directory),
       config_(options.config),
       side_files_wait_(options.is_always_recovered),
-      corrupt_places_counter_(options.corrupt_places),
+      corruption_(options.corruption),
       epochs_(files, options.directory + "/leader-epoch-checkpoint"),
       producers_(to_string(options.topic_partition), options.config.producer_id_expiration_ms) {
   producers_.set_verification(options.config.verifies_transactions);
@@ -42,7 +42,7 @@ Error PartitionLogImpl::note(Error error) {
 /// Once for each place: a consumer asks again and again.
 void PartitionLogImpl::tell_corrupt(const Error& what) {
   if (!corrupt_places_.insert(what.detail).second) return;
-  if (corrupt_places_counter_ != nullptr) corrupt_places_counter_->add();
+  CorruptionCounters::add(corruption_.places);
   log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{}: {}; it is not served",
             to_string(topic_partition_), what.detail);
 }
@@ -122,6 +122,7 @@ Result<void> PartitionLogImpl::add_segment(Offset base) {
       TRY(files_.remove(path(offset_file_name(base, suffix))));
     return std::unexpected(std::move(segment).error());
   }
+  (*segment)->count_in(corruption_);
   std::lock_guard lock(segments_mutex_);
   segments_[base] = std::move(*segment);
   directory_changed_ = true;

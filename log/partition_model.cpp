@@ -406,8 +406,7 @@ bool PartitionModel::may_know_coordinator(ProducerId id, std::int32_t epoch, std
     std::set<std::int32_t> after;
     for (std::int32_t one : known) after.insert(std::max(one, heard.coordinator_epoch));
     known = std::move(after);
-    is_expired =
-        !heard.leaves_transaction && now_ms - heard.timestamp_ms >= config.producer_id_expiration_ms;
+    is_expired = !heard.leaves_transaction && now_ms - heard.timestamp_ms >= config.producer_id_expiration_ms;
   }
   return known.contains(epoch);
 }

@@ -45,18 +45,21 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   }
   log_start_ = std::max(options.log_start_offset, segments_.begin()->first);
   auto loaded = epochs_.load();
-  if (!loaded)
+  if (!loaded) {
+    CorruptionCounters::add(corruption_.files);
     log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}; rebuilding it", loaded.error().detail);
-  bool epochs_changed = !loaded || (epochs_.empty() && TRY(has_epochs()));
-  if (epochs_changed) TRY(load_epochs());
+  }
   bool clean = options.clean;
   if (clean) {
     TRY(active().activate());
     Segment::End end = TRY(active().read_end());
-    log_end_ = end.next_offset;
     clean = !end.is_broken;
+    log_end_ = clean ? TRY(end_after_clean_stop(end.next_offset, options.recovery_point)) : end.next_offset;
     if (!clean) recovery_point_ = std::min(recovery_point(), active().base_offset());
   }
+  if (clean) drop_impossible_log_start(options);
+  bool epochs_changed = !loaded || (epochs_.empty() && TRY(has_epochs()));
+  if (epochs_changed) TRY(load_epochs(clean ? segments_.cend() : first_unsynced_segment()));
   if (clean) {
     recovery_point_ = log_end_offset();
     TRY(reload_producers());
@@ -77,6 +80,30 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   return {};
 }
 
+/// A clean stop leaves two witnesses of where the log ends: the checkpointed recovery point and the name of
+/// the last snapshot. What contradicts both is the base offset of the last batch, which no checksum covers.
+Result<Offset> PartitionLogImpl::end_after_clean_stop(Offset found, Offset checkpointed) {
+  auto has_snapshot = [this](Offset at) {
+    return files_.exists(path(offset_file_name(at, kSnapshotSuffix)));
+  };
+  if (found == checkpointed || !TRY(has_snapshot(checkpointed))) return found;
+  if (found > active().base_offset() && TRY(has_snapshot(found))) return found;
+  return TRY(active().mend_end(checkpointed)) ? checkpointed : found;
+}
+
+/// A clean stop checkpoints a recovery point, which is where the log ends: it does not begin behind that.
+/// What such an offset would delete is kept.
+void PartitionLogImpl::drop_impossible_log_start(const OpenLogOptions& options) {
+  if (log_start_offset() <= log_end_offset() || options.recovery_point <= Offset(0) ||
+      log_start_offset() <= options.recovery_point)
+    return;
+  CorruptionCounters::add(corruption_.files);
+  log_warn("org.apache.kafka.storage.internals.log.LogLoader",
+           "{}: a log start offset of {} was checkpointed, but the log ends at {}; going on without it",
+           directory_, log_start_offset().value(), log_end_offset().value());
+  log_start_ = segments_.begin()->first;
+}
+
 Result<void> PartitionLogImpl::adopt_topic_id(TopicId topic_id) {
   TRY(write_partition_metadata(files_, directory_, topic_id));
   topic_id_ = topic_id;
@@ -90,8 +117,11 @@ Result<void> PartitionLogImpl::load_files() {
   std::vector<Offset> snapshots;
   std::vector<DirectoryEntry> entries = TRY(files_.list(directory_));
   for (const DirectoryEntry& entry : entries) {
-    if (auto base = parse_offset_file_name(entry.name, kLogSuffix))
-      segments_[*base] = TRY(Segment::open(files_, directory_, *base, config_, clock_.wall_ms()));
+    if (auto base = parse_offset_file_name(entry.name, kLogSuffix)) {
+      auto segment = TRY(Segment::open(files_, directory_, *base, config_, clock_.wall_ms()));
+      segment->count_in(corruption_);
+      segments_[*base] = std::move(segment);
+    }
     if (auto offset = parse_offset_file_name(entry.name, kSnapshotSuffix)) snapshots.push_back(*offset);
   }
   for (const DirectoryEntry& entry : entries) {
@@ -118,10 +148,11 @@ Result<bool> PartitionLogImpl::has_epochs() const {
   return false;
 }
 
-/// Finds the leader epochs again in the batches.
-Result<void> PartitionLogImpl::load_epochs() {
-  for (const auto& [base, segment] : segments_) {
-    HeaderScanner scanner(*segment->file(), 0, segment->size(), std::size_t{64} << 10);
+/// Finds the leader epochs again in the batches before `end`: recovery finds those of what a crash may have
+/// torn.
+Result<void> PartitionLogImpl::load_epochs(Segments::const_iterator end) {
+  for (auto at = segments_.cbegin(); at != end; ++at) {
+    HeaderScanner scanner(*at->second->file(), 0, at->second->size(), std::size_t{64} << 10);
     while (auto entry = TRY(scanner.next())) epochs_.assign_in_memory(entry->epoch, entry->base_offset);
   }
   return {};
@@ -160,13 +191,15 @@ Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::si
       return replay(batch, segment);
     };
     log_end_ = at->first;
-    std::uint64_t cut = TRY(segment.recover(take));
+    auto next = std::next(at);
+    std::uint64_t cut =
+        TRY(segment.recover(take, next == segments_.end() ? std::nullopt : std::optional(next->first)));
+    CorruptionCounters::add(corruption_.cut_bytes, cut);
     // Batches that were never synced may be missing between segments that are there. Compaction leaves holes
     // too, which a topic may have from a time when it was compacted: at the end of any segment that begins
-    // below where the cleaning got to.
-    auto next = std::next(at);
-    bool hole = next != segments_.end() && next->first != log_end_offset() && !config_.cleanup_compact &&
-                at->first >= cleaned_to();
+    // below where the cleaning got to. A log that was cut at its start, inside a batch, has one below that.
+    bool hole = next != segments_.end() && next->first != log_end_offset() &&
+                next->first > log_start_offset() && !config_.cleanup_compact && at->first >= cleaned_to();
     if (cut == 0 && !hole) continue;
     log_warn("org.apache.kafka.storage.internals.log.LogLoader",
              "{}: the segment at {} was cut by {} bytes that are no whole batch; the log now ends at {}",
@@ -205,6 +238,7 @@ Result<Offset> PartitionLogImpl::load_snapshot(Offset at_or_below) {
       snapshot_offset_ = snapshots.back();
       return std::max(snapshots.back(), segments_.begin()->first);
     }
+    CorruptionCounters::add(corruption_.files);
     log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}: {}; removing it", name,
              decoded.error().detail);
     TRY(files_.remove(name));

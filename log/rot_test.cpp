@@ -27,7 +27,7 @@ struct Rot {
     log.reset();
     OpenLogOptions options = options_for("/logs", config);
     options.clean = clean;
-    options.corrupt_places = &metrics.counter("places_total");
+    options.corruption = CorruptionCounters::of(&metrics);
     log = must(open_log(files, clock, options));
     log->set_high_watermark(log->log_end_offset());
   }
@@ -38,7 +38,7 @@ struct Rot {
   Result<ReadResult> read(std::int64_t from, std::uint64_t max_bytes = 1 << 20) {
     return log->read({Offset(from), log->high_watermark(), max_bytes, true, false});
   }
-  std::uint64_t told() { return metrics.counter("places_total").value(); }
+  std::uint64_t told() { return metrics.counter("barnabas_log_corrupt_places_total").value(); }
   /// Flips bits of the batch at `offset`, `at` bytes behind its begin.
   void corrupt(std::int64_t offset, std::uint64_t at) {
     const std::int64_t segment = offset / 8 * 8;

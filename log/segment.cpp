@@ -109,6 +109,7 @@ Result<void> Segment::ensure_indexes() {
   auto opened = offsets_.open(files_, path(kOffsetIndexSuffix), config_.segment_index_bytes, active_, size_);
   if (opened) opened = times_.open(files_, path(kTimeIndexSuffix), config_.segment_index_bytes, active_);
   if (opened) return {};
+  if (!is_not_found(opened.error())) CorruptionCounters::add(counters_.files);
   return rebuild_indexes();
 }
 
@@ -119,22 +120,26 @@ Result<void> Segment::rebuild_indexes() {
   max_timestamp_ = {};
   max_timestamp_known_ = true;
   HeaderScanner scanner(*file_, 0, size_, kWalkChunk);
-  // An entry whose offsets do not fit between its neighbours' would hide them.
+  // Where two entries overlap either may be the wrong one: no look-up begins at them.
   std::optional<EntryInfo> held;
-  Offset next = base_;
+  bool held_fits = true;
   while (auto entry = TRY(scanner.next())) {
-    if (entry->base_offset < next) continue;
-    if (held && held->last_offset < entry->base_offset) {
-      TRY(index(*held));
-      next = held->last_offset + 1;
-    }
+    const bool fits = entry->base_offset >= (held ? held->last_offset + 1 : base_);
+    if (held && held_fits && fits) TRY(index(*held));
     held = entry;
+    held_fits = fits;
   }
-  if (held && held->last_offset - base_ <= INT32_MAX) TRY(index(*held));
+  if (held && held_fits && held->last_offset - base_ <= INT32_MAX) TRY(index(*held));
   if (active_) return {};
   TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
   TRY(offsets_.file().trim());
   return times_.file().trim();
+}
+
+/// Those that contradict the batches.
+Result<void> Segment::replace_indexes() {
+  CorruptionCounters::add(counters_.files);
+  return rebuild_indexes();
 }
 
 void Segment::note_timestamp(const EntryInfo& entry) {
@@ -201,7 +206,7 @@ Result<std::optional<EntryInfo>> Segment::find_in_file(Offset offset, bool may_r
   // An index that leads to where a batch begins is right about a broken one, and all that leads past it.
   if (!may_rebuild || !index_is_wrong || (scanner.is_broken() && TRY(is_boundary(near.position))))
     return corrupt_at(scanner.position());
-  TRY(rebuild_indexes());
+  TRY(replace_indexes());
   return find_in_file(offset, false);
 }
 
@@ -220,12 +225,14 @@ Result<std::uint64_t> Segment::search_begin(Offset offset) {
 Result<std::uint64_t> Segment::position_for_timestamp(std::int64_t timestamp_ms) {
   TRY(ensure_indexes());
   TimestampPosition near = TRY(times_.lookup(timestamp_ms));
-  if (near.timestamp_ms >= 0 && !TRY(is_right(near))) {
-    TRY(rebuild_indexes());
+  if (near.timestamp_ms != -1 && !TRY(is_right(near))) {
+    TRY(replace_indexes());
     near = TRY(times_.lookup(timestamp_ms));
   }
   OffsetPosition position = TRY(offsets_.lookup(near.offset));
-  return position.position;
+  // Whoever walks from there cannot see that the first batch overlaps the one before it.
+  auto entry = TRY(HeaderScanner(*file_, position.position, size_, 64).next());
+  return entry && entry->last_offset == position.offset ? position.position : 0;
 }
 
 /// Whether a batch says of itself what the time index says of it.
@@ -241,7 +248,7 @@ Result<TimestampPosition> Segment::max_timestamp() {
   if (times_.last()) {
     auto right = is_right({times_.last()->timestamp_ms, times_.last()->offset});
     if (right && !*right) {
-      TRY(rebuild_indexes());
+      TRY(replace_indexes());
       return max_timestamp_;
     }
   }
@@ -295,37 +302,6 @@ Result<void> Segment::seal() {
   recent_.reset();
   active_ = false;
   return {};
-}
-
-Result<std::uint64_t> Segment::recover(
-    const std::function<Result<void>(const protocol::LogEntry&)>& on_entry) {
-  TRY(create_indexes());
-  TRY(transactions_.reset());
-  max_timestamp_ = {};
-  max_timestamp_known_ = true;
-  first_timestamp_ms_ = -1;
-  Offset next = base_;
-  std::uint64_t valid = 0;
-  EntryScanner scanner(*file_, 0, size_);
-  while (auto entry = TRY(scanner.next())) {
-    EntryInfo info = entry_info(entry->bytes(), valid);
-    bool offsets_fit = info.base_offset >= next && info.last_offset >= info.base_offset &&
-                       info.last_offset - base_ <= INT32_MAX;
-    if (!offsets_fit || !checksum_matches(*entry)) break;
-    TRY(on_entry(*entry));
-    TRY(index(info));
-    next = info.last_offset + 1;
-    valid += info.size;
-  }
-  std::uint64_t cut = size_ - valid;
-  if (cut > 0) TRY(file_->truncate(valid));
-  size_ = valid;
-  found_size_ = 0;  // all of it was verified just now
-  if (active_) return cut;
-  TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset, true));
-  TRY(offsets_.file().trim());
-  TRY(times_.file().trim());
-  return cut;
 }
 
 Result<void> Segment::truncate(std::uint64_t size, Offset offset) {

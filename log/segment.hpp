@@ -20,6 +20,7 @@
 #include <span>
 #include <string>
 
+#include "log/corruption_counters.hpp"
 #include "log/offset_index.hpp"
 #include "log/partition_files.hpp"
 #include "log/partition_log.hpp"
@@ -49,6 +50,7 @@ class Segment {
   [[nodiscard]] TransactionIndex& transactions() { return transactions_; }
   [[nodiscard]] const TransactionIndex& transactions() const { return transactions_; }
   void set_config(const LogConfig& config);
+  void count_in(const CorruptionCounters& counters) { counters_ = counters; }
 
   /// Writes `bytes`, which are the entries of `entries` (positions are filled in here).
   Result<void> append(ByteView bytes, std::span<EntryInfo> entries);
@@ -94,8 +96,13 @@ class Segment {
   /// Closes a segment for appends: last time index entry, trimmed files.
   Result<void> seal();
   /// Makes the indexes anew; `on_entry` sees each valid entry in order (after the offset and checksum check),
-  /// and the file is cut at the first invalid one. Returns the number of bytes cut.
-  Result<std::uint64_t> recover(const std::function<Result<void>(const protocol::LogEntry&)>& on_entry);
+  /// and the file is cut at the first invalid one. `below`: where the next segment begins. Returns the number
+  /// of bytes cut.
+  Result<std::uint64_t> recover(const std::function<Result<void>(const protocol::LogEntry&)>& on_entry,
+                                std::optional<Offset> below);
+  /// The log is known to end at `end`, which the last batch contradicts: true when one bit of its base offset
+  /// was wrong and is right now.
+  Result<bool> mend_end(Offset end);
   /// Cuts the file to `size`, which is where an entry begins, and the indexes with it.
   Result<void> truncate(std::uint64_t size, Offset offset);
 
@@ -130,12 +137,16 @@ class Segment {
   Result<void> ensure_indexes();
   Result<void> create_indexes();
   Result<void> rebuild_indexes();
+  Result<void> replace_indexes();
   Result<void> index(const EntryInfo& entry);
   void note_timestamp(const EntryInfo& entry);
   Result<bool> is_right(TimestampPosition entry);
   Result<bool> is_boundary(std::uint64_t position) const;
   [[nodiscard]] std::unexpected<Error> corrupt_at(std::uint64_t position) const;
   Result<std::optional<EntryInfo>> find_in_file(Offset offset, bool may_rebuild);
+  enum class Place : std::uint8_t { kRight, kWrong, kKnown };
+  Result<Place> place_of(const EntryInfo& info, Offset next, std::optional<Offset> below) const;
+  Result<void> mend(const EntryInfo& info, Offset base);
 
   FileSystem& files_;
   std::string directory_;
@@ -149,6 +160,7 @@ class Segment {
   std::uint64_t size_ = 0;
   std::uint64_t found_size_ = 0;  // of what was on disk at the opening and was not read whole since
   VerifiedRanges verified_;
+  CorruptionCounters counters_;
   bool active_ = false;
   OffsetIndex offsets_;
   TimeIndex times_;

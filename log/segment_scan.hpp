@@ -93,9 +93,9 @@ struct VerificationRange {
   Offset base;              // of the segment: no offset is below
   Offset below;             // where the next segment begins: every offset is below
 };
-/// Up to where the batches from `begin` on are sound; `begin` itself when the first is not. The base offset
-/// is no part of what a checksum covers: where two batches overlap either may be wrong, so both are held
-/// unsound.
+/// Up to where the batches from `begin` on are sound; `begin` itself when the first is not. Base offset and
+/// leader epoch are no part of what a checksum covers: where two batches overlap, or the epoch falls, either
+/// may be wrong, so both are held unsound.
 Result<std::uint64_t> sound_end(const File& file, const VerificationRange& range);
 
 }  // namespace barnabas::log

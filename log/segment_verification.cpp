@@ -18,20 +18,25 @@ Result<std::uint64_t> sound_end(const File& file, const VerificationRange& range
   std::uint64_t sound_to = range.begin;
   std::uint64_t last_begin = range.begin;
   Offset next = range.base;
+  LeaderEpoch epoch = kNoLeaderEpoch;
   while (sound_to < range.stop) {
     auto entry = TRY(scanner.next());
     if (!entry) return sound_to;
     const EntryInfo info = entry_info(entry->bytes(), sound_to);
     if (!checksum_matches(*entry) || info.last_offset < info.base_offset || info.last_offset >= range.below)
       return sound_to;
-    if (info.base_offset < next) return last_begin;
+    // Neither base offset nor leader epoch is covered by a checksum: both grow, or one of the two is wrong.
+    if (info.base_offset < next || (info.epoch != kNoLeaderEpoch && info.epoch < epoch)) return last_begin;
     next = info.last_offset + 1;
+    epoch = std::max(epoch, info.epoch);
     last_begin = sound_to;
     sound_to += info.size;
   }
   HeaderScanner behind(file, sound_to, range.end, 64);
   auto following = TRY(behind.next());
-  return following && following->base_offset < next ? last_begin : sound_to;
+  const bool fits = !following || (following->base_offset >= next &&
+                                   (following->epoch == kNoLeaderEpoch || following->epoch >= epoch));
+  return fits ? sound_to : last_begin;
 }
 
 Result<std::uint64_t> Segment::verify(std::uint64_t position, std::uint64_t end, Offset below) {
