@@ -151,7 +151,7 @@ class ModelOperations : public ModelAppends {
   void delete_records_before(Offset to) {
     tell("delete records before {}", to.value());
     Offset start = good(log->delete_records_before(to), "delete_records_before");
-    model.delete_records_before(to);
+    model.delete_records_before(to, clock.now_ms);
     expect(start == model.log_start, "the records are deleted up to {}", start.value());
   }
   void make_room() {

@@ -125,7 +125,7 @@ struct PartitionModel {
   void set_high_watermark(Offset offset);
   void truncate_to(Offset offset, std::int64_t now_ms);
   void start_anew(Offset offset, std::int64_t now_ms);
-  void delete_records_before(Offset offset);
+  void delete_records_before(Offset offset, std::int64_t now_ms);
   /// Returns how many segments go.
   int apply_retention(std::int64_t now_ms);
   /// The log was opened again and ends at `end`, in the segments that begin at `bases`.
