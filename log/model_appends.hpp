@@ -179,8 +179,9 @@ class ModelAppends : public ModelledLog {
     for (std::uint64_t left = 1 + below(3); left > 0; --left) {
       const Offset before = next;
       if (one_in(4)) next = next + static_cast<std::int64_t>(below(5));
-      has_gaps_ = has_gaps_ || next != before;
-      Bytes one = one_in(5) ? legacy_message(next) : random_batch(batch_options(), config.cleanup_compact);
+      const bool is_legacy = one_in(5);
+      has_gaps_ = has_gaps_ || next != before || is_legacy;
+      Bytes one = is_legacy ? legacy_message(next) : random_batch(batch_options(), config.cleanup_compact);
       protocol::set_base_offset(one, next);
       if (one[protocol::batch_field::kMagic] == 2) protocol::set_leader_epoch(one, epoch_);
       wanted.push_back(in_model(one));
@@ -254,7 +255,7 @@ class ModelAppends : public ModelledLog {
   Random* random_ = nullptr;  // of the operation under way
   LeaderEpoch epoch_{0};
   std::int64_t last_producer_ = 0;
-  bool has_gaps_ = false;  // offsets that a follower was given no batches of
+  bool has_gaps_ = false;  // a follower was given offsets without a batch that tells an epoch
   std::string told_;
 };
 

@@ -68,10 +68,13 @@ PartitionLogImpl::Segments::const_iterator PartitionLogImpl::segment_of(Offset o
 }
 
 /// The one that holds the recovery point. Where a segment begins there, the one before too: it was the active
-/// one when it was synced, so its indexes were not.
+/// one when it was synced, so its indexes were not. One that was cleaned since is whole, and markers may be
+/// gone from it that only the snapshot behind it knows of.
 PartitionLogImpl::Segments::const_iterator PartitionLogImpl::first_unsynced_segment() const {
   auto segment = segment_of(recovery_point());
-  return segment->first == recovery_point() && segment != segments_.begin() ? std::prev(segment) : segment;
+  if (segment->first != recovery_point() || segment == segments_.begin()) return segment;
+  auto before = std::prev(segment);
+  return before->first >= cleaned_to() ? before : segment;
 }
 
 Offset PartitionLogImpl::end_of(Segments::const_iterator segment) const {
