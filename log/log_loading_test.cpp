@@ -115,7 +115,7 @@ TEST_CASE_METHOD(LoadingFixture,
                       false,
                       false,
                       nullptr,
-                      nullptr};
+                      {}};
   std::vector<std::size_t> told;
   open.on_recovery = [&](std::size_t left) { told.push_back(left); };
   auto log = must(open_log(files, clock, open));

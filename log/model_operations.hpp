@@ -192,6 +192,7 @@ class ModelOperations : public ModelAppends {
            "a cleaning goes from {} to {}, not {} to {}", report->from.value(), report->to.value(),
            wanted.from.value(), wanted.to.value());
     adopt_cleaned(wanted);
+    holes_below_ = std::max(holes_below_, wanted.end_of_segments);
   }
 
   void adopt_cleaned(const ModelCleaning& cleaning) {
@@ -253,9 +254,8 @@ class ModelOperations : public ModelAppends {
     log.reset();
     if (loses) files.crash(*random_);
     // The checkpoint may be older than the last sync, but not than what was cleaned: that takes a day. Nor
-    // than a hole that a log which compacts took for one of compaction: that the policy changed since would
-    // be forgotten.
-    Offset oldest = std::clamp(std::max(model.cleaned_to, holes_below_), Offset(0), model.recovery_point);
+    // than a hole that a log which compacts took for one of compaction: its policy may have changed since.
+    Offset oldest = std::clamp(holes_below_, Offset(0), model.recovery_point);
     auto age = below(static_cast<std::uint64_t>(model.recovery_point - oldest) + 1);
     Offset checkpointed = model.recovery_point - (one_in(2) ? static_cast<std::int64_t>(age) : 0);
     open(false, checkpointed);
@@ -265,7 +265,7 @@ class ModelOperations : public ModelAppends {
     reopened(loses ? log->log_end_offset() : model.end_by_files(), checkpointed, forgets);
     // As truncate() does: what this start cut off the next crash could bring back.
     if (model.log_end < before || has_hole) sync();
-    if (has_hole) holes_below_ = model.log_end;
+    if (has_hole) holes_below_ = std::max(holes_below_, model.log_end);
   }
 
   /// Of every segment, those below the log start too.
@@ -372,7 +372,7 @@ class ModelOperations : public ModelAppends {
 
   ModelPolicy policy_;
   bool changed_much_ = false;
-  Offset holes_below_;  // that crashes left
+  Offset holes_below_;  // that compaction and crashes left
 };
 
 }  // namespace barnabas::log::testing

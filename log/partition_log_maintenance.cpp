@@ -73,8 +73,7 @@ PartitionLogImpl::Segments::const_iterator PartitionLogImpl::segment_of(Offset o
 PartitionLogImpl::Segments::const_iterator PartitionLogImpl::first_unsynced_segment() const {
   auto segment = segment_of(recovery_point());
   if (segment->first != recovery_point() || segment == segments_.begin()) return segment;
-  auto before = std::prev(segment);
-  return before->first >= cleaned_to() ? before : segment;
+  return segment->first > cleaned_to() ? std::prev(segment) : segment;
 }
 
 Offset PartitionLogImpl::end_of(Segments::const_iterator segment) const {
