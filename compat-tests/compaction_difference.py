@@ -21,9 +21,11 @@ import time
 from harness import case
 from harness.kcat import Kcat
 from harness.outcome import check, check_equal, step
-from harness.wire import Connection, batch, records
+from harness.tool_runner import ToolRunner, WarmTools
+from harness.transactions import Transaction, keyed_batch, produce
+from harness.wire import Connection, batch
+from harness.wire_client import WireClient
 
-PRODUCE, FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN = 0, 10, 22, 24, 26
 SEGMENT_BYTES = 1 << 20
 LETTERS = string.ascii_letters + string.digits  # so that no codec gets a segment's worth into one batch
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -43,27 +45,12 @@ def random_record(chance):
     return key, "".join(chance.choices(LETTERS, k=chance.randint(60, 1300))).encode()
 
 
-def keyed_batch(pairs, timestamp, **options):
-    """A batch of keys and values, uncompressed."""
-    payload = b"".join(records([value], key, number) for number, (key, value) in enumerate(pairs))
-    return batch(payload=payload, count=len(pairs), timestamp=timestamp, **options)
-
-
-def produce(connection, topic, sent, transactional_id=None):
-    answer = connection.call(PRODUCE, 9, {
-        "TransactionalId": transactional_id, "Acks": -1, "TimeoutMs": 30000,
-        "TopicData": [{"Name": topic, "PartitionData": [{"Index": 0, "Records": sent}]}]})
-    told = answer["Responses"][0]["PartitionResponses"][0]
-    check(told["ErrorCode"] == 0, f"produce to {topic}: {told}")
-
-
-def create_topics(tools):
+def create_topics(client):
     for topic in TOPICS:
         configs = {"cleanup.policy": "delete" if topic == KEYLESS else "compact", "segment.bytes": SEGMENT_BYTES,
                    "segment.ms": 10 ** 15,
                    "delete.retention.ms": 1 if topic in (TRANSACTIONS, TOMBSTONES) else 86400000}
-        tools.call("kafka-topics", "--create", "--topic", topic, "--partitions", "1",
-                   *(word for name, value in configs.items() for word in ("--config", f"{name}={value}")))
+        client.create_topic(topic, 1, {name: str(value) for name, value in configs.items()})
 
 
 def send_with_kcat(bootstrap, topic, codec, chance, last, megabytes):
@@ -75,47 +62,6 @@ def send_with_kcat(bootstrap, topic, codec, chance, last, megabytes):
         size += len(rows[-1])
     Kcat(bootstrap)("-P", "-t", topic, "-z", codec, "-K", "\t", "-Z", "-X", "enable.idempotence=true",
                     "-X", "linger.ms=20", "-X", "batch.num.messages=100", stdin="".join(rows))
-
-
-class Transaction:
-    """A transactional producer, by hand."""
-
-    def __init__(self, port, name):
-        self.name, self.sequence, self.open = name, 0, False
-        with Connection(port) as connection:
-            for _ in range(100):
-                found = connection.call(FIND_COORDINATOR, 4, {"KeyType": 1, "CoordinatorKeys": [name]})
-                if found["Coordinators"][0]["ErrorCode"] == 0:
-                    break
-                time.sleep(0.1)
-        self.connection = Connection(port)
-        for _ in range(100):
-            begun = self.connection.call(INIT_PRODUCER_ID, 4, {"TransactionalId": name,
-                                                               "TransactionTimeoutMs": 600000})
-            if begun["ErrorCode"] == 0:
-                break
-            time.sleep(0.1)
-        check(begun["ErrorCode"] == 0, f"InitProducerId of {name}: {begun}")
-        self.id, self.epoch = begun["ProducerId"], begun["ProducerEpoch"]
-
-    def send(self, topic, pairs, timestamp):
-        while not self.open:
-            answer = self.connection.call(ADD_PARTITIONS, 3, {
-                "V3AndBelowTransactionalId": self.name, "V3AndBelowProducerId": self.id,
-                "V3AndBelowProducerEpoch": self.epoch,
-                "V3AndBelowTopics": [{"Name": topic, "Partitions": [0]}]})
-            code = answer["ResultsByTopicV3AndBelow"][0]["ResultsByPartition"][0]["PartitionErrorCode"]
-            check(code in (0, 51), f"AddPartitionsToTxn of {self.name}: {answer}")
-            self.open = code == 0  # 51: the last one is still being ended
-        produce(self.connection, topic, keyed_batch(pairs, timestamp, attributes=0x10,
-                                                    producer=(self.id, self.epoch, self.sequence)), self.name)
-        self.sequence += len(pairs)
-
-    def end(self, commit):
-        answer = self.connection.call(END_TXN, 3, {"TransactionalId": self.name, "ProducerId": self.id,
-                                                   "ProducerEpoch": self.epoch, "Committed": commit})
-        check(answer["ErrorCode"] == 0, f"EndTxn of {self.name}: {answer}")
-        self.open = False
 
 
 def send_transactions(port, chance, last, megabytes):
@@ -144,7 +90,8 @@ def send_transactions(port, chance, last, megabytes):
 
 
 def fill(broker, tools, chance, last, megabytes):
-    create_topics(tools)
+    with WireClient(broker.port) as client:
+        create_topics(client)
     for codec in CODECS:
         send_with_kcat(broker.bootstrap, f"plain-{codec}", codec, chance, last, megabytes)
     send_with_kcat(broker.bootstrap, TOMBSTONES, "none", chance, last, megabytes)
@@ -260,7 +207,7 @@ def check_same_batches(left, right, when):
     return sum(map(len, left.values()))
 
 
-def clean_in_turn(case, origin, number, kinds, last):
+def clean_in_turn(case, tools, origin, number, kinds, last):
     """Two rounds by the first kind of broker and a third by the second, on a copy of the directory."""
     last = {topic: dict(values) for topic, values in last.items()}
     directory = case.scratch / f"directory-{number}"
@@ -275,27 +222,32 @@ def clean_in_turn(case, origin, number, kinds, last):
             check_same(rounds[-2], rounds[-1], f"when {kind} has what {kinds[0]} cleaned")
         else:
             # Its aborted records are gone, their markers and index entries are not yet.
-            dumps.append(dump(case.kafka_tools(None), directory))
+            dumps.append(dump(WarmTools(tools), directory))
             check(dumps[0][TRANSACTIONS, ".txnindex"], f"no aborted transaction in what {kind} cleaned once")
         more(broker, turn, last)
         rounds.append(clean_round(broker, last))
         broker.stop()
-        dumps.append(dump(case.kafka_tools(None), directory))
+        dumps.append(dump(WarmTools(tools), directory))
     return rounds, dumps
 
 
 def run(case):
+    with ToolRunner(case.scratch) as tools:
+        compare(case, tools)
+
+
+def compare(case, tools):
     chance = random.Random(20)
     last = {topic: {} for topic in TOPICS}
     origin = case.broker(kind="kafka", name="origin",
                          settings={"log.cleaner.enable": "false", "log.retention.ms": "-1"}).start()
-    fill(origin, case.kafka_tools(origin.bootstrap), chance, last, 8 if case.full else 3)
+    fill(origin, WarmTools(tools, origin.bootstrap), chance, last, 8 if case.full else 3)
     origin.stop()
     step("Apache Kafka has the input: " + ", ".join(TOPICS))
 
-    left = clean_in_turn(case, origin, 0, ("kafka", case.kind), last)
+    left = clean_in_turn(case, tools, origin, 0, ("kafka", case.kind), last)
     step(f"kafka cleaned twice, then {case.kind} went on with its directory")
-    right = clean_in_turn(case, origin, 1, (case.kind, "kafka"), last)
+    right = clean_in_turn(case, tools, origin, 1, (case.kind, "kafka"), last)
     step(f"{case.kind} cleaned twice, then kafka went on with its directory")
     for number, (one, other) in enumerate(zip(left[0], right[0])):
         check_same(one, other, f"after round {number}")

@@ -7,6 +7,9 @@ import subprocess
 from . import places
 from .outcome import check
 
+# How long the broker holds the fetch by which a consumer learns that it is at the end; half a second is the default.
+AT_THE_END = ("-X", "fetch.wait.max.ms=10")
+
 
 class Kcat:
     def __init__(self, bootstrap):
@@ -28,7 +31,7 @@ class Kcat:
     def everything(self, topic, *arguments):
         """Every record of a topic as kcat sees it (offset, timestamp, key, value, headers), sorted by its place."""
         rows = [json.loads(row) for row in self("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J",
-                                                "-X", "check.crcs=true", *arguments).splitlines()]
+                                                "-X", "check.crcs=true", *AT_THE_END, *arguments).splitlines()]
         rows.sort(key=lambda row: (row["partition"], row["offset"]))
         for row in rows:
             row.pop("broker", None)  # The address of whoever served it.

@@ -41,3 +41,16 @@ class ToolRunner:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+class WarmTools:
+    """KafkaTools' call(), in a ToolRunner: the JVM starts once, not for each tool."""
+
+    def __init__(self, runner, bootstrap=None):
+        self.runner, self.where = runner, [] if bootstrap is None else ["--bootstrap-server", bootstrap]
+
+    def call(self, tool, *arguments):
+        """Runs a tool that must succeed; returns what it printed to standard output."""
+        done = self.runner.call(tool, [*self.where, *map(str, arguments)], limit_seconds=120)
+        check(done.code == 0, f"{tool} {' '.join(map(str, arguments))}: exit code {done.code}\n{done.out}{done.err}")
+        return done.out
