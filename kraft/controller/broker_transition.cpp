@@ -32,7 +32,9 @@ void update_partitions(const ControlContext& context, const Movement& movement, 
                        MetadataRecords& records) {
   const auto active = [&](BrokerId id) {
     if (id == movement.leaving || id == movement.unclean) return false;
-    return id == movement.entering || is_active(context.image, id);
+    // One that was on its way out leads nothing in this life, even if it beats on.
+    if (id == movement.entering) return !context.image.broker(id)->in_controlled_shutdown;
+    return is_active(context.image, id);
   };
   for (const auto& [name, topic] : context.image.topics->by_name) {
     std::optional<PartitionChangeInput> input;  // what holds for all partitions of the topic

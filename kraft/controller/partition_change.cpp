@@ -91,8 +91,9 @@ class Change {
     for (const BrokerId id : replicas_)
       if (is_valid_leader(id)) return {id};
     const bool nobody_is_complete = isr_.empty() && elr_.empty();
+    // A reassignment may have taken the replica away from who led last.
     if (input_.elr_enabled && nobody_is_complete && now_.last_known_elr.size() == 1 &&
-        is_acceptable(now_.last_known_elr[0]))
+        contains(replicas_, now_.last_known_elr[0]) && is_acceptable(now_.last_known_elr[0]))
       return {now_.last_known_elr[0], true};
     if (input_.election == Election::kUnclean)
       for (const BrokerId id : replicas_)
