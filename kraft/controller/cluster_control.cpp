@@ -103,7 +103,7 @@ State state_of(const BrokerRegistration& broker) {
 
 State next_state(const ControlContext& context, const BrokerSessions& sessions,
                  const BrokerRegistration& broker, const protocol::BrokerHeartbeatRequest& request) {
-  const bool leads = leads_something(context.image, broker.id);
+  const auto leads = [&] { return leads_something(context.image, broker.id); };
   switch (state_of(broker)) {
     case State::kFenced:
       if (request.want_shut_down) return State::kShutdownNow;
@@ -115,10 +115,10 @@ State next_state(const ControlContext& context, const BrokerSessions& sessions,
     case State::kUnfenced:
       if (request.want_fence) return request.want_shut_down ? State::kShutdownNow : State::kFenced;
       if (!request.want_shut_down) return State::kUnfenced;
-      return leads ? State::kControlledShutdown : State::kShutdownNow;
+      return leads() ? State::kControlledShutdown : State::kShutdownNow;
     default:
-      return leads || !sessions.may_shut_down(context.image, broker.id) ? State::kControlledShutdown
-                                                                        : State::kShutdownNow;
+      return leads() || !sessions.may_shut_down(context.image, broker.id) ? State::kControlledShutdown
+                                                                          : State::kShutdownNow;
   }
 }
 
