@@ -91,6 +91,7 @@ Change reassign(const ControlContext& context, const std::string& name,
 ControllerResult<protocol::AlterPartitionReassignmentsResponse> alter_partition_reassignments(
     const ControlContext& context, const protocol::AlterPartitionReassignmentsRequest& request) {
   ControllerResult<protocol::AlterPartitionReassignmentsResponse> result;
+  if (request.topics.empty()) return result;
   result.response.error_message = std::nullopt;
   result.response.allow_replication_factor_change = request.allow_replication_factor_change;
   for (const auto& topic : request.topics) {
