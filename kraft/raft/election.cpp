@@ -12,11 +12,7 @@ void RaftNode::on(const AddressedMessage& from, const VoteRequest& request) {
   if (is_malformed) return reply(from, refusal<VoteResponse>(ErrorCode::kInvalidRequest));
   if (request.epoch < state_.epoch) return reply(from, refusal<VoteResponse>(ErrorCode::kFencedLeaderEpoch));
   if (request.epoch > state_.epoch) become_unattached(request.epoch, kNoBroker);
-  const bool is_for_us =
-      request.voter.id == kNoBroker ||
-      (request.voter.id == options_.local.id &&
-       (request.voter.directory == DirectoryId() || request.voter.directory == options_.local.directory));
-  if (!is_for_us) return reply(from, refusal<VoteResponse>(ErrorCode::kInvalidVoterKey));
+  if (!is_addressed(request.voter)) return reply(from, refusal<VoteResponse>(ErrorCode::kInvalidVoterKey));
 
   const bool granted = can_grant(request);
   if (granted && !request.pre_vote && state_.voted == kNoReplica) {
@@ -26,6 +22,12 @@ void RaftNode::on(const AddressedMessage& from, const VoteRequest& request) {
   VoteResponse response = refusal<VoteResponse>(ErrorCode::kNone);
   response.granted = granted;
   reply(from, response);
+}
+
+bool RaftNode::is_addressed(const ReplicaKey& voter) const {
+  if (voter.id == kNoBroker) return true;  // versions that do not say it
+  return voter.id == options_.local.id &&
+         (voter.directory == DirectoryId() || voter.directory == options_.local.directory);
 }
 
 bool RaftNode::can_grant(const VoteRequest& request) const {

@@ -30,11 +30,8 @@ void RaftNode::on(const AddressedMessage& from, const BeginQuorumEpochRequest& r
       contradicts(request.epoch, request.leader))
     return reply(from, refusal<BeginQuorumEpochResponse>(ErrorCode::kInvalidRequest));
   learn(request.epoch, request.leader, request.leader_endpoints);
-  const bool is_for_us =
-      request.voter.id == kNoBroker ||
-      (request.voter.id == options_.local.id &&
-       (request.voter.directory == DirectoryId() || request.voter.directory == options_.local.directory));
-  reply(from, refusal<BeginQuorumEpochResponse>(is_for_us ? ErrorCode::kNone : ErrorCode::kInvalidVoterKey));
+  const ErrorCode error = is_addressed(request.voter) ? ErrorCode::kNone : ErrorCode::kInvalidVoterKey;
+  reply(from, refusal<BeginQuorumEpochResponse>(error));
 }
 
 void RaftNode::on(const AddressedMessage& from, const BeginQuorumEpochResponse& response) {

@@ -299,6 +299,8 @@ class RaftNode {
   // Election (election.cpp).
   void on(const AddressedMessage& from, const VoteRequest& request);
   void on(const AddressedMessage& from, const VoteResponse& response);
+  /// The replica that is asked is this one, and not one that had its id before.
+  [[nodiscard]] bool is_addressed(const ReplicaKey& voter) const;
   [[nodiscard]] bool can_grant(const VoteRequest& request) const;
   void send_votes();
   void count_votes();
