@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace barnabas::simulation {
 
@@ -17,6 +18,18 @@ constexpr LeaderEpoch kAnyEpoch{std::numeric_limits<std::int32_t>::max()};
 void RaftChecks::restarted(std::size_t replica, Offset high_watermark) {
   high_watermarks_.resize(std::max(high_watermarks_.size(), replica + 1));
   high_watermarks_[replica] = high_watermark;
+  roles_.resize(high_watermarks_.size());
+  roles_[replica] = RaftRole::kUnattached;
+}
+
+std::optional<std::string> RaftChecks::check_standing(std::size_t replica, const RaftNode& node,
+                                                      const SimulatedRaftDisk& disk) {
+  const RaftRole before = std::exchange(roles_[replica], node.role());
+  const bool stands = node.role() == RaftRole::kProspective || node.role() == RaftRole::kCandidate;
+  if (!stands || node.role() == before) return std::nullopt;
+  const kraft::VoterSet* voters = disk.last_voters();
+  if (voters == nullptr || node.voters() == *voters) return std::nullopt;
+  return fmt::format("replica {} stands among other voters than its log names", replica);
 }
 
 std::uint64_t RaftChecks::digest(Offset end) const {
@@ -58,6 +71,7 @@ std::optional<std::string> RaftChecks::after_step(std::size_t replica, const Raf
                                                   const SimulatedRaftDisk& disk) {
   if (const char* broken = node.check_invariants())
     return fmt::format("replica {} broke the invariant that {}", replica, broken);
+  if (auto wrong = check_standing(replica, node, disk)) return wrong;
   if (node.role() == RaftRole::kLeader)
     if (auto wrong = check_leader(replica, node, disk)) return wrong;
   const Offset before = high_watermarks_[replica];

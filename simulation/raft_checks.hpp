@@ -7,7 +7,8 @@
 //     inside snapshots.
 //  3. A replica's high watermark does not go back while it runs.
 //  4. Who wins an election has every record that was committed in an earlier epoch.
-//  5. The invariants that RaftNode itself names.
+//  5. Who stands for election does so among the voters that its log names last.
+//  6. The invariants that RaftNode itself names.
 #pragma once
 
 #include <map>
@@ -40,6 +41,8 @@ class RaftChecks {
     LeaderEpoch committed_in;  // or before: of the replica that first knew it
     std::uint64_t digest = 0;  // of all up to and with it
   };
+  [[nodiscard]] std::optional<std::string> check_standing(std::size_t replica, const kraft::RaftNode& node,
+                                                          const SimulatedRaftDisk& disk);
   [[nodiscard]] std::optional<std::string> check_leader(std::size_t replica, const kraft::RaftNode& node,
                                                         const SimulatedRaftDisk& disk);
   /// The records of [from, to) that were committed before epoch `before`.
@@ -49,6 +52,7 @@ class RaftChecks {
   std::vector<Committed> committed_;
   std::map<LeaderEpoch, std::size_t> leaders_;
   std::vector<Offset> high_watermarks_;
+  std::vector<kraft::RaftRole> roles_;
 };
 
 }  // namespace barnabas::simulation

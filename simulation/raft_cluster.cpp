@@ -15,9 +15,7 @@ using std::chrono::milliseconds;
 namespace {
 /// Who asks for voter changes: no replica.
 constexpr BrokerId kAdmin{1000};
-constexpr std::size_t kMostRecordsAFetch = 40;
 constexpr std::int64_t kSnapshotPiece = 600;
-const RaftTimeouts kTimeouts;
 constexpr std::size_t kBootstrapServers = 2;
 
 DirectoryId directory_of(std::size_t replica) {
@@ -56,7 +54,7 @@ RaftOptions RaftCluster::raft_options(std::size_t replica) const {
   options.local = {BrokerId(static_cast<std::int32_t>(replica)), directory_of(replica)};
   options.log_view = &self.disk;
   options.random = self.random.get();
-  options.timeouts = kTimeouts;
+  options.timeouts = options_.timeouts;
   options.local_endpoints = voter(replica).endpoints;
   options.bootstrap_servers = std::min(kBootstrapServers, replicas_.size());
   options.auto_join = options_.auto_join;
@@ -355,7 +353,7 @@ void RaftCluster::send(std::size_t replica, AddressedMessage message) {
   const SimulatedRaftDisk& disk = replicas_[replica].disk;
   if (auto* fetch = std::get_if<FetchResponse>(&packet->message); fetch != nullptr && fetch->records_from) {
     if (*fetch->records_from < disk.start()) return;  // cleaned away meanwhile: the connection breaks
-    packet->records = disk.read(*fetch->records_from, 1 + random_.below(kMostRecordsAFetch));
+    packet->records = disk.read(*fetch->records_from, 1 + random_.below(options_.most_records_a_fetch));
   }
   if (auto* piece = std::get_if<FetchSnapshotResponse>(&packet->message);
       piece != nullptr && piece->error == ErrorCode::kNone) {

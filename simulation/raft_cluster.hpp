@@ -41,6 +41,8 @@ struct RaftClusterOptions {
   std::size_t initial_voters = 3;  // the first ones; the others are observers
   std::int16_t kraft_version = 1;
   bool auto_join = false;
+  kraft::RaftTimeouts timeouts;
+  std::size_t most_records_a_fetch = 40;
   bool trace = false;
 };
 

@@ -53,6 +53,14 @@ const SimulatedRecord& SimulatedRaftDisk::at(Offset offset) const {
   return records_[static_cast<std::size_t>(offset - start_)];
 }
 
+const kraft::VoterSet* SimulatedRaftDisk::last_voters() const {
+  for (auto record = records_.rbegin(); record != records_.rend(); ++record)
+    if (record->control)
+      if (const auto* control = std::get_if<kraft::VotersControl>(record->control.get()))
+        return &control->voters;
+  return snapshots_.empty() || !snapshots_.back().voters ? nullptr : &*snapshots_.back().voters;
+}
+
 SimulatedRecords SimulatedRaftDisk::read(Offset from, std::size_t most) const {
   CHECK(from >= start_ && from <= end(), "the log holds this offset");
   const auto first = records_.begin() + (from - start_);

@@ -44,6 +44,8 @@ class SimulatedRaftDisk final : public kraft::RaftLogView {
   [[nodiscard]] std::optional<std::int64_t> snapshot_size(const kraft::SnapshotId& id) const override;
   [[nodiscard]] const SimulatedSnapshot* snapshot(const kraft::SnapshotId& id) const;
   [[nodiscard]] const SimulatedRecord& at(Offset offset) const;
+  /// The last that the log or the latest snapshot holds.
+  [[nodiscard]] const kraft::VoterSet* last_voters() const;
   [[nodiscard]] SimulatedRecords read(Offset from, std::size_t most) const;
 
   void append(SimulatedRecord record) { records_.push_back(std::move(record)); }

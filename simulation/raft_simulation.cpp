@@ -19,6 +19,7 @@ namespace {
 /// How often each thing happens, of a thousand rounds.
 struct Rates {
   std::uint64_t crash = 0;
+  std::uint64_t depose = 0;  // for each replica that leads
   std::uint64_t restart = 100;
   std::uint64_t pause = 0;
   std::uint64_t clock_jump = 0;
@@ -59,6 +60,14 @@ class Chaos {
     options.replicas = options.initial_voters + random_.below(3);
     options.kraft_version = random_.below(3) == 0 ? 0 : 1;
     options.auto_join = random_.below(4) == 0;
+    options.most_records_a_fetch = std::array<std::size_t, 3>{1, 4, 40}[random_.below(3)];
+    if (random_.below(2) == 0) {
+      // More elections in the same time.
+      options.timeouts.election = milliseconds(250);
+      options.timeouts.fetch = milliseconds(500);
+      options.timeouts.request = milliseconds(500);
+      options.timeouts.fetch_max_wait = milliseconds(120);
+    }
     options.trace = trace;
     return options;
   }
@@ -71,6 +80,11 @@ class Chaos {
   Rates draw_rates() {
     Rates rates;
     rates.crash = one_of(5, 25);
+    rates.depose = one_of(10, 80);
+    if (random_.below(4) == 0) {
+      rates.crash = 120;
+      rates.restart = 300;
+    }
     rates.pause = one_of(3, 15);
     rates.clock_jump = one_of(3, 10);
     rates.cut = one_of(20, 60);
@@ -94,6 +108,9 @@ class Chaos {
     if (happens(rates_.crash)) cluster_.crash(any_replica());
     if (happens(rates_.crash) && happens(100)) crash_all();
     for (std::size_t i = 0; i < cluster_.size(); ++i)
+      if (cluster_.is_up(i) && cluster_.node(i).role() == RaftRole::kLeader && happens(rates_.depose))
+        depose(i);
+    for (std::size_t i = 0; i < cluster_.size(); ++i)
       if (!cluster_.is_up(i) && happens(rates_.restart)) restart(i);
     if (happens(rates_.pause)) cluster_.pause(any_replica(), milliseconds(100 + random_.below(4000)));
     if (happens(rates_.clock_jump)) cluster_.jump_clock(any_replica(), milliseconds(random_.below(5000)));
@@ -107,6 +124,18 @@ class Chaos {
       stopping_.insert(replica);
     }
     if (!stopping_.empty() && happens(100)) cluster_.crash(*stopping_.begin());
+  }
+
+  /// Leaders come and go before their records get far.
+  void depose(std::size_t leader) {
+    if (random_.below(2) == 0) return cluster_.crash(leader);
+    isolate(leader, true);
+  }
+  void isolate(std::size_t one, bool is_two_way) {
+    for (std::size_t i = 0; i < cluster_.size(); ++i) {
+      cluster_.cut(one, i, true);
+      if (is_two_way) cluster_.cut(i, one, true);
+    }
   }
 
   void crash_all() {
@@ -130,10 +159,7 @@ class Chaos {
         cluster_.cut(other, one, true);
         break;
       default:
-        for (std::size_t i = 0; i < cluster_.size(); ++i) {
-          cluster_.cut(one, i, true);
-          if (other % 2 == 0) cluster_.cut(i, one, true);
-        }
+        isolate(one, other % 2 == 0);
     }
   }
 

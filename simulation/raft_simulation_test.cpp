@@ -5,7 +5,7 @@
 using namespace barnabas::simulation;
 
 TEST_CASE("quorums under random faults keep what they committed and recover") {
-  constexpr std::uint64_t kSeeds = 600;
+  constexpr std::uint64_t kSeeds = 1000;
   std::size_t elections = 0;
   std::size_t voter_changes = 0;
   std::size_t snapshots = 0;
