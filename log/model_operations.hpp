@@ -303,7 +303,9 @@ class ModelOperations : public ModelAppends {
       has_hole = has_hole || is_lost;
     }
     expect(at == found.end(), "a crash brings {}", at == found.end() ? "" : to_string(*at));
-    expect(!has_hole || config.cleanup_compact, "there is a hole before {}", log->log_end_offset().value());
+    // One of a log that was cleaned before its policy changed passes for one of compaction, too.
+    expect(!has_hole || config.cleanup_compact || model.cleaned_to != kNoOffset, "there is a hole before {}",
+           log->log_end_offset().value());
     model.batches = std::move(found);
     model.has_holes = model.has_holes || has_hole;
     if (has_hole) model.adopt_aborted(must(log->aborted_transactions(Offset(0), log->log_end_offset())));

@@ -166,7 +166,7 @@ ModelCleaning PartitionModel::clean(Offset first_uncleanable, std::uint64_t map_
     if (batch.records.size() == before || batch.records.empty()) continue;
     batch.max_timestamp_ms = std::ranges::max(batch.records, {}, &ModelRecord::timestamp_ms).timestamp_ms;
   }
-  producers_known_from = log_end;
+  producers_known_from = std::max(producers_known_from, log_end);
   has_holes = true;
   cleaned_to = cleaning.to;
   return cleaning;
