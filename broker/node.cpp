@@ -22,6 +22,7 @@
 #include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/log_maintenance.hpp"
+#include "broker/drivers/log_scrub.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
@@ -150,6 +151,7 @@ class Node::Impl {
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
   std::unique_ptr<LogCleaner> cleaner_;
+  std::unique_ptr<LogScrub> scrub_;
   std::unique_ptr<LogDirectoryMover> mover_;
   std::vector<std::thread> threads_;
   OwnSettings own_;
@@ -234,6 +236,10 @@ void Node::Impl::build_services() {
   server_ = std::make_unique<Server>(*services_, server);
   maintenance_ = std::make_unique<LogMaintenance>(clock_, *config_, *replicas_);
   cleaner_ = std::make_unique<LogCleaner>(files_, clock_, random_, *config_, *replicas_);
+  LogScrub::Options scrub;
+  scrub.bytes_per_second = own_.log_scrub_bytes_per_second;
+  scrub.interval = milliseconds(own_.log_scrub_interval_ms);
+  scrub_ = std::make_unique<LogScrub>(clock_, *replicas_, metrics_, scrub);
   mover_ = std::make_unique<LogDirectoryMover>(
       clock_, *replicas_, metrics_,
       LogDirectoryMoverOptions{settings->num_replica_alter_log_dirs_threads, [this] {
@@ -421,6 +427,7 @@ Result<void> Node::Impl::start() {
   }
   maintenance_->start();
   cleaner_->start();
+  scrub_->start();
   mover_->start();
   serving_ = true;
   log_info(
@@ -460,6 +467,7 @@ Result<void> Node::Impl::stop() {
   if (flusher_) flusher_->stop();
   if (cold_reads_) cold_reads_->stop();
   if (mover_) mover_->stop();
+  if (scrub_) scrub_->stop();
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();

@@ -28,6 +28,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "log/cleanable_log.hpp"
+#include "log/scrubbed_segment.hpp"
 
 namespace barnabas::log {
 
@@ -262,6 +263,13 @@ class PartitionLog : public CleanableLog {
   [[nodiscard]] virtual bool has_deleted_files() const = 0;
   /// Removes those that were deleted file.delete.delay.ms ago.
   virtual Result<void> remove_deleted_files(std::int64_t now_ms) = 0;
+  /// The first closed segment that begins at `from` or behind it: the scrub reads them one after the other.
+  [[nodiscard]] virtual std::optional<ScrubbedSegment> closed_segment_from(Offset from) const = 0;
+  /// Looks again where the scrub found a batch not to be sound. If so it is told, and all of the segment is
+  /// held against its checksums before it is given to readers again.
+  virtual bool is_broken(const ScrubbedSegment& segment, std::uint64_t position) = 0;
+  /// Holds the transaction index of a segment against its batches again, as at the first use.
+  virtual Result<void> check_transactions(const ScrubbedSegment& segment) = 0;
   /// Forgets producers that were silent for producer.id.expiration.ms.
   virtual void expire_producers(std::int64_t now_ms) = 0;
   [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;

@@ -1,5 +1,5 @@
 // PartitionLogImpl: the PartitionLog over segments; its parts are in
-// partition_log_{append,read,maintenance}.cpp and recovery.cpp.
+// partition_log_{append,read,maintenance,cleaning,scrub}.cpp and recovery.cpp.
 //
 // Thread safety: as PartitionLog says. Offsets are atomics so that checkpoints read them without the
 // partition's mutex; `segments_mutex_` lets sync() take the list of segments beside appends and rolls.
@@ -97,6 +97,9 @@ class PartitionLogImpl final : public PartitionLog {
   Result<int> apply_retention(std::int64_t now_ms) override;
   [[nodiscard]] bool has_deleted_files() const override { return has_deleted_; }
   Result<void> remove_deleted_files(std::int64_t now_ms) override;
+  [[nodiscard]] std::optional<ScrubbedSegment> closed_segment_from(Offset from) const override;
+  bool is_broken(const ScrubbedSegment& segment, std::uint64_t position) override;
+  Result<void> check_transactions(const ScrubbedSegment& segment) override;
   void expire_producers(std::int64_t now_ms) override { producers_.expire(now_ms); }
   [[nodiscard]] std::uint64_t size_bytes() const override;
   [[nodiscard]] std::size_t segment_count() const override { return segments_.size(); }

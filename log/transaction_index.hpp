@@ -31,6 +31,7 @@ class TransactionIndex {
   /// Whether all entries were made by this process or compared with the batches that they are about.
   [[nodiscard]] bool is_trusted() const { return is_trusted_; }
   void trust() { is_trusted_ = true; }
+  void distrust() { is_trusted_ = false; }
   [[nodiscard]] const std::string& path() const { return path_; }
   Result<void> reset();
   Result<void> sync();

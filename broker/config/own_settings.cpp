@@ -77,12 +77,12 @@ Result<bool> parse_bool(std::string_view key, std::string_view value) {
   return refuse(key, value, "Expected value to be either true or false");
 }
 
-Result<std::uint64_t> parse_bytes(std::string_view key, std::string_view value) {
-  std::uint64_t bytes = 0;
+Result<std::uint64_t> parse_number(std::string_view key, std::string_view value, std::string_view unit) {
+  std::uint64_t number = 0;
   const char* end = value.data() + value.size();
-  const auto read = std::from_chars(value.data(), end, bytes);
-  if (read.ec == std::errc() && read.ptr == end) return bytes;
-  return refuse(key, value, "must be a number of bytes, 0 or more");
+  const auto read = std::from_chars(value.data(), end, number);
+  if (read.ec == std::errc() && read.ptr == end) return number;
+  return refuse(key, value, fmt::format("must be a number of {}, 0 or more", unit));
 }
 
 Result<void> take(OwnSettings& settings, const std::string& key, const std::string& value) {
@@ -94,7 +94,11 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
   } else if (key == "barnabas.advertised.listeners.wait") {
     settings.advertised_listeners_wait = TRY(parse_bool(key, value));
   } else if (key == "barnabas.cold.read.cache.bytes") {
-    settings.cold_read_cache_bytes = TRY(parse_bytes(key, value));
+    settings.cold_read_cache_bytes = TRY(parse_number(key, value, "bytes"));
+  } else if (key == "barnabas.log.scrub.bytes.per.second") {
+    settings.log_scrub_bytes_per_second = TRY(parse_number(key, value, "bytes"));
+  } else if (key == "barnabas.log.scrub.interval.ms") {
+    settings.log_scrub_interval_ms = TRY(parse_number(key, value, "milliseconds"));
   } else if (key == kCreateTopics) {
     settings.create_topics = TRY(parse_wanted_topics(value));
   } else if (key == kCreateUsers) {
@@ -105,7 +109,8 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
     return fail(ErrorCode::kInvalidConfig,
                 fmt::format("{} is not known. There are barnabas.http.listener, "
                             "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, "
-                            "barnabas.cold.read.cache.bytes, {}, {} and {}",
+                            "barnabas.cold.read.cache.bytes, barnabas.log.scrub.bytes.per.second, "
+                            "barnabas.log.scrub.interval.ms, {}, {} and {}",
                             key, kCreateTopics, kCreateUsers, kCreateAcls));
   }
   return {};

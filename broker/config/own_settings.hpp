@@ -41,6 +41,10 @@ struct OwnSettings {
   /// barnabas.cold.read.cache.bytes: how much of what lagging consumers had read from disk stays in the page
   /// cache; 0: all of it.
   std::uint64_t cold_read_cache_bytes = std::uint64_t{64} << 20;
+  /// barnabas.log.scrub.bytes.per.second: how fast closed segments are read through for rot; 0: not at all.
+  std::uint64_t log_scrub_bytes_per_second = std::uint64_t{4} << 20;
+  /// barnabas.log.scrub.interval.ms: from the begin of a pass over all of them to that of the next.
+  std::uint64_t log_scrub_interval_ms = std::uint64_t{24} * 60 * 60 * 1000;
   /// barnabas.create.acls
   std::vector<kraft::AclEntry> create_acls;
 };

@@ -91,6 +91,8 @@ TEST_CASE("our own properties are taken out, and nothing else") {
   kraft::ConfigMap properties = {{"barnabas.http.listener", "127.0.0.1:8080"},
                                  {"barnabas.advertised.listeners.wait", "true"},
                                  {"barnabas.cold.read.cache.bytes", "1000"},
+                                 {"barnabas.log.scrub.bytes.per.second", "0"},
+                                 {"barnabas.log.scrub.interval.ms", "500"},
                                  {"barnabasx", "1"},
                                  {"node.id", "1"}};
   const auto taken = take_own_settings(properties);
@@ -98,6 +100,8 @@ TEST_CASE("our own properties are taken out, and nothing else") {
   CHECK(taken->http_listener == Endpoint{"127.0.0.1", 8080});
   CHECK(taken->advertised_listeners_wait);
   CHECK(taken->cold_read_cache_bytes == 1000);
+  CHECK(taken->log_scrub_bytes_per_second == 0);
+  CHECK(taken->log_scrub_interval_ms == 500);
   CHECK(properties == kraft::ConfigMap{{"barnabasx", "1"}, {"node.id", "1"}});
 }
 
@@ -105,6 +109,8 @@ TEST_CASE("own properties that make no sense are refused") {
   CHECK(refusal_of({{"barnabas.http.listener", "8080"}}).ends_with("must be HOST:PORT"));
   CHECK(refusal_of({{"barnabas.cold.read.cache.bytes", "-1"}})
             .ends_with("must be a number of bytes, 0 or more"));
+  CHECK(refusal_of({{"barnabas.log.scrub.interval.ms", "soon"}})
+            .ends_with("must be a number of milliseconds, 0 or more"));
   CHECK(refusal_of({{"barnabas.advertised.listeners.wait", "yes"}}).ends_with("either true or false"));
   CHECK(refusal_of({{"barnabas.advertised.listeners.wait", "true"}}).find("nobody could end the waiting") !=
         std::string::npos);
