@@ -6,12 +6,13 @@
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
 #   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on
+#   make mutants   plants bugs and shows that the simulation finds each
 #   make fuzz      each fuzz target for SECONDS=60
 #   make bench     Barnabas beside Apache Kafka
 #   make format    lay out our C++ as .clang-format says
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check compat bench fuzz simulate format install install-test
+.PHONY: run build test check compat bench fuzz simulate mutants format install install-test
 
 SECONDS ?= 60
 SEEDS ?= 10000
@@ -49,6 +50,9 @@ simulate: install
 	@test -f build/release/build.ninja || cmake --preset release
 	@cmake --build --preset release --target barnabas_simulation
 	@build/release/bin/barnabas_simulation --raft --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+
+mutants: install
+	@scripts/mutants.py
 
 bench: install-test build
 	@cmake --build --preset release
