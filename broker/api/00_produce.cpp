@@ -192,7 +192,9 @@ void produce_topic(const ProduceStep& step, const ProduceRequest::TopicProduceDa
     if (std::ranges::binary_search(step.named_again, &data)) continue;
     PartitionAnswer answer =
         refused == ErrorCode::kNone ? append_to(step, *name, data) : refusal(data.index, refused);
-    if (answer.error_code == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower)) {
+    constexpr std::int16_t kFirstVersionWithLeaders = 10;
+    if (step.context.api_version >= kFirstVersionWithLeaders &&
+        answer.error_code == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower)) {
       describe_leader(*step.image, step.context, *name, PartitionIndex(answer.index), answer.current_leader,
                       step.response.node_endpoints);
     }
