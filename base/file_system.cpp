@@ -1,5 +1,7 @@
 #include "base/file_system.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace barnabas {
@@ -28,6 +30,21 @@ bool is_disk_full(const Error& error) {
 
 bool is_not_found(const Error& error) {
   return error.code == ErrorCode::kKafkaStorageError && error.detail.starts_with("ENOENT ");
+}
+
+bool is_locked_elsewhere(const Error& error) {
+  return error.code == ErrorCode::kKafkaStorageError && error.detail.starts_with("EAGAIN ");
+}
+
+bool is_disk_failure(const Error& error) {
+  if (error.code != ErrorCode::kKafkaStorageError) return false;
+  const std::string_view name = std::string_view(error.detail).substr(0, error.detail.find(' '));
+  const bool is_errno = name.size() > 1 && name.front() == 'E' && std::ranges::all_of(name, [](char c) {
+                          return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+                        });
+  constexpr std::array<std::string_view, 6> kOthers = {"ENOSPC", "EDQUOT", "EMFILE",
+                                                       "ENFILE", "ENOMEM", "EAGAIN"};
+  return is_errno && std::ranges::find(kOthers, name) == kOthers.end();
 }
 
 Result<std::string> FileSystem::read_file(const std::string& path) {

@@ -22,6 +22,10 @@ namespace barnabas {
 Error storage_error(int error_number, std::string_view call, std::string_view path);
 bool is_disk_full(const Error& error);
 bool is_not_found(const Error& error);
+/// A lock() of what somebody else holds.
+bool is_locked_elsewhere(const Error& error);
+/// A call that the disk refused, but for a full one and for a process out of descriptors or memory.
+bool is_disk_failure(const Error& error);
 
 /// An open file. Positioned calls (read_at, write_at) may run at the same time from several threads; append,
 /// truncate and sync need one caller at a time. Destroying it closes it without syncing.

@@ -47,10 +47,12 @@ OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path, Metri
 /// Loads one directory: scan() first, then work() by each of its threads, then finish().
 class DirectoryLoading {
  public:
-  DirectoryLoading(FileSystem& files, const Clock& clock, std::string directory, const LoadOptions& options)
+  DirectoryLoading(FileSystem& files, const Clock& clock, std::shared_ptr<LogDirectory> directory,
+                   const LoadOptions& options)
       : files_(files),
         clock_(clock),
-        directory_(std::move(directory)),
+        log_directory_(std::move(directory)),
+        directory_(log_directory_->path()),
         options_(options),
         remaining_segments_(static_cast<std::size_t>(std::max(options.threads_per_directory, 1))) {}
 
@@ -69,6 +71,7 @@ class DirectoryLoading {
 
   FileSystem& files_;
   const Clock& clock_;
+  std::shared_ptr<LogDirectory> log_directory_;
   std::string directory_;
   const LoadOptions& options_;
   OffsetCheckpoint recovery_points_;
@@ -139,7 +142,7 @@ void DirectoryLoading::work(std::size_t thread) {
     options.on_recovery = [&](std::size_t left) {
       remaining_segments_[thread] = static_cast<std::int64_t>(left);
     };
-    auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+    auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options, log_directory_);
     auto opened = log->open(options);
     remaining_segments_[thread] = 0;
     const std::int64_t left = --remaining_logs_;
@@ -191,13 +194,15 @@ Result<LoadedDirectory> load_by_threads(DirectoryLoading& loading) {
 }  // namespace
 
 std::vector<Result<LoadedDirectory>> load_directories(FileSystem& files, const Clock& clock,
-                                                      const std::vector<std::string>& directories,
+                                                      const LogDirectories& directories,
                                                       const LoadOptions& options) {
   const auto begun = clock.monotonic();
-  log_info(kComponent, "Loading logs from log dirs {}", fmt::join(directories, ", "));
+  std::vector<std::string> paths;
+  for (const auto& directory : directories) paths.push_back(directory->path());
+  log_info(kComponent, "Loading logs from log dirs {}", fmt::join(paths, ", "));
   // Shared with the metrics' collector, which may be at it when this function returns.
   auto loadings = std::make_shared<std::deque<DirectoryLoading>>();
-  for (const std::string& directory : directories) loadings->emplace_back(files, clock, directory, options);
+  for (const auto& directory : directories) loadings->emplace_back(files, clock, directory, options);
   if (options.metrics != nullptr) {
     options.metrics->add_collector(loadings, [told = loadings.get()](MetricsPage& page) {
       for (const DirectoryLoading& loading : *told) loading.tell(page);

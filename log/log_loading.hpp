@@ -16,6 +16,7 @@
 
 #include "base/metrics.hpp"
 #include "log/checkpoint_file.hpp"
+#include "log/log_directory.hpp"
 #include "log/log_manager.hpp"
 #include "log/partition_log_impl.hpp"
 
@@ -45,9 +46,11 @@ struct LoadOptions {
   MetricsRegistry* metrics = nullptr;
 };
 
+using LogDirectories = std::vector<std::shared_ptr<LogDirectory>>;
+
 /// One result a directory, in their order. The clean-shutdown markers are gone afterwards.
 std::vector<Result<LoadedDirectory>> load_directories(FileSystem& files, const Clock& clock,
-                                                      const std::vector<std::string>& directories,
+                                                      const LogDirectories& directories,
                                                       const LoadOptions& options);
 
 }  // namespace barnabas::log

@@ -42,6 +42,12 @@ struct LoadingFixture {
       }
     }
   }  // without shutdown(): as after a crash
+  [[nodiscard]] LogDirectories directories() const {
+    LogDirectories made;
+    for (const std::string& path : options.directories)
+      made.push_back(std::make_shared<LogDirectory>(path, nullptr));
+    return made;
+  }
 };
 
 TEST_CASE_METHOD(LoadingFixture, "partitions are the same whatever number of threads recovers them") {
@@ -64,7 +70,7 @@ TEST_CASE_METHOD(LoadingFixture, "a log that cannot be opened fails its director
   must(files.remove(options.directories[1] + "/t-1/00000000000000000000.log"));
   must(files.create_directories(options.directories[1] + "/t-1/00000000000000000000.log"));
   LoadOptions how{GENERATE(0, 2), [](const TopicPartition&) { return LogConfig{}; }, nullptr};
-  auto loaded = load_directories(files, clock, options.directories, how);
+  auto loaded = load_directories(files, clock, directories(), how);
   REQUIRE(loaded.size() == 2);
   CHECK(loaded[0]);
   CHECK(!loaded[1]);
@@ -88,7 +94,7 @@ TEST_CASE_METHOD(LoadingFixture,
   } asking;
   asking.pages = &pages;
   asking.metrics = &metrics;
-  for (const auto& result : load_directories(files, asking, options.directories, how)) REQUIRE(result);
+  for (const auto& result : load_directories(files, asking, directories(), how)) REQUIRE(result);
 
   auto was_told = [&](const std::string& line) {
     return std::ranges::any_of(pages, [&](const std::string& page) { return page.contains(line); });

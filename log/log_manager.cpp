@@ -12,56 +12,102 @@
 
 namespace barnabas::log {
 
-Result<void> DirectoryLogManager::lock_and_check(const std::string& directory) {
-  if (!TRY(files_.exists(directory))) {
+DirectoryLogManager::DirectoryLogManager(FileSystem& files, const Clock& clock, Random& random,
+                                         LogManagerOptions options)
+    : files_(files),
+      clock_(clock),
+      random_(random),
+      options_(std::move(options)),
+      locks_(options_.directories.size()),
+      directory_ids_(options_.directories.size()) {
+  for (const std::string& path : options_.directories)
+    directories_.push_back(std::make_shared<LogDirectory>(path, options_.on_directory_failure));
+}
+
+/// Errors are mistakes that an operator has to mend before the node may start. A disk that fails takes its
+/// directory offline (measured on Kafka 4.3.1, as is which is which).
+Result<void> DirectoryLogManager::lock_and_check(std::size_t index) {
+  const std::string& directory = options_.directories[index];
+  const auto offline = [&](const Error& error) -> Result<void> {
+    if (!is_disk_failure(error)) return std::unexpected(error);
+    directories_[index]->fail(error);
+    return {};
+  };
+  const auto exists = files_.exists(directory);
+  if (!exists) return offline(exists.error());
+  if (!*exists)
     return fail(ErrorCode::kKafkaStorageError,
                 fmt::format("log directory {} does not exist: run `barnabas format` first", directory));
-  }
-  locks_.push_back(TRY(files_.lock(directory + "/.lock")));
-  auto meta = TRY(read_meta_properties(files_, directory));
-  if (!meta) {
+  auto lock = files_.lock(directory + "/.lock");
+  if (!lock) return offline(lock.error());
+  locks_[index] = std::move(*lock);
+  const auto meta = read_meta_properties(files_, directory);
+  if (!meta) return offline(meta.error());
+  if (!*meta)
     return fail(
         ErrorCode::kKafkaStorageError,
         fmt::format("no meta.properties in log directory {}: run `barnabas format` first", directory));
-  }
-  if (meta->node_id != options_.node_id) {
+  TRY(check_meta_properties(index, **meta));
+  directory_ids_[index] = (*meta)->directory_id;
+  return {};
+}
+
+Result<void> DirectoryLogManager::check_meta_properties(std::size_t index, const MetaProperties& meta) const {
+  const std::string& directory = options_.directories[index];
+  if (meta.node_id != options_.node_id) {
     return fail(ErrorCode::kKafkaStorageError,
                 fmt::format("log directory {} belongs to node {}, but node.id is {}", directory,
-                            meta->node_id.value(), options_.node_id.value()));
+                            meta.node_id.value(), options_.node_id.value()));
   }
-  if (!options_.cluster_id.empty() && meta->cluster_id != options_.cluster_id) {
+  if (!options_.cluster_id.empty() && meta.cluster_id != options_.cluster_id) {
     return fail(ErrorCode::kInconsistentClusterId,
-                fmt::format("log directory {} belongs to cluster {}, not to {}", directory, meta->cluster_id,
+                fmt::format("log directory {} belongs to cluster {}, not to {}", directory, meta.cluster_id,
                             options_.cluster_id));
   }
-  if (std::ranges::find(directory_ids_, meta->directory_id) != directory_ids_.end()) {
+  if (std::ranges::find(directory_ids_, meta.directory_id) != directory_ids_.end()) {
     return fail(ErrorCode::kKafkaStorageError,
                 fmt::format("the directory.id of {} is that of another log directory", directory));
   }
-  directory_ids_.push_back(meta->directory_id);
   return {};
 }
 
 Result<void> DirectoryLogManager::load() {
-  for (const std::string& directory : options_.directories) TRY(lock_and_check(directory));
+  if (options_.metrics != nullptr)
+    options_.metrics->add_collector(collecting_, [this](MetricsPage& page) { tell_metrics(page); });
+  LogDirectories online;
+  std::vector<std::size_t> numbers;  // of those
+  for (std::size_t i = 0; i < directories_.size(); ++i) {
+    TRY(lock_and_check(i));
+    if (!is_online(i)) continue;
+    online.push_back(directories_[i]);
+    numbers.push_back(i);
+  }
   LoadOptions how{options_.recovery_threads_per_directory,
                   [this](const TopicPartition& tp) { return config_for(tp); }, options_.metrics};
-  auto loaded = load_directories(files_, clock_, options_.directories, how);
-  std::vector<std::vector<OpenLogOptions>> futures;
+  auto loaded = load_directories(files_, clock_, online, how);
+  std::vector<std::vector<OpenLogOptions>> futures(directories_.size());
   for (std::size_t i = 0; i < loaded.size(); ++i) {
-    if (!loaded[i]) return std::unexpected(std::move(loaded[i]).error());
-    futures.push_back(std::exchange(loaded[i]->futures, {}));
-    TRY(take_in(i, std::move(*loaded[i])));
+    if (!loaded[i] && directories_.size() == 1) return std::unexpected(std::move(loaded[i]).error());
+    if (!loaded[i]) online[i]->fail(loaded[i].error());
+    if (!online[i]->is_online()) continue;
+    futures[numbers[i]] = std::exchange(loaded[i]->futures, {});
+    TRY(take_in(numbers[i], std::move(*loaded[i])));
   }
   for (std::size_t i = 0; i < futures.size(); ++i)
     for (OpenLogOptions& future : futures[i]) TRY(load_future(std::move(future), i));
+  if (std::ranges::none_of(directories_, &LogDirectory::is_online))
+    return fail(ErrorCode::kKafkaStorageError, "all log directories have failed");
   return {};
+}
+
+bool DirectoryLogManager::all_online() const {
+  return std::ranges::all_of(directories_, &LogDirectory::is_online);
 }
 
 Result<void> DirectoryLogManager::take_in(std::size_t directory, LoadedDirectory loaded) {
   previous_broker_epoch_ = std::max(previous_broker_epoch_, loaded.broker_epoch);
   high_watermarks_.merge(loaded.high_watermarks);
-  for (std::string& path : loaded.deleted) doomed_.push_back({std::move(path), clock_.wall_ms()});
+  for (std::string& path : loaded.deleted) doomed_.push_back({std::move(path), directory, clock_.wall_ms()});
   for (auto& log : loaded.logs) {
     const TopicPartition tp = log->topic_partition();
     if (auto known = logs_.find(tp); known != logs_.end()) {
@@ -80,6 +126,23 @@ DirectoryId DirectoryLogManager::directory_id(const std::string& directory) cons
   return directory_ids_[static_cast<std::size_t>(found - options_.directories.begin())];
 }
 
+bool DirectoryLogManager::is_online(const std::string& directory) const {
+  auto found = std::ranges::find(options_.directories, directory);
+  return found != options_.directories.end() &&
+         is_online(static_cast<std::size_t>(found - options_.directories.begin()));
+}
+
+/// Kafka's names (KIP-112).
+void DirectoryLogManager::tell_metrics(MetricsPage& page) const {
+  int offline = 0;
+  for (const auto& directory : directories_) {
+    offline += directory->is_online() ? 0 : 1;
+    page.gauge("kafka_log_logmanager_logdirectoryoffline", {{"logDirectory", directory->path()}},
+               directory->is_online() ? 0 : 1);
+  }
+  page.gauge("kafka_log_logmanager_offlinelogdirectorycount", {}, offline);
+}
+
 std::shared_ptr<PartitionLog> DirectoryLogManager::find(const TopicPartition& tp) const {
   std::lock_guard lock(mutex_);
   auto found = logs_.find(tp);
@@ -90,7 +153,8 @@ std::vector<std::shared_ptr<PartitionLog>> DirectoryLogManager::all() const {
   std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<PartitionLog>> logs;
   logs.reserve(logs_.size());
-  for (const auto& [tp, hosted] : logs_) logs.push_back(hosted.log);
+  for (const auto& [tp, hosted] : logs_)
+    if (is_online(hosted.directory)) logs.push_back(hosted.log);
   return logs;
 }
 
@@ -103,18 +167,47 @@ Result<std::size_t> DirectoryLogManager::index_of(const std::string& directory) 
 
 Result<void> DirectoryLogManager::prefer_directory(const TopicPartition& tp, const std::string& directory) {
   std::size_t index = TRY(index_of(directory));
+  if (!is_online(index)) return fail(ErrorCode::kKafkaStorageError, directory + " is offline");
   std::lock_guard lock(mutex_);
   if (!logs_.contains(tp)) preferred_[tp] = index;
   return {};
 }
 
 /// Requires mutex_.
-std::size_t DirectoryLogManager::directory_for(const TopicPartition& tp) const {
-  if (auto preferred = preferred_.find(tp); preferred != preferred_.end()) return preferred->second;
+Result<std::size_t> DirectoryLogManager::directory_for(const TopicPartition& tp) const {
+  if (auto preferred = preferred_.find(tp); preferred != preferred_.end() && is_online(preferred->second))
+    return preferred->second;
   std::vector<std::size_t> counts(options_.directories.size());
   for (const auto* hosts : {&logs_, &futures_})
     for (const auto& [other, hosted] : *hosts) ++counts[hosted.directory];
-  return static_cast<std::size_t>(std::ranges::min_element(counts) - counts.begin());
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    if (is_online(i) && (!best || counts[i] < counts[*best])) best = i;
+  if (!best) return fail(ErrorCode::kKafkaStorageError, "no log directory is online");
+  return *best;
+}
+
+/// Requires mutex_.
+Result<std::shared_ptr<PartitionLogImpl>> DirectoryLogManager::create_in(std::size_t directory,
+                                                                         const TopicPartition& tp,
+                                                                         TopicId topic_id,
+                                                                         const LogConfig& config) {
+  OpenLogOptions options{options_.directories[directory] + "/" + to_string(tp),
+                         tp,
+                         topic_id,
+                         config,
+                         Offset(0),
+                         Offset(0),
+                         kNoOffset,
+                         true,
+                         false,
+                         nullptr,
+                         CorruptionCounters::of(options_.metrics)};
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options, directories_[directory]);
+  auto opened = log->open(options);
+  if (opened) return log;
+  directories_[directory]->note(opened.error());
+  return std::unexpected(std::move(opened).error());
 }
 
 Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPartition& tp, TopicId topic_id,
@@ -132,36 +225,32 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
     log.set_config(config);
     return found->second.log;
   }
-  std::size_t index = directory_for(tp);
-  const std::string& parent = options_.directories[index];
-  OpenLogOptions options{parent + "/" + to_string(tp),
-                         tp,
-                         topic_id,
-                         config,
-                         Offset(0),
-                         Offset(0),
-                         kNoOffset,
-                         true,
-                         false,
-                         nullptr,
-                         CorruptionCounters::of(options_.metrics)};
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
-  TRY(log->open(options));
-  logs_[tp] = {log, index};
-  preferred_.erase(tp);
-  return log;
+  while (true) {
+    const std::size_t index = TRY(directory_for(tp));
+    auto log = create_in(index, tp, topic_id, config);
+    if (!log && !is_online(index)) continue;  // its disk has failed: in the next best
+    if (!log) return std::unexpected(std::move(log).error());
+    logs_[tp] = {*log, index};
+    preferred_.erase(tp);
+    return *log;
+  }
 }
 
-/// Renames a log's directory away. Requires mutex_.
+/// Renames a log's directory away; one on a disk that fails is forgotten. Requires mutex_.
 Result<void> DirectoryLogManager::give_up(const TopicPartition& tp, const Hosted& hosted,
                                           DirectoryState state) {
   const std::string& parent = options_.directories[hosted.directory];
   std::string path = parent + "/" + renamed_directory(tp, Uuid::random(random_), state);
   std::int64_t delay_ms = hosted.log->config().file_delete_delay_ms;
   hosted.log->mark_removed();
-  TRY(files_.rename(hosted.log->directory(), path));
-  TRY(files_.sync_directory(parent));
-  if (state == DirectoryState::kDelete) doomed_.push_back({path, clock_.wall_ms() + delay_ms});
+  if (!is_online(hosted.directory)) return {};
+  auto renamed = files_.rename(hosted.log->directory(), path);
+  if (renamed) renamed = files_.sync_directory(parent);
+  if (!renamed) directories_[hosted.directory]->note(renamed.error());
+  if (!is_online(hosted.directory)) return {};
+  TRY(std::move(renamed));
+  if (state == DirectoryState::kDelete)
+    doomed_.push_back({path, hosted.directory, clock_.wall_ms() + delay_ms});
   return {};
 }
 
@@ -186,7 +275,11 @@ void DirectoryLogManager::delete_expired(std::int64_t now_ms) {
     doomed_.erase(later.begin(), later.end());
   }
   for (const Doomed& doomed : due) {
-    if (auto removed = files_.remove_all(doomed.path); !removed)
+    if (!is_online(doomed.directory)) continue;
+    auto removed = files_.remove_all(doomed.path);
+    if (removed) continue;
+    directories_[doomed.directory]->note(removed.error());
+    if (is_online(doomed.directory))
       log_error("kafka.log.LogManager", "cannot remove deleted partition {}: {}", doomed.path,
                 removed.error().detail);
   }
@@ -198,7 +291,8 @@ Offset DirectoryLogManager::checkpointed_high_watermark(const TopicPartition& tp
   return found == high_watermarks_.end() ? Offset(0) : found->second;
 }
 
-/// Writes one checkpoint a directory; `offset_of` gives nothing for a log that needs no line.
+/// Writes one checkpoint a directory; a disk that fails takes its directory offline. `offset_of` gives
+/// nothing for a log that needs no line.
 template <class OffsetOf>
 Result<void> DirectoryLogManager::checkpoint(std::string_view file, OffsetOf offset_of) {
   std::lock_guard one_writer(checkpoint_mutex_);
@@ -212,9 +306,16 @@ Result<void> DirectoryLogManager::checkpoint(std::string_view file, OffsetOf off
       }
     }
   }
-  for (std::size_t i = 0; i < checkpoints.size(); ++i)
-    TRY(write_offset_checkpoint(files_, options_.directories[i] + std::string(file), checkpoints[i]));
-  return {};
+  Result<void> result;
+  for (std::size_t i = 0; i < checkpoints.size(); ++i) {
+    if (!is_online(i)) continue;
+    auto written =
+        write_offset_checkpoint(files_, options_.directories[i] + std::string(file), checkpoints[i]);
+    if (written) continue;
+    directories_[i]->note(written.error());
+    if (is_online(i) && result) result = std::move(written);
+  }
+  return result;
 }
 
 Result<void> DirectoryLogManager::checkpoint_recovery_points() {
@@ -279,7 +380,7 @@ Result<void> DirectoryLogManager::shutdown(std::int64_t broker_epoch) {
   TRY(checkpoint_high_watermarks());
   TRY(checkpoint_cleaned_offsets());
   for (std::size_t i = 0; i < is_whole.size(); ++i) {
-    if (!is_whole[i]) continue;  // the next start recovers
+    if (!is_whole[i] || !is_online(i)) continue;  // the next start recovers
     TRY(files_.write_file_atomically(options_.directories[i] + std::string(kCleanShutdown),
                                      fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch)));
   }

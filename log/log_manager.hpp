@@ -4,6 +4,10 @@
 // class. Opening recovers: with a clean-shutdown marker logs are opened as they are, without it every segment
 // above the recovery point is read, truncated at the first bad batch, and indexes and producer state are
 // rebuilt.
+//
+// A directory that cannot be read at the start, or whose disk refuses a call later, is offline until the next
+// start (KIP-112): its logs fail every call, no log is made in it, and the others go on. Only when none is
+// left open() fails.
 #pragma once
 
 #include <functional>
@@ -15,6 +19,7 @@
 #include "base/metrics.hpp"
 #include "base/random.hpp"
 #include "log/corruption_counters.hpp"
+#include "log/log_directory.hpp"
 #include "log/partition_log.hpp"
 
 namespace barnabas::log {
@@ -30,6 +35,9 @@ struct LogManagerOptions {
   /// num.recovery.threads.per.data.dir; 0: the calling thread alone opens all logs, in the order of their
   /// names.
   int recovery_threads_per_directory = 0;
+  /// Told once of each directory that fails, from any thread and under locks of this manager and its logs, so
+  /// it only passes the news on. Null: nobody is.
+  LogDirectory::Listener on_directory_failure = nullptr;
 };
 
 /// meta.properties of one directory (version 1).
@@ -68,26 +76,32 @@ Result<std::unique_ptr<PartitionLog>> open_log(FileSystem& files, const Clock& c
 
 class LogManager {
  public:
-  /// Locks the directories, checks meta.properties and loads all partitions.
+  /// Locks the directories, checks meta.properties and loads all partitions. Fails for a directory that is
+  /// not formatted or not this node's, and when no directory is online.
   static Result<std::unique_ptr<LogManager>> open(FileSystem& files, const Clock& clock, Random& random,
                                                   LogManagerOptions options);
   virtual ~LogManager() = default;
 
   [[nodiscard]] virtual const std::vector<std::string>& directories() const = 0;
+  /// Zero for one that could not be read at the start.
   [[nodiscard]] virtual DirectoryId directory_id(const std::string& directory) const = 0;
+  /// Whether the directory is one of this manager's and works.
+  [[nodiscard]] virtual bool is_online(const std::string& directory) const = 0;
   /// Broker epoch in the clean-shutdown marker; -1 after a crash.
   [[nodiscard]] virtual std::int64_t previous_broker_epoch() const = 0;
 
   [[nodiscard]] virtual std::shared_ptr<PartitionLog> find(const TopicPartition& tp) const = 0;
+  /// Those in directories that are online.
   [[nodiscard]] virtual std::vector<std::shared_ptr<PartitionLog>> all() const = 0;
   /// The existing log, or a new empty one in the directory that was preferred for it, else in that with the
-  /// fewest logs. INCONSISTENT_TOPIC_ID when the log on disk belongs to another topic id.
+  /// fewest logs; online ones only. INCONSISTENT_TOPIC_ID when the log on disk belongs to another topic id.
   virtual Result<std::shared_ptr<PartitionLog>> create(const TopicPartition& tp, TopicId topic_id,
                                                        const LogConfig& config) = 0;
   /// Where create() is to make a log that is not there yet (KIP-113). LOG_DIR_NOT_FOUND for an unknown
-  /// directory.
+  /// directory, KAFKA_STORAGE_ERROR for one that is offline.
   virtual Result<void> prefer_directory(const TopicPartition& tp, const std::string& directory) = 0;
-  /// Renames the directory to `...-delete`; delete_expired() removes it after file.delete.delay.ms.
+  /// Renames the directory to `...-delete` (in a directory that is offline it is only forgotten, and becomes
+  /// a stray at the next start); delete_expired() removes it after file.delete.delay.ms.
   virtual Result<void> remove(const TopicPartition& tp) = 0;
   /// Renames to `...-stray`.
   virtual Result<void> mark_stray(const TopicPartition& tp) = 0;
@@ -96,7 +110,8 @@ class LogManager {
   // Future replicas: a partition's log moves to another directory (KIP-113). The future one is filled by
   // append_as_follower() and takes the place of the current one once it ends where that does.
   /// A new one in `directory` that begins at the current log's start, or the one that is there.
-  /// LOG_DIR_NOT_FOUND for an unknown directory, UNKNOWN_TOPIC_OR_PARTITION without a current log.
+  /// LOG_DIR_NOT_FOUND for an unknown directory, UNKNOWN_TOPIC_OR_PARTITION without a current log,
+  /// KAFKA_STORAGE_ERROR when either directory is offline.
   virtual Result<std::shared_ptr<PartitionLog>> create_future(const TopicPartition& tp,
                                                               const std::string& directory) = 0;
   /// Null without one.
@@ -111,10 +126,12 @@ class LogManager {
   /// Gives the move up. Fine without one; KAFKA_STORAGE_ERROR while the current log is offline, whose only
   /// copy this may be.
   virtual Result<void> remove_future(const TopicPartition& tp) = 0;
+  /// Forgets the moves to directories that went offline; their partitions go on where they are.
+  virtual void drop_offline_futures() = 0;
 
   /// High watermark found in replication-offset-checkpoint at open; 0 when absent.
   [[nodiscard]] virtual Offset checkpointed_high_watermark(const TopicPartition& tp) const = 0;
-  // Checkpoints: written whole, atomically, one file a directory.
+  // Checkpoints: written whole, atomically, one file a directory that is online.
   virtual Result<void> checkpoint_recovery_points() = 0;
   virtual Result<void> checkpoint_log_start_offsets() = 0;
   virtual Result<void> checkpoint_high_watermarks() = 0;

@@ -20,13 +20,13 @@ namespace barnabas::log {
 
 class DirectoryLogManager final : public LogManager {
  public:
-  DirectoryLogManager(FileSystem& files, const Clock& clock, Random& random, LogManagerOptions options)
-      : files_(files), clock_(clock), random_(random), options_(std::move(options)) {}
+  DirectoryLogManager(FileSystem& files, const Clock& clock, Random& random, LogManagerOptions options);
 
   Result<void> load();
 
   [[nodiscard]] const std::vector<std::string>& directories() const override { return options_.directories; }
   [[nodiscard]] DirectoryId directory_id(const std::string& directory) const override;
+  [[nodiscard]] bool is_online(const std::string& directory) const override;
   [[nodiscard]] std::int64_t previous_broker_epoch() const override { return previous_broker_epoch_; }
   [[nodiscard]] std::shared_ptr<PartitionLog> find(const TopicPartition& tp) const override;
   [[nodiscard]] std::vector<std::shared_ptr<PartitionLog>> all() const override;
@@ -42,6 +42,7 @@ class DirectoryLogManager final : public LogManager {
   [[nodiscard]] std::vector<TopicPartition> moving() const override;
   Result<std::shared_ptr<PartitionLog>> replace_with_future(const TopicPartition& tp) override;
   Result<void> remove_future(const TopicPartition& tp) override;
+  void drop_offline_futures() override;
   [[nodiscard]] Offset checkpointed_high_watermark(const TopicPartition& tp) const override;
   Result<void> checkpoint_recovery_points() override;
   Result<void> checkpoint_log_start_offsets() override;
@@ -56,9 +57,11 @@ class DirectoryLogManager final : public LogManager {
   };
   struct Doomed {
     std::string path;
+    std::size_t directory = 0;
     std::int64_t due_ms = 0;
   };
-  Result<void> lock_and_check(const std::string& directory);
+  Result<void> lock_and_check(std::size_t directory);
+  [[nodiscard]] Result<void> check_meta_properties(std::size_t directory, const MetaProperties& meta) const;
   Result<void> take_in(std::size_t directory, LoadedDirectory loaded);
   Result<void> load_future(OpenLogOptions options, std::size_t directory);
   Result<void> give_up(const TopicPartition& tp, const Hosted& hosted, DirectoryState state);
@@ -68,8 +71,13 @@ class DirectoryLogManager final : public LogManager {
   [[nodiscard]] Result<void> check_online(const TopicPartition& tp) const;
   Result<void> drop_future(const TopicPartition& tp);
   [[nodiscard]] Result<std::size_t> index_of(const std::string& directory) const;
-  [[nodiscard]] std::size_t directory_for(const TopicPartition& tp) const;
+  [[nodiscard]] Result<std::size_t> directory_for(const TopicPartition& tp) const;
+  Result<std::shared_ptr<PartitionLogImpl>> create_in(std::size_t directory, const TopicPartition& tp,
+                                                      TopicId topic_id, const LogConfig& config);
+  [[nodiscard]] bool is_online(std::size_t directory) const { return directories_[directory]->is_online(); }
+  [[nodiscard]] bool all_online() const;
   std::optional<Error> close_all(const std::vector<Hosted>& hosted, std::vector<bool>& is_whole) const;
+  void tell_metrics(MetricsPage& page) const;
   template <class OffsetOf>
   Result<void> checkpoint(std::string_view file, OffsetOf offset_of);
   [[nodiscard]] LogConfig config_for(const TopicPartition& tp) const {
@@ -80,10 +88,12 @@ class DirectoryLogManager final : public LogManager {
   const Clock& clock_;
   Random& random_;
   LogManagerOptions options_;
+  LogDirectories directories_;  // in the order of options_.directories, as are the two that follow
   std::vector<std::unique_ptr<DirectoryLock>> locks_;
-  std::vector<DirectoryId> directory_ids_;  // by index in options_.directories
+  std::vector<DirectoryId> directory_ids_;
   std::int64_t previous_broker_epoch_ = -1;
   OffsetCheckpoint high_watermarks_;  // as found at open
+  std::shared_ptr<const void> collecting_ = std::make_shared<int>();
 
   std::mutex checkpoint_mutex_;  // one writer of checkpoint files
   mutable std::mutex mutex_;     // of what follows

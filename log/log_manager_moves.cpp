@@ -15,7 +15,12 @@ Result<void> DirectoryLogManager::load_future(OpenLogOptions options, std::size_
   bool is_second = futures_.contains(tp);
   if (is_second || (current != logs_.end() && current->second.directory == directory)) {
     log_warn("log.LogManager", "{} moves nothing any more and is removed", options.directory);
-    doomed_.push_back({options.directory, clock_.wall_ms()});
+    doomed_.push_back({options.directory, directory, clock_.wall_ms()});
+    return {};
+  }
+  if (current == logs_.end() && !all_online()) {
+    log_warn("log.LogManager", "{} waits until the directory that it moves from can be read again",
+             options.directory);
     return {};
   }
   if (current == logs_.end()) {
@@ -26,7 +31,7 @@ Result<void> DirectoryLogManager::load_future(OpenLogOptions options, std::size_
     TRY(files_.sync_directory(parent));
     options.directory = path;
   }
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options, directories_[directory]);
   TRY(log->open(options));
   (current == logs_.end() ? logs_ : futures_)[tp] = {std::move(log), directory};
   return {};
@@ -37,8 +42,9 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const T
   std::lock_guard lock(mutex_);
   auto current = logs_.find(tp);
   if (current == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
-  TRY(check_online(tp));
   std::size_t index = TRY(index_of(directory));
+  TRY(check_online(tp));
+  if (!is_online(index)) return fail(ErrorCode::kKafkaStorageError, directory + " is offline");
   if (index == current->second.directory)
     return fail(ErrorCode::kInvalidRequest, to_string(tp) + " is in " + directory + " already");
   if (auto known = futures_.find(tp); known != futures_.end()) {
@@ -59,8 +65,11 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const T
                          false,
                          nullptr,
                          CorruptionCounters::of(options_.metrics)};
-  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
-  TRY(log->open(options));
+  auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options, directories_[index]);
+  if (auto opened = log->open(options); !opened) {
+    directories_[index]->note(opened.error());
+    return std::unexpected(std::move(opened).error());
+  }
   futures_[tp] = {log, index};
   return log;
 }
@@ -97,7 +106,7 @@ Result<std::shared_ptr<PartitionLogImpl>> DirectoryLogManager::swap(const Direct
                          CorruptionCounters::of(options_.metrics)};
   auto open_as = [&](const std::string& directory) -> Result<std::shared_ptr<PartitionLogImpl>> {
     options.directory = directory;
-    auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options);
+    auto log = std::make_shared<PartitionLogImpl>(files_, clock_, options, directories_[future.directory]);
     TRY(log->open(options));
     return log;
   };
@@ -134,7 +143,8 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::replace_with_future(c
       copy.log->directory(), options_.directories[copy.directory] + "/" + to_string(tp)};
   auto log = TRY(swap(names, *old.log, copy));
   log->set_high_watermark(old.log->high_watermark());
-  doomed_.push_back({names.deleted, clock_.wall_ms() + old.log->config().file_delete_delay_ms});
+  doomed_.push_back(
+      {names.deleted, old.directory, clock_.wall_ms() + old.log->config().file_delete_delay_ms});
   current->second = {log, copy.directory};
   futures_.erase(future);
   return log;
@@ -156,6 +166,18 @@ Result<void> DirectoryLogManager::drop_future(const TopicPartition& tp) {
   TRY(give_up(tp, found->second, DirectoryState::kDelete));
   futures_.erase(found);
   return {};
+}
+
+void DirectoryLogManager::drop_offline_futures() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(futures_, [this](const auto& entry) {
+    const auto& [tp, future] = entry;
+    if (is_online(future.directory)) return false;
+    log_warn("kafka.log.LogManager", "{} is not moved any more: {} is offline", to_string(tp),
+             options_.directories[future.directory]);
+    future.log->mark_removed();
+    return true;
+  });
 }
 
 Result<void> DirectoryLogManager::remove_future(const TopicPartition& tp) {

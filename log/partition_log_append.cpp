@@ -166,7 +166,7 @@ Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrig
     if (!is_legacy) {
       // The batch is written: a failure here would leave state and log apart.
       if (auto replayed = replay(RecordBatchView(bytes.first(entry.size)), segment); !replayed) {
-        state_ = State::kOffline;
+        go_offline(replayed.error());
         return std::unexpected(std::move(replayed).error());
       }
     }

@@ -128,10 +128,7 @@ Result<bool> PartitionLogImpl::swap_in(std::span<const SourceSegment> sources,
   auto swapped = replace_segments(sources, target);
   if (swapped) return true;
   // Files and memory no longer agree: the next opening completes the swap.
-  State open = State::kOpen;
-  if (state_.compare_exchange_strong(open, State::kOffline))
-    log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline in a swap: {}",
-              directory_, swapped.error().detail);
+  go_offline(swapped.error());
   return std::unexpected(std::move(swapped).error());
 }
 
@@ -153,7 +150,8 @@ Result<void> PartitionLogImpl::replace_segments(std::span<const SourceSegment> s
 void PartitionLogImpl::drop_target(Segment& target) {
   std::lock_guard not_removed(removal_mutex_);
   // In a directory that was renamed away it goes with the rest; its old name may be another topic's by now.
-  if (state_ == State::kRemoved || target.standing() != Segment::Standing::kCleaned) return;
+  if (state_ == State::kRemoved || !directory_is_online() || target.standing() != Segment::Standing::kCleaned)
+    return;
   if (auto removed = target.remove_files(); !removed)
     log_warn("org.apache.kafka.storage.internals.log.UnifiedLog", "{} is left: {}", target.log_path(),
              removed.error().detail);

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "log/leader_epoch_cache.hpp"
+#include "log/log_directory.hpp"
 #include "log/log_manager.hpp"
 #include "log/partition_log.hpp"
 #include "log/producer_state.hpp"
@@ -26,7 +27,8 @@ namespace barnabas::log {
 
 class PartitionLogImpl final : public PartitionLog {
  public:
-  PartitionLogImpl(FileSystem& files, const Clock& clock, const OpenLogOptions& options);
+  PartitionLogImpl(FileSystem& files, const Clock& clock, const OpenLogOptions& options,
+                   std::shared_ptr<LogDirectory> log_directory = nullptr);
 
   /// Loads and, unless the stop was clean, recovers. Once, before all else.
   Result<void> open(const OpenLogOptions& options);
@@ -52,7 +54,10 @@ class PartitionLogImpl final : public PartitionLog {
     std::lock_guard lock(segments_mutex_);
     return segments_.empty() ? log_start_offset() : segments_.begin()->first;
   }
-  [[nodiscard]] bool is_offline() const { return state_ == State::kOffline; }
+  /// By itself, or with its log directory.
+  [[nodiscard]] bool is_offline() const {
+    return state_ == State::kOffline || (state_ == State::kOpen && !directory_is_online());
+  }
 
   [[nodiscard]] const TopicPartition& topic_partition() const override { return topic_partition_; }
   [[nodiscard]] TopicId topic_id() const override { return topic_id_; }
@@ -130,6 +135,9 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] Offset end_of(Segments::const_iterator segment) const;
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
   Result<void> check_open() const;
+  [[nodiscard]] bool directory_is_online() const {
+    return log_directory_ == nullptr || log_directory_->is_online();
+  }
   static bool is_corrupt(const Error& error) { return error.code == ErrorCode::kCorruptMessage; }
   void tell_corrupt(const Error& what);
   /// Passes errors through; those of the disk take the log offline, batches that are not sound are told of.
@@ -186,7 +194,9 @@ class PartitionLogImpl final : public PartitionLog {
   // cleaning
   void abort_cleaning();
   std::shared_ptr<const std::atomic<bool>> begin_flag();
-  [[nodiscard]] bool may_clean_on() const { return state_ == State::kOpen && cleaning_ && !*cleaning_; }
+  [[nodiscard]] bool may_clean_on() const {
+    return state_ == State::kOpen && directory_is_online() && cleaning_ && !*cleaning_;
+  }
   [[nodiscard]] Offset first_dirty_offset();
   Result<Offset> first_uncleanable_offset(Offset first_dirty, std::int64_t now_ms);
   Result<void> replace_segments(std::span<const SourceSegment> sources,
@@ -209,6 +219,7 @@ class PartitionLogImpl final : public PartitionLog {
   TopicPartition topic_partition_;
   TopicId topic_id_;
   std::string directory_;
+  std::shared_ptr<LogDirectory> log_directory_;  // the one of log.dirs; null outside a manager
   LogConfig config_;
   std::atomic<State> state_ = State::kOpen;
 

@@ -10,12 +10,14 @@
 
 namespace barnabas::log {
 
-PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const OpenLogOptions& options)
+PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const OpenLogOptions& options,
+                                   std::shared_ptr<LogDirectory> log_directory)
     : files_(files),
       clock_(clock),
       topic_partition_(options.topic_partition),
       topic_id_(options.topic_id),
       directory_(options.directory),
+      log_directory_(std::move(log_directory)),
       config_(options.config),
       side_files_wait_(options.is_always_recovered),
       corruption_(options.corruption),
@@ -25,9 +27,8 @@ PartitionLogImpl::PartitionLogImpl(FileSystem& files, const Clock& clock, const 
 }
 
 Result<void> PartitionLogImpl::check_open() const {
-  if (state_ == State::kOpen) return {};
-  const char* why = state_ == State::kOffline
-                        ? " is offline after a storage error: check the disk and restart"
+  if (state_ == State::kOpen && directory_is_online()) return {};
+  const char* why = is_offline() ? " is offline after a storage error: check the disk and restart"
                     : state_ == State::kRemoved ? " was deleted"
                                                 : " is closed";
   return fail(ErrorCode::kKafkaStorageError, "the log in " + directory_ + why);
@@ -50,8 +51,10 @@ void PartitionLogImpl::tell_corrupt(const Error& what) {
 void PartitionLogImpl::go_offline(const Error& why) {
   if (state_ != State::kOpen) return;
   state_ = State::kOffline;
-  log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline: {}", directory_,
-            why.detail);
+  if (directory_is_online())  // else it goes with the others
+    log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{} goes offline: {}", directory_,
+              why.detail);
+  if (log_directory_ != nullptr) log_directory_->note(why);
 }
 
 void PartitionLogImpl::set_config(const LogConfig& config) {
@@ -348,7 +351,7 @@ Result<int> PartitionLogImpl::apply_retention(std::int64_t now_ms) {
 
 Result<void> PartitionLogImpl::close() {
   abort_cleaning();
-  if (state_ != State::kOpen) {
+  if (state_ != State::kOpen || !directory_is_online()) {
     state_ = State::kClosed;
     return {};
   }
