@@ -18,6 +18,7 @@
 #include "broker/config/config_validator.hpp"
 #include "broker/config/unserved_settings.hpp"
 #include "broker/drivers/cold_reads.hpp"
+#include "broker/drivers/directory_reports.hpp"
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_flusher.hpp"
@@ -140,6 +141,7 @@ class Node::Impl {
   std::unique_ptr<MetadataCache> cache_;
   std::unique_ptr<MetadataDriverThread> driver_;
   std::unique_ptr<ReplicaManager> replicas_;
+  std::unique_ptr<DirectoryReports> directories_;
   std::unique_ptr<FetchSessionCache> fetch_sessions_;
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
   std::unique_ptr<Authorizer> authorizer_;
@@ -186,8 +188,16 @@ Result<void> Node::Impl::open_logs() {
   options.default_config = config_->default_log_config();
   options.metrics = &metrics_;
   options.recovery_threads_per_directory = settings->num_recovery_threads_per_data_dir;
+  options.on_directory_failure = [this](const std::string& path, const Error&) {
+    if (directories_) directories_->on_failure(path);  // else the start looks at what is left
+  };
   logs_ = TRY(log::LogManager::open(files_, clock_, random_, std::move(options)));
   const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
+  if (std::ranges::find(settings->log_dirs, settings->metadata_log_dir) != settings->log_dirs.end() &&
+      !logs_->is_online(settings->metadata_log_dir))
+    return fail(
+        ErrorCode::kKafkaStorageError,
+        fmt::format("the log directory of the metadata log, {}, has failed", settings->metadata_log_dir));
   if (!meta)
     return fail(ErrorCode::kInvalidConfig,
                 fmt::format("no meta.properties in metadata log directory {}: run `barnabas format` first",
@@ -205,6 +215,8 @@ void Node::Impl::build_services() {
       id_, *logs_, [this](const kraft::MetadataImage& image, std::string_view topic) {
         return config_->log_config_for(image, topic);
       });
+  directories_ = std::make_unique<DirectoryReports>(*replicas_, *driver_, settings->metadata_log_dir,
+                                                    options_.on_failure);
   fetch_sessions_ = std::make_unique<FetchSessionCache>(
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ =
@@ -357,7 +369,7 @@ Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& liste
   identity.cluster_id = cluster_id_;
   identity.endpoints = broker_endpoints(listeners);
   for (const auto& directory : logs_->directories())
-    identity.directories.push_back(logs_->directory_id(directory));
+    if (logs_->is_online(directory)) identity.directories.push_back(logs_->directory_id(directory));
   identity.previous_epoch = logs_->previous_broker_epoch();
   return driver_->start(*replicas_, std::move(identity));
 }

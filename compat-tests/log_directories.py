@@ -15,6 +15,7 @@ import time
 from harness import case
 from harness.acknowledged import problems, regressions
 from harness.acknowledged_load import Load, read_all
+from harness.log_dirs import without_sizes
 from harness.native_tools import NativeTools, lines_of
 from harness.outcome import check, check_equal, step
 from harness.record_batches import Record
@@ -125,21 +126,6 @@ def check_all(broker, history):
     for partition, seen in history.high_watermarks.items():
         found += regressions(f"the high watermark of partition {partition}", seen)
     check(not found, "\n".join(found))
-
-
-def without_sizes(text):
-    """What kafka-log-dirs prints, but for what grows or shrinks between two calls, and in an order of its own: that of
-    the partitions is one of chance."""
-    head, _, told = text.rpartition("\n{")
-    told = json.loads(f"{{{told}")
-    for node in told["brokers"]:
-        for directory in node["logDirs"]:
-            for partition in directory["partitions"]:
-                check(partition["size"] >= 0 and partition["offsetLag"] >= 0, f"{partition} of {directory['logDir']}")
-                partition["size"] = partition["offsetLag"] = 0
-            directory["partitions"].sort(key=lambda partition: (partition["partition"], partition["isFuture"]))
-        node["logDirs"].sort(key=lambda directory: directory["logDir"])
-    return head, json.dumps(told)
 
 
 def shown_by_tools(tools, directories, *topics):

@@ -31,11 +31,6 @@ constexpr std::int16_t kFirstVersionWithListenerNotFound = 6;
 constexpr std::int16_t kFirstVersionWithUnavailableReplicas = 1;
 constexpr std::int16_t kFirstVersionByTopicId = 12;
 
-bool is_alive(const kraft::MetadataImage& image, BrokerId id, std::string_view listener) {
-  const kraft::BrokerRegistration* broker = image.broker(id);
-  return broker && !broker->fenced && endpoint_of(image, id, listener);
-}
-
 MetadataResponse::MetadataResponsePartition describe_partition(const RequestContext& context,
                                                                const kraft::MetadataImage& image,
                                                                const kraft::PartitionRegistration& partition,
@@ -47,9 +42,9 @@ MetadataResponse::MetadataResponsePartition describe_partition(const RequestCont
   answer.leader_epoch = partition.leader_epoch.value();
   answer.replica_nodes = values_of(partition.replicas);
   answer.isr_nodes = values_of(partition.isr);
-  for (BrokerId replica : partition.replicas) {
-    if (!is_alive(image, replica, listener)) answer.offline_replicas.push_back(replica.value());
-  }
+  for (std::size_t at = 0; at < partition.replicas.size(); ++at)
+    if (!is_replica_online(image, partition, at, listener))
+      answer.offline_replicas.push_back(partition.replicas[at].value());
   ErrorCode error = ErrorCode::kNone;
   if (partition.leader == kNoBroker || !image.broker(partition.leader)) {
     error = ErrorCode::kLeaderNotAvailable;

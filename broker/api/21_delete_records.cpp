@@ -26,7 +26,8 @@ Result<Offset> delete_records(Services& services, const std::string& topic, Part
   if (!partition) {
     return fail(error_without_replica(*services.metadata.image(), topic, index));
   }
-  if (!partition->is_leader()) return fail(ErrorCode::kNotLeaderOrFollower);
+  if (const ErrorCode refused = partition->check_leader(kNoLeaderEpoch); refused != ErrorCode::kNone)
+    return fail(refused);
   return partition->with_log([offset](log::PartitionLog& log) -> Result<Offset> {
     if (!log.config().cleanup_delete) return fail(ErrorCode::kPolicyViolation);
     if (offset < kToHighWatermark) return fail(ErrorCode::kOffsetOutOfRange);

@@ -67,6 +67,10 @@ void handle_describe_log_dirs(Services& services, const RequestContext& context,
   for (const std::string& path : services.replicas.logs().directories()) {
     Directory& directory = response.results.emplace_back();
     directory.log_dir = path;
+    if (!services.replicas.logs().is_online(path)) {
+      directory.error_code = static_cast<std::int16_t>(ErrorCode::kKafkaStorageError);
+      continue;
+    }
     struct statvfs volume{};
     if (::statvfs(path.c_str(), &volume) == 0) {
       directory.total_bytes = static_cast<std::int64_t>(volume.f_blocks * volume.f_frsize);

@@ -18,6 +18,10 @@ DescribeProducersResponse::PartitionResponse describe(Services& services, const 
   DescribeProducersResponse::PartitionResponse answer;
   answer.partition_index = index;
   auto partition = services.replicas.find(topic, PartitionIndex(index));
+  if (partition && partition->is_offline()) {
+    answer.error_code = static_cast<std::int16_t>(ErrorCode::kKafkaStorageError);
+    return answer;
+  }
   if (!partition || !partition->is_leader()) {
     const auto image = services.metadata.image();
     answer.error_code =

@@ -34,11 +34,9 @@ PartitionAnswer describe(const RequestContext& context, const kraft::MetadataIma
   answer.isr_nodes = values_of(partition.isr);
   answer.eligible_leader_replicas = values_of(partition.eligible_leader_replicas);
   answer.last_known_elr = values_of(partition.last_known_elr);
-  for (BrokerId replica : partition.replicas) {
-    const kraft::BrokerRegistration* broker = image.broker(replica);
-    const bool alive = broker && !broker->fenced && endpoint_of(image, replica, context.connection->listener);
-    if (!alive) answer.offline_replicas.push_back(replica.value());
-  }
+  for (std::size_t at = 0; at < partition.replicas.size(); ++at)
+    if (!is_replica_online(image, partition, at, context.connection->listener))
+      answer.offline_replicas.push_back(partition.replicas[at].value());
   if (!endpoint_of(image, partition.leader, context.connection->listener)) {
     answer.leader_id = -1;
     answer.error_code = static_cast<std::int16_t>(ErrorCode::kLeaderNotAvailable);

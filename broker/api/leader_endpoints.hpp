@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/api/request_context.hpp"
+#include "kraft/controller/partition_change.hpp"
 #include "kraft/metadata_image.hpp"
 
 namespace barnabas::broker {
@@ -34,6 +35,18 @@ namespace barnabas::broker {
   if (!broker) return nullptr;
   auto found = std::ranges::find(broker->endpoints, listener, &kraft::NamedEndpoint::listener);
   return found == broker->endpoints.end() ? nullptr : &found->endpoint;
+}
+
+/// Whether clients of the listener could be served by the replica: its broker is alive, and so is the log
+/// directory that it is in. `at` is its place in `partition.replicas`.
+[[nodiscard]] inline bool is_replica_online(const kraft::MetadataImage& image,
+                                            const kraft::PartitionRegistration& partition, std::size_t at,
+                                            std::string_view listener) {
+  const BrokerId id = partition.replicas[at];
+  const kraft::BrokerRegistration* broker = image.broker(id);
+  return broker && !broker->fenced && endpoint_of(image, id, listener) &&
+         (at >= partition.directories.size() ||
+          kraft::has_online_directory(*broker, partition.directories[at]));
 }
 
 /// Fills `current_leader` of a partition that is led elsewhere and adds the leader to `node_endpoints` once.

@@ -157,6 +157,15 @@ TEST_CASE("unknown topics, partitions and topic ids are refused") {
   }
 }
 
+TEST_CASE("a partition that is not led is refused at every version, and so is one that is offline") {
+  Produced at;
+  const bool is_offline = GENERATE(false, true);
+  Partition& partition = at.node.find("t", 0);
+  is_offline ? partition.go_offline() : partition.resign();
+  check_refused(at, at.node.make_batch(),
+                is_offline ? ErrorCode::kKafkaStorageError : ErrorCode::kNotLeaderOrFollower);
+}
+
 TEST_CASE("clients may not produce to internal topics, the admin client may") {
   Produced at;
   (void)at.node.create_topic("__consumer_offsets");

@@ -75,6 +75,7 @@ void read_logs(const Reader& read, BrokerSettings& s) {
   read("log.flush.start.offset.checkpoint.interval.ms", s.log_flush_start_offset_checkpoint_interval_ms);
   read("replica.high.watermark.checkpoint.interval.ms", s.replica_high_watermark_checkpoint_interval_ms);
   read("num.recovery.threads.per.data.dir", s.num_recovery_threads_per_data_dir);
+  read("log.dir.failure.timeout.ms", s.log_dir_failure_timeout_ms);
   read("producer.id.expiration.ms", s.producer_id_expiration_ms);
   read("producer.id.expiration.check.interval.ms", s.producer_id_expiration_check_interval_ms);
   read("log.initial.task.delay.ms", s.log_initial_task_delay_ms);

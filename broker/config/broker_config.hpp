@@ -98,6 +98,7 @@ struct BrokerSettings {
   std::int32_t log_flush_start_offset_checkpoint_interval_ms = 0;
   std::int64_t replica_high_watermark_checkpoint_interval_ms = 0;
   std::int32_t num_recovery_threads_per_data_dir = 0;
+  std::int64_t log_dir_failure_timeout_ms = 0;
   std::int32_t producer_id_expiration_ms = 0;
   std::int32_t producer_id_expiration_check_interval_ms = 0;
   std::int64_t log_initial_task_delay_ms = 0;

@@ -139,6 +139,7 @@ void MetadataDriverThread::run() {
       fail(due.error());
       break;
     }
+    if (!is_heard_in_time()) break;
     nanoseconds deadline = *due;
     if (next_heartbeat_) {
       if (*next_heartbeat_ <= now()) {
@@ -248,6 +249,7 @@ void MetadataDriverThread::heartbeat() {
   request.broker_id = settings->node_id.value();
   request.broker_epoch = broker_epoch();
   request.current_metadata_offset = node_->image()->offset.value();
+  request.offline_log_dirs = offline_directories_;
   {
     std::lock_guard lock(mutex_);
     request.want_shut_down = want_shutdown_;
@@ -255,8 +257,28 @@ void MetadataDriverThread::heartbeat() {
   next_heartbeat_ = now() + (request.want_shut_down ? kShutdownRetry
                                                     : milliseconds(settings->broker_heartbeat_interval_ms));
   if (std::exchange(heartbeat_pending_, true)) return;
-  node_->submit(std::move(request),
-                [this](const protocol::BrokerHeartbeatResponse& response) { on_heartbeat(response); });
+  const std::size_t told = offline_directories_.size();
+  node_->submit(std::move(request), [this, told](const protocol::BrokerHeartbeatResponse& response) {
+    if (response.error_code == 0 && told == offline_directories_.size()) told_by_.reset();
+    on_heartbeat(response);
+  });
+}
+
+BrokerId MetadataDriverThread::broker_id() const {
+  return dependencies_.config.settings()->node_id;
+}
+
+void MetadataDriverThread::lose_directory(DirectoryId directory) {
+  offline_directories_.push_back(directory.value());
+  if (!told_by_) told_by_ = now() + milliseconds(dependencies_.config.settings()->log_dir_failure_timeout_ms);
+  if (broker_epoch() >= 0) next_heartbeat_ = now();
+}
+
+bool MetadataDriverThread::is_heard_in_time() {
+  if (!told_by_ || now() < *told_by_) return true;
+  fail({ErrorCode::kKafkaStorageError,
+        "the controller took no note of a failed log directory within log.dir.failure.timeout.ms"});
+  return false;
 }
 
 void MetadataDriverThread::on_heartbeat(const protocol::BrokerHeartbeatResponse& response) {

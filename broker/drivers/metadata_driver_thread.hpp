@@ -61,6 +61,10 @@ class MetadataDriverThread final : public MetadataDriver {
   void submit(Task task) override;
   void add_listener(ImageListener listener) override;
   [[nodiscard]] std::int64_t broker_epoch() const override { return broker_epoch_.load(); }
+  [[nodiscard]] BrokerId broker_id() const;
+  /// A log directory has failed: told with every heartbeat from now on. When the controller takes no note of
+  /// it within log.dir.failure.timeout.ms the node fails. On the driver's thread.
+  void lose_directory(DirectoryId directory);
 
  private:
   Result<void> lead(std::chrono::nanoseconds patience);
@@ -74,6 +78,7 @@ class MetadataDriverThread final : public MetadataDriver {
   void register_broker();
   void heartbeat();
   void on_heartbeat(const protocol::BrokerHeartbeatResponse& response);
+  [[nodiscard]] bool is_heard_in_time();
   [[nodiscard]] std::chrono::nanoseconds now() const;
   void finish_start(Result<void> result);
 
@@ -86,6 +91,8 @@ class MetadataDriverThread final : public MetadataDriver {
   BrokerIdentity identity_;
   Uuid incarnation_;
   std::vector<ImageListener> listeners_;
+  std::vector<Uuid> offline_directories_;
+  std::optional<std::chrono::nanoseconds> told_by_;  // while the controller has not heard of all of those
   bool fenced_ = true;
   bool heartbeat_pending_ = false;
   bool shutdown_granted_ = false;

@@ -210,8 +210,10 @@ Result<bool> LogDirectoryMover::take_over(Partition& partition, const Log& futur
     return next;
   };
   const bool moved = TRY(partition.replace_log(replacement));
-  if (moved) log_info(kComponent, "{} was moved from {} to {}", to_string(tp), from, to);
-  return moved;
+  if (!moved) return false;
+  log_info(kComponent, "{} was moved from {} to {}", to_string(tp), from, to);
+  replicas_.tell_place(partition);
+  return true;
 }
 
 void LogDirectoryMover::set_aside(const TopicPartition& tp, const Log& future, const Error& error) {

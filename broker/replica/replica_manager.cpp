@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "base/logging.hpp"
+#include "kraft/controller/partition_change.hpp"
 #include "kraft/metadata_delta.hpp"
 
 namespace barnabas::broker {
 
 void Partition::become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr) {
   std::lock_guard lock(mutex_);
+  if (offline_) return;
   if (!leader_ || leader_epoch_ != epoch) {
     auto assigned = log_->assign_epoch_start(epoch, log_->log_end_offset());
     if (!assigned) {
@@ -36,6 +38,24 @@ void Partition::resign() {
   wake(waiters);
 }
 
+void Partition::go_offline() {
+  {
+    std::lock_guard lock(mutex_);
+    offline_ = true;
+  }
+  resign();
+}
+
+bool Partition::is_offline() const {
+  std::lock_guard lock(mutex_);
+  return offline_;
+}
+
+std::string Partition::log_directory() const {
+  std::lock_guard lock(mutex_);
+  return log_->directory().substr(0, log_->directory().rfind('/'));
+}
+
 bool Partition::is_leader() const {
   std::lock_guard lock(mutex_);
   return leader_;
@@ -48,6 +68,7 @@ LeaderEpoch Partition::leader_epoch() const {
 
 ErrorCode Partition::check_leader(LeaderEpoch current_epoch_of_client) const {
   std::lock_guard lock(mutex_);
+  if (offline_) return ErrorCode::kKafkaStorageError;
   if (current_epoch_of_client != kNoLeaderEpoch) {
     if (current_epoch_of_client < leader_epoch_) return ErrorCode::kFencedLeaderEpoch;
     if (current_epoch_of_client > leader_epoch_) return ErrorCode::kUnknownLeaderEpoch;
@@ -59,7 +80,10 @@ std::expected<log::AppendResult, log::AppendError> Partition::append(MutableByte
                                                                      log::AppendOptions options) {
   std::vector<std::weak_ptr<Wakeup>> waiters;
   std::unique_lock lock(mutex_);
-  if (!leader_) return std::unexpected(log::AppendError{Error{ErrorCode::kNotLeaderOrFollower, {}}, {}});
+  if (!leader_) {
+    const ErrorCode why = offline_ ? ErrorCode::kKafkaStorageError : ErrorCode::kNotLeaderOrFollower;
+    return std::unexpected(log::AppendError{Error{why, {}}, {}});
+  }
   options.leader_epoch = leader_epoch_;
   auto appended = log_->append_as_leader(batches, options);
   if (!appended) return appended;
@@ -166,7 +190,7 @@ std::vector<std::shared_ptr<Partition>> ReplicaManager::all() const {
   const auto current = table();
   for (const auto& [name, topic] : current->by_name) {
     std::ranges::copy_if(topic->partitions, std::back_inserter(partitions),
-                         [](const auto& p) { return p != nullptr; });
+                         [](const auto& p) { return p != nullptr && !p->is_offline(); });
   }
   return partitions;
 }
@@ -191,9 +215,29 @@ void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::Me
   } else {
     for (const auto& [name, topic] : image->topics->by_name) apply_topic(*image, *topic, *next);
     mark_strays(*next);
+    has_started_ = true;
   }
-  std::lock_guard table_lock(table_mutex_);
-  table_ = std::move(next);
+  {
+    std::lock_guard table_lock(table_mutex_);
+    table_ = std::move(next);
+  }
+  if (placed_ && !misplaced_.empty()) placed_(std::exchange(misplaced_, {}));
+  misplaced_.clear();
+}
+
+/// Not where a directory that cannot be read may have the log already: an empty one would take its place.
+/// Only a new partition was nowhere yet.
+bool ReplicaManager::may_make_log(const TopicPartition& tp,
+                                  const kraft::PartitionRegistration& registration) {
+  const auto is_online = [this](const std::string& directory) { return logs_.is_online(directory); };
+  if (logs_.find(tp) != nullptr || std::ranges::all_of(logs_.directories(), is_online)) return true;
+  const auto at = std::ranges::find(registration.replicas, self_) - registration.replicas.begin();
+  const DirectoryId assigned = registration.directories[static_cast<std::size_t>(at)];
+  if (assigned == kraft::kMigratingDirectory || assigned == kraft::kUnassignedDirectory)
+    return registration.partition_epoch == 0 && has_started_;
+  return std::ranges::any_of(logs_.directories(), [&](const std::string& directory) {
+    return logs_.directory_id(directory) == assigned && is_online(directory);
+  });
 }
 
 std::shared_ptr<Partition> ReplicaManager::open_partition(const kraft::MetadataImage& image,
@@ -201,6 +245,11 @@ std::shared_ptr<Partition> ReplicaManager::open_partition(const kraft::MetadataI
                                                           PartitionIndex index) {
   const TopicPartition tp{topic.name, index};
   const log::LogConfig config = log_config_for_(image, topic.name);
+  if (!may_make_log(tp, topic.partitions[static_cast<std::size_t>(index.value())])) {
+    log_warn("kafka.server.ReplicaManager", "{} is not served: its log may be in a directory that is offline",
+             to_string(tp));
+    return nullptr;
+  }
   auto log = logs_.create(tp, topic.id, config);
   if (!log && log.error().code == ErrorCode::kInconsistentTopicId) {
     // Left from a topic of the same name that was deleted while this node was away.
@@ -232,11 +281,24 @@ void ReplicaManager::apply_topic(const kraft::MetadataImage& image, const kraft:
     }
     if (!partition) partition = open_partition(image, topic, PartitionIndex(static_cast<std::int32_t>(i)));
     if (!partition) continue;
+    note_place(registration, *partition);
     registration.leader == self_ ? partition->become_leader(registration.leader_epoch, registration.isr)
                                  : partition->resign();
   }
   next.by_name[topic.name] = hosted;
   next.by_id[topic.id] = hosted;
+}
+
+/// What the controller does not know yet, the place of a new or a moved replica, is told at the end of
+/// apply().
+void ReplicaManager::note_place(const kraft::PartitionRegistration& registration,
+                                const Partition& partition) {
+  if (partition.is_offline()) return;
+  const auto at = std::ranges::find(registration.replicas, self_) - registration.replicas.begin();
+  const DirectoryId known = registration.directories[static_cast<std::size_t>(at)];
+  const DirectoryId directory = logs_.directory_id(partition.log_directory());
+  if (known != directory)
+    misplaced_.push_back({partition.topic_id(), partition.topic_partition().partition, directory});
 }
 
 void ReplicaManager::apply_config(const kraft::MetadataImage& image, const kraft::TopicImage& topic,

@@ -35,12 +35,19 @@ class Partition {
   /// Leadership as the metadata image says. As a lone replica the high watermark follows the log end.
   void become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr);
   void resign();
+  /// The log directory has failed: every answer is KAFKA_STORAGE_ERROR until the next start.
+  void go_offline();
+  [[nodiscard]] bool is_offline() const;
+  /// The directory of log.dirs that the log is in.
+  [[nodiscard]] std::string log_directory() const;
   [[nodiscard]] bool is_leader() const;
   [[nodiscard]] LeaderEpoch leader_epoch() const;
-  /// NONE, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER; epoch -1 asks for nothing.
+  /// NONE, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER; epoch -1
+  /// asks for nothing.
   [[nodiscard]] ErrorCode check_leader(LeaderEpoch current_epoch_of_client) const;
 
-  /// Appends and wakes who waits for data. NOT_LEADER_OR_FOLLOWER when another node leads.
+  /// Appends and wakes who waits for data. NOT_LEADER_OR_FOLLOWER when another node leads,
+  /// KAFKA_STORAGE_ERROR when offline.
   std::expected<log::AppendResult, log::AppendError> append(MutableByteView batches,
                                                             log::AppendOptions options);
 
@@ -85,10 +92,18 @@ class Partition {
   std::shared_ptr<log::PartitionLog> log_;  // guarded by mutex_
   TopicId topic_id_;
   bool leader_ = false;                         // guarded by mutex_
+  bool offline_ = false;                        // guarded by mutex_
   bool closed_segment_ = false;                 // guarded by mutex_
   LeaderEpoch leader_epoch_;                    // guarded by mutex_
   std::vector<BrokerId> isr_;                   // guarded by mutex_
   std::vector<std::weak_ptr<Wakeup>> waiters_;  // guarded by mutex_
+};
+
+/// In which of log.dirs a replica of this node is.
+struct ReplicaPlace {
+  TopicId topic_id;
+  PartitionIndex partition;
+  DirectoryId directory;
 };
 
 class ReplicaManager {
@@ -106,6 +121,7 @@ class ReplicaManager {
   /// Null when this node has no such replica.
   [[nodiscard]] std::shared_ptr<Partition> find(std::string_view topic, PartitionIndex index) const;
   [[nodiscard]] std::shared_ptr<Partition> find(TopicId id, PartitionIndex index) const;
+  /// Those that are not offline.
   [[nodiscard]] std::vector<std::shared_ptr<Partition>> all() const;
 
   /// Begins to move a replica to another log directory of this node, or gives up a move by naming the
@@ -115,12 +131,21 @@ class ReplicaManager {
   /// Before any move_to(): called after each that changed what is to be moved, by its thread.
   void on_moves_changed(std::function<void()> listener) { moves_changed_ = std::move(listener); }
 
+  /// Its replicas go offline, and who waits for them is woken; moves to it end.
+  void lose_directory(const std::string& directory);
+  /// Told of replicas that are in another directory than the image says, from any thread; null: nobody is.
+  void on_placed(std::function<void(std::vector<ReplicaPlace>)> listener);
+  /// A replica has come to another directory.
+  void tell_place(const Partition& partition);
+
   [[nodiscard]] log::LogManager& logs() { return logs_; }
 
  private:
   struct Table;
   [[nodiscard]] std::shared_ptr<const Table> table() const;
   void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic, Table& next);
+  void note_place(const kraft::PartitionRegistration& registration, const Partition& partition);
+  [[nodiscard]] bool may_make_log(const TopicPartition& tp, const kraft::PartitionRegistration& registration);
   void apply_config(const kraft::MetadataImage& image, const kraft::TopicImage& topic, const Table& table);
   void remove_topic(const std::string& name, Table& next);
   void mark_strays(const Table& table);
@@ -132,7 +157,10 @@ class ReplicaManager {
   log::LogManager& logs_;
   LogConfigFor log_config_for_;
   std::function<void()> moves_changed_ = [] {};
+  std::function<void(std::vector<ReplicaPlace>)> placed_;
   std::mutex apply_mutex_;
+  bool has_started_ = false;             // guarded by apply_mutex_: a whole image was applied
+  std::vector<ReplicaPlace> misplaced_;  // guarded by apply_mutex_: seen by the apply() under way
   mutable std::mutex table_mutex_;
   std::shared_ptr<const Table> table_;  // guarded by table_mutex_; replaced, never changed
 };
