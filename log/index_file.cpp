@@ -12,19 +12,23 @@ constexpr std::size_t kWriteAtBytes = 512;  // of gathered entries
 }  // namespace
 
 Result<void> IndexFile::create(FileSystem& files, const std::string& path, std::int64_t max_bytes) {
-  file_ = TRY(files.open(path, OpenMode::kReadWriteCreate));
+  auto file = TRY(files.open(path, OpenMode::kReadWriteCreate));
+  files_ = &files;
+  path_ = path;
+  mode_ = OpenMode::kReadWrite;
   set_max_bytes(max_bytes);
   count_ = written_ = 0;
   tail_.clear();
   block_ = Bytes();
-  TRY(file_->truncate(0));
-  if (file_->native_handle() >= 0) TRY(file_->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
+  TRY(file->truncate(0));
+  if (file->native_handle() >= 0) TRY(file->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
   return {};
 }
 
 Result<void> IndexFile::open(FileSystem& files, const std::string& path, std::int64_t max_bytes,
                              bool writable) {
-  auto file = TRY(files.open(path, writable ? OpenMode::kReadWrite : OpenMode::kReadOnly));
+  const OpenMode mode = writable ? OpenMode::kReadWrite : OpenMode::kReadOnly;
+  auto file = TRY(files.open(path, mode));
   std::uint64_t size = TRY(file->size());
   if (size % entry_size_ != 0) return fail(ErrorCode::kKafkaStorageError, "index of broken size " + path);
   set_max_bytes(max_bytes);
@@ -34,12 +38,15 @@ Result<void> IndexFile::open(FileSystem& files, const std::string& path, std::in
   block_ = Bytes();
   if (writable && file->native_handle() >= 0)
     TRY(file->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
-  file_ = std::move(file);
+  files_ = &files;
+  path_ = path;
+  mode_ = mode;
   return {};
 }
 
 void IndexFile::close() {
-  file_.reset();
+  files_ = nullptr;
+  path_ = std::string();
   tail_ = Bytes();
   block_ = Bytes();
 }
@@ -52,6 +59,11 @@ Result<void> IndexFile::append(ByteView entry) {
 }
 
 Result<void> IndexFile::read(std::int64_t index, MutableByteView into) const {
+  Opened file;
+  return read(index, into, file);
+}
+
+Result<void> IndexFile::read(std::int64_t index, MutableByteView into, Opened& file) const {
   CHECK(index >= 0 && index < count_ && into.size() == entry_size_);
   if (index >= block_first_ && index < block_first_ + block_count()) {
     std::ranges::copy(in_block(index), into.begin());
@@ -62,18 +74,20 @@ Result<void> IndexFile::read(std::int64_t index, MutableByteView into) const {
     std::copy_n(from, entry_size_, into.begin());
     return {};
   }
-  std::size_t size = TRY(file_->read_at(static_cast<std::uint64_t>(index) * entry_size_, into));
+  if (!file) file = TRY(open_file());
+  std::size_t size = TRY(file->read_at(static_cast<std::uint64_t>(index) * entry_size_, into));
   if (size != entry_size_) return fail(ErrorCode::kKafkaStorageError, "an index ends inside an entry");
   return {};
 }
 
-Result<void> IndexFile::read_block(std::int64_t first, std::int64_t end) {
+Result<void> IndexFile::read_block(std::int64_t first, std::int64_t end, Opened& file) {
   Bytes read(static_cast<std::size_t>(end - first) * entry_size_);
   std::int64_t in_file = std::clamp<std::int64_t>(written_ - first, 0, end - first);
   auto file_bytes = static_cast<std::size_t>(in_file) * entry_size_;
   if (file_bytes > 0) {
     auto from = static_cast<std::uint64_t>(first) * entry_size_;
-    std::size_t size = TRY(file_->read_at(from, MutableByteView(read).first(file_bytes)));
+    if (!file) file = TRY(open_file());
+    std::size_t size = TRY(file->read_at(from, MutableByteView(read).first(file_bytes)));
     if (size != file_bytes) return fail(ErrorCode::kKafkaStorageError, "an index ends before its entries");
   }
   std::int64_t skip = std::max<std::int64_t>(first - written_, 0);
@@ -93,9 +107,9 @@ Result<void> IndexFile::truncate_to(std::int64_t count) {
     tail_.clear();
     written_ = count;
     // Cut and extend again, so that zeros follow the entries.
-    TRY(file_->truncate(static_cast<std::uint64_t>(count) * entry_size_));
-    if (file_->native_handle() >= 0)
-      TRY(file_->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
+    auto file = TRY(open_file());
+    TRY(file->truncate(static_cast<std::uint64_t>(count) * entry_size_));
+    if (file->native_handle() >= 0) TRY(file->truncate(static_cast<std::uint64_t>(max_count_) * entry_size_));
   }
   count_ = count;
   return {};
@@ -103,7 +117,8 @@ Result<void> IndexFile::truncate_to(std::int64_t count) {
 
 Result<void> IndexFile::flush() {
   if (tail_.empty()) return {};
-  TRY(file_->write_at(static_cast<std::uint64_t>(written_) * entry_size_, tail_));
+  auto file = TRY(open_file());
+  TRY(file->write_at(static_cast<std::uint64_t>(written_) * entry_size_, tail_));
   written_ = count_;
   tail_.clear();
   return {};
@@ -111,7 +126,8 @@ Result<void> IndexFile::flush() {
 
 Result<void> IndexFile::trim() {
   TRY(flush());
-  return file_->truncate(static_cast<std::uint64_t>(count_) * entry_size_);
+  auto file = TRY(open_file());
+  return file->truncate(static_cast<std::uint64_t>(count_) * entry_size_);
 }
 
 }  // namespace barnabas::log

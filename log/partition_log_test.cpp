@@ -67,6 +67,31 @@ TEST_CASE_METHOD(Fixture, "a log of many segments reads at every offset and reco
   }
 }
 
+TEST_CASE_METHOD(Fixture, "indexes that somebody removes from a log in use are made anew") {
+  config.index_interval_bytes = 0;
+  open();
+  constexpr int kBatches = 300;  // more entries than wait in memory
+  for (int half = 0; half < 2; ++half) {
+    for (int i = 0; i < kBatches; ++i) must(append(*log, make_batch()));
+    if (half == 0) must(log->roll());
+  }
+  const auto remove_indexes = [&] {
+    for (const char* base : {"00000000000000000000", "00000000000000000300"}) {
+      must(files.remove(path(base) + ".index"));
+      must(files.remove(path(base) + ".timeindex"));
+    }
+  };
+  (void)read_bytes(*log, 10, 1);
+  remove_indexes();
+  for (int i = 0; i < kBatches; ++i) must(append(*log, make_batch()));
+  for (std::int64_t offset = 0; offset < 3 * kBatches; offset += 31) {
+    Bytes bytes = read_bytes(*log, offset, 1);
+    CHECK(protocol::LogEntry(ByteView(bytes)).batch().base_offset() == Offset(offset));
+  }
+  remove_indexes();
+  CHECK(must(log->find_by_timestamp(0, log->log_end_offset())).has_value());
+}
+
 TEST_CASE_METHOD(Fixture, "a read that has no room for the next batch does not pass over it") {
   open();
   must(append(*log, make_batch({.value = std::string(500, 'x')})));

@@ -169,8 +169,10 @@ Result<void> Segment::append(ByteView bytes, std::span<EntryInfo> entries) {
     recent_->add(entry);
     if (auto done = index(entry); !done) indexed = std::move(done);
   }
-  // On a full disk the index entries wait in memory: the batches themselves are written.
-  if (!indexed && is_disk_full(indexed.error())) return {};
+  // On a full disk, or without a descriptor, the index entries wait in memory: the batches themselves are
+  // written.
+  if (!indexed && is_not_found(indexed.error())) return rebuild_indexes();
+  if (!indexed && !is_disk_failure(indexed.error())) return {};
   return indexed;
 }
 
@@ -191,8 +193,7 @@ Result<std::optional<EntryInfo>> Segment::find(Offset offset) {
 }
 
 Result<std::optional<EntryInfo>> Segment::find_in_file(Offset offset, bool may_rebuild) {
-  TRY(ensure_indexes());
-  OffsetPosition near = TRY(offsets_.lookup(offset));
+  OffsetPosition near = TRY(look_up(offset));
   HeaderScanner scanner(*file_, near.position, size_);
   bool first = true;
   while (auto entry = TRY(scanner.next())) {
@@ -217,19 +218,27 @@ Result<bool> Segment::is_boundary(std::uint64_t position) const {
   return !scanner.is_broken();
 }
 
-Result<std::uint64_t> Segment::search_begin(Offset offset) {
+Result<OffsetPosition> Segment::look_up(Offset offset) {
   TRY(ensure_indexes());
-  return TRY(offsets_.lookup(offset)).position;
+  auto found = offsets_.lookup(offset);
+  if (found || !is_not_found(found.error())) return found;
+  TRY(rebuild_indexes());  // somebody removed it
+  return offsets_.lookup(offset);
+}
+
+Result<std::uint64_t> Segment::search_begin(Offset offset) {
+  return TRY(look_up(offset)).position;
 }
 
 Result<std::uint64_t> Segment::position_for_timestamp(std::int64_t timestamp_ms) {
   TRY(ensure_indexes());
-  TimestampPosition near = TRY(times_.lookup(timestamp_ms));
-  if (near.timestamp_ms != -1 && !TRY(is_right(near))) {
-    TRY(replace_indexes());
+  auto near = times_.lookup(timestamp_ms);
+  if (!near && !is_not_found(near.error())) return std::unexpected(std::move(near).error());
+  if (!near || (near->timestamp_ms != -1 && !TRY(is_right(*near)))) {
+    TRY(near ? replace_indexes() : rebuild_indexes());
     near = TRY(times_.lookup(timestamp_ms));
   }
-  OffsetPosition position = TRY(offsets_.lookup(near.offset));
+  OffsetPosition position = TRY(look_up(near->offset));
   // Whoever walks from there cannot see that the first batch overlaps the one before it.
   auto entry = TRY(HeaderScanner(*file_, position.position, size_, 64).next());
   return entry && entry->last_offset == position.offset ? position.position : 0;
@@ -254,7 +263,7 @@ Result<TimestampPosition> Segment::max_timestamp() {
   }
   // A sealed segment's last entry is its largest timestamp; one that lost it is walked from there.
   if (times_.last()) max_timestamp_ = {times_.last()->timestamp_ms, times_.last()->offset};
-  OffsetPosition from = TRY(offsets_.lookup(times_.last() ? max_timestamp_.offset : base_));
+  OffsetPosition from = TRY(look_up(times_.last() ? max_timestamp_.offset : base_));
   HeaderScanner scanner(*file_, from.position, size_, kWalkChunk);
   if (!times_.last() || active_)
     while (auto entry = TRY(scanner.next())) note_timestamp(*entry);
@@ -329,6 +338,8 @@ Result<void> Segment::stand_as(Standing standing) {
   }
   standing_ = standing;
   transactions_.set_path(path(kTransactionIndexSuffix));
+  if (offsets_.file().is_open()) offsets_.file().set_path(path(kOffsetIndexSuffix));
+  if (times_.file().is_open()) times_.file().set_path(path(kTimeIndexSuffix));
   return {};
 }
 

@@ -140,6 +140,7 @@ class Segment {
   Result<void> replace_indexes();
   Result<void> index(const EntryInfo& entry);
   void note_timestamp(const EntryInfo& entry);
+  Result<OffsetPosition> look_up(Offset offset);
   Result<bool> is_right(TimestampPosition entry);
   Result<bool> is_boundary(std::uint64_t position) const;
   [[nodiscard]] std::unexpected<Error> corrupt_at(std::uint64_t position) const;
