@@ -57,6 +57,8 @@ bool RaftNode::can_grant(const VoteRequest& request) const {
 }
 
 void RaftNode::send_votes() {
+  // A vote for what a crash could take away would be remembered beyond the crash.
+  if (synced_end_ < log_.end) return;
   for (const Voter& voter : voters().voters) {
     const BrokerId peer = voter.key.id;
     const bool is_open =
