@@ -333,5 +333,38 @@ TEST_CASE("what the cleaner did is in its checkpoint after a restart") {
   CHECK(logs->find({"other", PartitionIndex(0)})->cleaned_to() == kNoOffset);
 }
 
+TEST_CASE_METHOD(Compacted, "what a crash brings back behind a cleaned segment is cut off again") {
+  config.preallocate = true;
+  config.segment_bytes = 1000;
+  open();
+  put_segment(keyed_batch({{"a", "1"}}));
+  const std::uint64_t first_batch = log->size_bytes();
+  put_segment(keyed_batch({{"b", "2"}}));
+  put(keyed_batch({{"c", "3"}}));
+  clean();
+  must(log->sync());
+  // The cleaned segment is the active one once more, and ends where the next one then begins.
+  must(log->truncate_to(Offset(1)));
+  reopen();  // preallocates
+  must(log->sync());
+  must(log->roll());
+  must(files.sync_directory("/logs/t-0"));  // or this one would be the active one
+  const bool syncs_again = GENERATE(true, false);
+  if (syncs_again) {
+    put(keyed_batch({{"d", "4"}}));
+    must(log->sync());
+  }
+  OpenLogOptions how = options_for("/logs", config);
+  how.clean = false;
+  how.cleaned_to = log->cleaned_to();
+  how.recovery_point = log->recovery_point();
+  CHECK(how.cleaned_to == Offset(1));
+  log.reset();
+  files.crash();
+  log = must(open_log(files, clock, how));
+  CHECK(must(files.read_file("/logs/t-0/00000000000000000000.log")).size() == first_batch);
+  CHECK(offsets() == (syncs_again ? Offsets{0, 1} : Offsets{0}));
+}
+
 }  // namespace
 }  // namespace barnabas::log

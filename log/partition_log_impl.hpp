@@ -132,6 +132,7 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] Segment& active() const { return *segments_.rbegin()->second; }
   [[nodiscard]] Segments::const_iterator segment_of(Offset offset) const;
   [[nodiscard]] Segments::const_iterator first_unsynced_segment() const;
+  [[nodiscard]] Segments::const_iterator first_to_recover() const;
   [[nodiscard]] Offset end_of(Segments::const_iterator segment) const;
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
   Result<void> check_open() const;

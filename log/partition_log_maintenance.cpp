@@ -71,12 +71,17 @@ PartitionLogImpl::Segments::const_iterator PartitionLogImpl::segment_of(Offset o
 }
 
 /// The one that holds the recovery point. Where a segment begins there, the one before too: it was the active
-/// one when it was synced, so its indexes were not. One that was cleaned since is whole, and markers may be
-/// gone from it that only the snapshot behind it knows of.
+/// one when it was synced, so its indexes were not, nor the length it was given when it was closed.
 PartitionLogImpl::Segments::const_iterator PartitionLogImpl::first_unsynced_segment() const {
   auto segment = segment_of(recovery_point());
-  if (segment->first != recovery_point() || segment == segments_.begin()) return segment;
-  return segment->first > cleaned_to() ? std::prev(segment) : segment;
+  return segment->first != recovery_point() || segment == segments_.begin() ? segment : std::prev(segment);
+}
+
+/// The same, but for one before that was cleaned: markers may be gone from it that only the snapshot behind
+/// it knows of.
+PartitionLogImpl::Segments::const_iterator PartitionLogImpl::first_to_recover() const {
+  auto segment = segment_of(recovery_point());
+  return segment->first > cleaned_to() ? first_unsynced_segment() : segment;
 }
 
 Offset PartitionLogImpl::end_of(Segments::const_iterator segment) const {

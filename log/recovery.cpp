@@ -59,7 +59,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   }
   if (clean) drop_impossible_log_start(options);
   bool epochs_changed = !loaded || (epochs_.empty() && TRY(has_epochs()));
-  if (epochs_changed) TRY(load_epochs(clean ? segments_.cend() : first_unsynced_segment()));
+  if (epochs_changed) TRY(load_epochs(clean ? segments_.cend() : first_to_recover()));
   if (clean) {
     recovery_point_ = log_end_offset();
     TRY(reload_producers());
@@ -160,8 +160,12 @@ Result<void> PartitionLogImpl::load_epochs(Segments::const_iterator end) {
 
 /// True when leader epochs were found.
 Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::size_t)>& on_progress) {
-  auto first = first_unsynced_segment();
+  auto first = first_to_recover();
   Offset from = first->first;
+  if (from == recovery_point() && first != segments_.begin()) {
+    const std::uint64_t cut = TRY(std::prev(first)->second->cut_torn_end(from));
+    CorruptionCounters::add(corruption_.cut_bytes, cut);
+  }
   TRY(remove_snapshots_above(from));
   Offset snapshot = TRY(load_snapshot(from));
   // A process that was killed may have written what stands beside the segments without syncing it.

@@ -285,6 +285,24 @@ Result<Segment::End> Segment::read_end() {
   return End{last ? last->last_offset + 1 : base_, scanner.is_broken()};
 }
 
+Result<std::uint64_t> Segment::cut_torn_end(Offset below) {
+  TRY(ensure_indexes());
+  HeaderScanner scanner(*file_, offsets_.last() ? offsets_.last()->position : 0, size_, kWalkChunk);
+  std::uint64_t end = 0;
+  while (auto entry = TRY(scanner.next())) {
+    if (entry->last_offset >= below) break;
+    end = entry->position + entry->size;
+  }
+  // Without a batch where the index says that one begins it is not the end that is wrong.
+  if (end == size_ || (end == 0 && offsets_.last())) return 0;
+  const std::uint64_t cut = size_ - end;
+  TRY(file_->truncate(end));
+  TRY(file_->sync());
+  size_ = end;
+  found_size_ = std::min(found_size_, size_);
+  return cut;
+}
+
 Result<void> Segment::activate() {
   if (active_) return {};
   offsets_.file().close();

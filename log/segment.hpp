@@ -90,6 +90,9 @@ class Segment {
   };
   /// Scans from the last index entry.
   Result<End> read_end();
+  /// Of a closed segment whose batches are synced: cuts what a crash brought back behind the last of them,
+  /// which is below `below`, and makes that last. Returns the number of bytes cut.
+  Result<std::uint64_t> cut_torn_end(Offset below);
 
   /// Makes an opened segment the one that is appended to.
   Result<void> activate();
