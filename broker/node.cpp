@@ -27,6 +27,7 @@
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
+#include "broker/drivers/start_reserve.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/late_listeners.hpp"
@@ -137,6 +138,7 @@ class Node::Impl {
   MetricsRegistry metrics_;
   std::unique_ptr<BrokerConfig> config_;
   std::unique_ptr<NodeConfigValidator> validator_;
+  std::unique_ptr<StartReserve> reserve_;
   std::unique_ptr<log::LogManager> logs_;
   std::unique_ptr<MetadataCache> cache_;
   std::unique_ptr<MetadataDriverThread> driver_;
@@ -191,6 +193,8 @@ Result<void> Node::Impl::open_logs() {
   options.on_directory_failure = [this](const std::string& path, const Error&) {
     if (directories_) directories_->on_failure(path);  // else the start looks at what is left
   };
+  reserve_ = std::make_unique<StartReserve>(files_, settings->log_dirs);
+  reserve_->release_where_full();
   logs_ = TRY(log::LogManager::open(files_, clock_, random_, std::move(options)));
   const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
   if (std::ranges::find(settings->log_dirs, settings->metadata_log_dir) != settings->log_dirs.end() &&
@@ -437,6 +441,7 @@ Result<void> Node::Impl::start() {
       raw->run();
     });
   }
+  reserve_->fill();
   maintenance_->start();
   cleaner_->start();
   scrub_->start();
@@ -483,8 +488,10 @@ Result<void> Node::Impl::stop() {
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();
+  reserve_->release_where_full();
   auto closed = logs_->shutdown(epoch);
   logs_.reset();
+  reserve_->fill();
   if (!options_.ready_file.empty()) std::remove(options_.ready_file.c_str());
   return result ? closed : result;
 }

@@ -19,6 +19,7 @@ from harness.broker import free_ports, new_cluster_id
 from harness.kcat import Kcat
 from harness.lines import line
 from harness.outcome import NotRun, check, check_contains, check_equal, step
+from harness.program import wait_until
 
 # The keys and values of the server.properties that Apache Kafka 4.3.1 comes with.
 DISTRIBUTED = """
@@ -135,7 +136,7 @@ def alone(case):
     for first in (0, 100):
         with Started(case.scratch, arguments, **environment) as started:
             check_equal(started.listeners()["PLAINTEXT"], f"127.0.0.1:{port}", "the ready file")
-            check_contains(started.output(), f":{port}", "the printed bootstrap address")
+            wait_until(lambda: f":{port}" in started.output(), "the bootstrap address is printed")
             send_and_read(f"127.0.0.1:{port}", "alone", first, 100)
             started.stop()
     check((home / "share" / "barnabas" / "meta.properties").exists(), "the data is in $XDG_DATA_HOME/barnabas")

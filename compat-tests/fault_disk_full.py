@@ -73,6 +73,12 @@ def check_everything(broker, load, what):
     return len(acknowledged), starts
 
 
+def delete_records(client, partition, end):
+    answer = client.call(21, 2, {"TimeoutMs": 10000, "Topics": [
+        {"Name": TOPIC, "Partitions": [{"PartitionIndex": partition, "Offset": end}]}]})
+    check_equal(answer["Topics"][0]["Partitions"][0]["ErrorCode"], 0, "DeleteRecords on the full disk")
+
+
 def stay_up_when_full(broker, load):
     """Consumers go on beside the refusals, and DeleteRecords makes room."""
     told = {code for _, _, code in load.history.refusals}
@@ -82,12 +88,26 @@ def stay_up_when_full(broker, load):
     step(f"on the full disk producers are told KAFKA_STORAGE_ERROR, and all {count} acknowledged records are read")
     end = state.end_offsets(broker, TOPIC, PARTITIONS)[0]
     with WireClient(broker.port) as client:
-        answer = client.call(21, 2, {"TimeoutMs": 10000, "Topics": [
-            {"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "Offset": end}]}]})
-        check_equal(answer["Topics"][0]["Partitions"][0]["ErrorCode"], 0, "DeleteRecords on the full disk")
+        delete_records(client, 0, end)
     load.wait_for(40)
     step("DeleteRecords makes room, and they go on")
     wait_until_full(load, broker, broker.disk)
+
+
+def start_when_full(broker, load):
+    """Nobody has made room: a node that starts is read from, and can be told to delete."""
+    for _ in range(3):
+        broker.start()
+        wait_until_full(load, broker, broker.disk)
+        count, starts = check_everything(broker, load, "started on the full disk")
+        broker.kill()
+    broker.start()
+    end = state.end_offsets(broker, TOPIC, PARTITIONS)[1]
+    with WireClient(broker.port) as client:
+        delete_records(client, 1, end)
+    load.wait_for(40)
+    broker.stop()
+    step(f"killed and started on the full disk three times: all {count} are read, and DeleteRecords makes room")
 
 
 def fill(case, disk):
@@ -107,6 +127,8 @@ def fill(case, disk):
         else:
             check(has_ended(broker), "Apache Kafka is expected to halt")
         broker.kill()
+        if case.is_barnabas:
+            start_when_full(broker, load)
         ballast.give(10 * ROOM)
         broker.start()
         load.wait_for(20)
