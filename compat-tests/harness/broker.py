@@ -67,6 +67,7 @@ class Broker:
         self.port, self.controller_port = free_ports(2)
         self.settings = dict(settings or {})
         self.environment = {}  # Added to its own when it starts.
+        self.format_options = ["--standalone"]  # Who votes in its cluster.
         self.process = None
 
     # What differs between the two.
@@ -123,6 +124,11 @@ class Broker:
 
     def start(self):
         """Starts the node and waits until it serves. Formats the directory if nobody has."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self):
+        """Starts the node and does not wait: the nodes of a cluster need each other to be ready."""
         check(self.process is None, "the broker is already running")
         if not (self.data_directory / "meta.properties").exists():
             self.format()
@@ -133,6 +139,8 @@ class Broker:
             self.process = subprocess.Popen(self.start_command(), stdin=subprocess.DEVNULL, stdout=output,
                                             stderr=subprocess.STDOUT, cwd=self.directory,
                                             env={**os.environ, **self.environment})
+
+    def wait_until_ready(self):
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while not self.is_ready():
             if self.process.poll() is not None:
@@ -205,7 +213,7 @@ class Barnabas(Broker):
         self.ready_file = self.directory / "ready.json"
 
     def format_command(self, cluster_id):
-        return [self.program, "format", "--standalone", "-t", cluster_id, "-c", self.properties_file]
+        return [self.program, "format", *self.format_options, "-t", cluster_id, "-c", self.properties_file]
 
     def start_command(self):
         return [self.program, self.properties_file, "--ready-file", self.ready_file]
@@ -220,7 +228,8 @@ class Barnabas(Broker):
             listeners = json.loads(self.ready_file.read_text())["listeners"]
         except ValueError:
             return False  # Read while it was being written.
-        check(listeners["PLAINTEXT"] == self.bootstrap, f"the ready file says {listeners}, not {self.bootstrap}")
+        check(listeners.get("PLAINTEXT", self.bootstrap) == self.bootstrap,
+              f"the ready file says {listeners}, not {self.bootstrap}")
         return True
 
 
@@ -240,7 +249,7 @@ class Kafka(Broker):
                 f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", f"{self.libs}/*"]
 
     def format_command(self, cluster_id):
-        return [*self.jvm(), "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id,
+        return [*self.jvm(), "kafka.tools.StorageTool", "format", *self.format_options, "-t", cluster_id,
                 "-c", self.properties_file]
 
     def start_command(self):

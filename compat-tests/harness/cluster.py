@@ -1,0 +1,165 @@
+"""Several nodes that are one cluster: of either kind, with any roles, their quorum static or dynamic (KIP-853).
+
+    cluster = Cluster(case, [Node(1, "controller"), Node(2, "controller", "kafka"), Node(3, "controller"),
+                             Node(4, "broker")])
+    cluster.start()
+    leader = cluster.wait_for_leader()
+
+Each node has a directory, properties and ports of its own, and keeps them over restarts. Nodes are case.broker()s, so
+they are ended with the test. Not thread-safe.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+from . import wire
+from .broker import new_cluster_id
+from .outcome import check
+
+DESCRIBE_QUORUM = 55
+NOT_LEADER = 6
+
+
+@dataclass
+class Node:
+    """What a node is to be."""
+    id: int
+    roles: str = "broker,controller"
+    kind: Optional[str] = None     # the kind under test, unless it is named
+    settings: Optional[dict] = None
+    is_voter: bool = True          # of a dynamic quorum, from the beginning
+
+
+class Cluster:
+    def __init__(self, case, nodes, dynamic=False, settings=None, name="node"):
+        """`settings` are every node's; its directory is NAME-ID."""
+        self.id = new_cluster_id()
+        self.dynamic = dynamic
+        self.specs = {spec.id: spec for spec in nodes}
+        self.nodes = {}
+        for spec in nodes:
+            self.nodes[spec.id] = case.broker(name=f"{name}-{spec.id}", kind=spec.kind)
+        self.directory_ids = {spec.id: new_cluster_id() for spec in nodes}
+        for spec in nodes:
+            self.prepare(spec, settings or {})
+
+    def __getitem__(self, node_id):
+        return self.nodes[node_id]
+
+    @property
+    def controllers(self):
+        return [spec.id for spec in self.specs.values() if "controller" in spec.roles]
+
+    @property
+    def brokers(self):
+        return [spec.id for spec in self.specs.values() if "broker" in spec.roles]
+
+    @property
+    def bootstrap(self):
+        return ",".join(self.nodes[node_id].bootstrap for node_id in self.brokers)
+
+    def controller_address(self, node_id):
+        return f"127.0.0.1:{self.nodes[node_id].controller_port}"
+
+    @property
+    def bootstrap_controllers(self):
+        return ",".join(map(self.controller_address, self.controllers))
+
+    def voter(self, node_id):
+        """As --initial-controllers names it."""
+        return f"{node_id}@{self.controller_address(node_id)}:{self.directory_ids[node_id]}"
+
+    def prepare(self, spec, settings):
+        node = self.nodes[spec.id]
+        listeners = []
+        if "broker" in spec.roles:
+            listeners.append(f"PLAINTEXT://127.0.0.1:{node.port}")
+        if "controller" in spec.roles:
+            listeners.append(f"CONTROLLER://127.0.0.1:{node.controller_port}")
+        voters = ",".join(f"{voter}@{self.controller_address(voter)}" for voter in self.controllers)
+        node.settings = {
+            "process.roles": spec.roles,
+            "node.id": str(spec.id),
+            "listeners": ",".join(listeners),
+            "controller.quorum.voters": None if self.dynamic else voters,
+            "controller.quorum.bootstrap.servers": self.bootstrap_controllers if self.dynamic else None,
+            "inter.broker.listener.name": "PLAINTEXT" if "broker" in spec.roles else None,
+            **settings, **(spec.settings or {})}
+        if not self.dynamic:
+            node.format_options = []
+        elif "controller" in spec.roles and spec.is_voter:
+            voters = [self.voter(voter) for voter in self.controllers if self.specs[voter].is_voter]
+            node.format_options = ["--initial-controllers", ",".join(voters)]
+        else:
+            node.format_options = ["--no-initial-controllers"]
+
+    def start(self, node_ids=None):
+        """All of them, or those named; together, as some are ready only when others are there."""
+        chosen = [self.nodes[node_id] for node_id in node_ids or self.specs]
+        for node in chosen:
+            if not (node.data_directory / "meta.properties").exists():
+                node.format(self.id)
+        for node in chosen:
+            node.launch()
+        for node in chosen:
+            node.wait_until_ready()
+        return self
+
+    def describe_quorum(self, node_id):
+        """What a controller says of the metadata partition; None when it is down or does not answer."""
+        try:
+            with wire.Connection(self.nodes[node_id].controller_port, 5) as connection:
+                answer = connection.call(DESCRIBE_QUORUM, 2, {"Topics": [
+                    {"TopicName": "__cluster_metadata", "Partitions": [{"PartitionIndex": 0}]}]})
+        except OSError:
+            return None
+        return None if answer in (None, wire.CLOSED) else answer["Topics"][0]["Partitions"][0]
+
+    def leader(self):
+        """The id of the controller that says it leads, with the highest epoch; None without one."""
+        best = None
+        for node_id in self.controllers:
+            if self.nodes[node_id].process is None:
+                continue
+            partition = self.describe_quorum(node_id)
+            if partition and partition["ErrorCode"] == 0 and partition["LeaderId"] == node_id:
+                if best is None or partition["LeaderEpoch"] > best[0]:
+                    best = (partition["LeaderEpoch"], node_id)
+        return best[1] if best else None
+
+    def wait_for_leader(self, other_than=None, seconds=30):
+        return wait_until(lambda: (lambda found: found if found != other_than else None)(self.leader()), seconds,
+                          "a leader of the metadata quorum")
+
+    def wait_until_caught_up(self, seconds=30):
+        """Every running controller has what the leader has now."""
+        leader = self.wait_for_leader(seconds=seconds)
+        running = {node_id for node_id in self.controllers if self.nodes[node_id].process is not None}
+        wanted = self.describe_quorum(leader)["HighWatermark"]
+
+        def reached():
+            state = self.describe_quorum(leader)
+            if not state or state["ErrorCode"] != 0:
+                return False
+            ends = {voter["ReplicaId"]: voter["LogEndOffset"]
+                    for voter in state["CurrentVoters"] + state["Observers"]}
+            return all(ends.get(node_id, -1) >= wanted for node_id in running)
+
+        wait_until(reached, seconds, "the controllers to have the same metadata")
+        return leader
+
+    def output_tails(self):
+        return "\n".join(f"--- node {node_id}\n{node.output_tail(15)}" for node_id, node in self.nodes.items()
+                         if node.log_file.exists())
+
+
+def wait_until(condition, seconds, what):
+    """The first value of condition() that counts as true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        check(time.monotonic() < deadline, f"waited {seconds} s for {what}")
+        time.sleep(0.05)
