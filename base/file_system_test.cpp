@@ -84,7 +84,8 @@ TEMPLATE_TEST_CASE("a file is what was written to it, for any sequence of writes
     const std::uint64_t choice = random.below(10);
     if (choice < 7) {
       const std::size_t position = random.below(20000);
-      std::string text(1 + random.below(choice < 5 ? 100 : 9000), static_cast<char>('a' + random.below(26)));
+      const std::size_t length = 1 + random.below(choice < 5 ? 100 : 9000);
+      std::string text(length, static_cast<char>('a' + random.below(26)));
       if (position + text.size() > model.size()) model.resize(position + text.size());
       model.replace(position, text.size(), text);
       REQUIRE(file->write_at(position, as_bytes(text)));

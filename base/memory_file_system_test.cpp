@@ -113,7 +113,8 @@ TEST_CASE("by chance a crash leaves every byte as some write left it, and what w
     std::string synced;
     const auto scribble = [&](int steps) {
       for (int step = 0; step < steps; ++step) {
-        const std::string text(1 + random.below(3000), static_cast<char>('a' + random.below(26)));
+        const std::size_t length = 1 + random.below(3000);
+        const std::string text(length, static_cast<char>('a' + random.below(26)));
         bytes.write(random.below(12000), as_bytes(text));
         if (random.below(4) == 0) bytes.truncate(random.below(15000));
       }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Barnabas beside Apache Kafka 4.3.1 and beside the least a broker can do, in one run on this machine.
 
-    bench/run.py                       everything, three rounds, about ten minutes
+    bench/run.py                       everything, three rounds, about a quarter of an hour
     bench/run.py --quick               one short round, for a first look
     bench/run.py --no-kafka            only the floor and Barnabas
     bench/run.py --only codecs flush   only these groups, or the groups of these figures
@@ -36,7 +36,7 @@ from servers import ROOT, BenchBarnabas, BenchKafka, NullServer  # noqa: E402
 from harness.outcome import NotRun  # noqa: E402
 
 DESCRIPTORS = 500_000
-DESCRIPTORS_PER_PARTITION = 4.5  # of two segments
+DESCRIPTORS_PER_PARTITION = 2.1  # of two segments
 MAPPINGS_PER_PARTITION = 5
 MAX_MAP_COUNT = pathlib.Path("/proc/sys/vm/max_map_count")
 # Standard and quick.

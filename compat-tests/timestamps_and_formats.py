@@ -36,7 +36,8 @@ def create(name, configs):
             "Name": name, "NumPartitions": 1, "ReplicationFactor": 1, "Assignments": [],
             "Configs": [{"Name": key, "Value": value} for key, value in configured.items()]}], "timeoutMs": 10000})
         end = time.monotonic() + 20
-        while call(broker, 3, 5, {"Topics": [{"Name": name}], "AllowAutoTopicCreation": False})["Topics"][0][
+        created = not any(topic["ErrorCode"] for topic in answer["Topics"])
+        while created and call(broker, 3, 5, {"Topics": [{"Name": name}], "AllowAutoTopicCreation": False})["Topics"][0][
                 "ErrorCode"] and time.monotonic() < end:
             time.sleep(0.05)
         return [topic["ErrorCode"] for topic in answer["Topics"]]

@@ -262,7 +262,9 @@ Result<Offset> PartitionLogImpl::delete_records_before(Offset offset) {
   TRY(check_open());
   if (offset > high_watermark() || offset < Offset(0)) return fail(ErrorCode::kOffsetOutOfRange);
   TRY(noted(move_log_start(offset)));
-  auto below = [this](Segment&, Offset next) { return next <= log_start_offset(); };
+  // Closed segments give their room back now. The active one stays until retention looks at it, as on
+  // Kafka 4.3.1: its largest timestamp is still asked for.
+  auto below = [this](Segment&, Offset next) { return segments_.size() > 1 && next <= log_start_offset(); };
   (void)TRY(noted(delete_oldest(clock_.wall_ms(), below)));
   return log_start_offset();
 }

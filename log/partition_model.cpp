@@ -298,7 +298,7 @@ int PartitionModel::delete_oldest(std::int64_t now_ms, Due is_due) {
 
 void PartitionModel::delete_records_before(Offset offset, std::int64_t now_ms) {
   move_log_start(offset);
-  delete_oldest(now_ms, [&](Offset next) { return next <= log_start; });
+  delete_oldest(now_ms, [&](Offset next) { return segments.size() > 1 && next <= log_start; });
 }
 
 int PartitionModel::apply_retention(std::int64_t now_ms) {

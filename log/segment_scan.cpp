@@ -75,7 +75,9 @@ Result<bool> EntryScanner::fill(std::size_t size) {
   filled_ -= at_;
   at_ = 0;
   std::uint64_t left = end_ - position_ - filled_;
-  if (buffer_.size() < std::max(size, chunk_)) buffer_.resize(std::max(size, chunk_));
+  // A short range takes a short buffer: a fetch of old records verifies many such.
+  const auto room = static_cast<std::size_t>(std::max<std::uint64_t>(size, std::min(chunk_, filled_ + left)));
+  if (buffer_.size() < room) buffer_.resize(room);
   auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size() - filled_, left));
   filled_ += TRY(file_.read_at(position_ + filled_, MutableByteView(buffer_).subspan(filled_, wanted)));
   return filled_ >= size;
