@@ -6,6 +6,7 @@ The bound is a memory control group of the kernel, version 1 or 2, which takes r
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 
 from servers import ROOT  # noqa: F401  puts the harness into the path
@@ -22,6 +23,8 @@ def sync_and_drop():
 
 def cached_share(files):
     """Of the bytes of all these files, between 0 and 1."""
+    if shutil.which("fincore") is None:
+        raise NotRun("no fincore (Debian's util-linux-extra)")
     told = subprocess.run(["fincore", "--bytes", "--noheadings", "--output", "RES,SIZE", *map(str, files)],
                           check=True, capture_output=True, text=True).stdout
     rows = [tuple(map(int, line.split())) for line in told.splitlines()]

@@ -69,6 +69,13 @@ def run_test(name, path, arguments):
     return code, time.monotonic() - begun, (meaningful or lines or ["it said nothing"])[-1], log
 
 
+def why(last, log):
+    """One line for the end of the output: what failed, and the first of what was different."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    after = lines[lines.index(last) + 1:][:3] if last in lines else []
+    return " | ".join(text.strip()[:200] for text in [last.removeprefix("failed: "), *after])
+
+
 def end_session(process):
     """Ends whatever the test left running, clients and brokers."""
     try:
@@ -106,16 +113,16 @@ def main():
         counts[verdict] += 1
         print(f"{verdict:<9}{seconds:>7.1f} s" + ("" if verdict == "passed" else f"   {last[:200]}"), flush=True)
         if verdict == "failed":
-            failures.append((name, log))
+            failures.append((name, log, last))
         if verdict == "not run":
             print(f"NOT RUN {name}: {last.removeprefix('not run: ')}", flush=True)
-    for name, log in failures:
+    for name, log, _ in failures:
         print(f"\n----- {name}: the end of {log}")
         lines = [text for text in log.read_text(errors="replace").splitlines() if "] INFO " not in text]
         print("\n".join(lines[-60:]))
     print()
-    for name, log in failures:
-        print(f"FAILED {name}")
+    for name, log, last in failures:
+        print(f"FAILED {name}: {why(last, log)}")
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['not run']} skipped", flush=True)
     return 1 if counts["failed"] else 0
 

@@ -93,6 +93,7 @@ def build_step():
 
 
 CATCH_ALL_PASSED = re.compile(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)")
+CATCH_FAILURE = re.compile(r"^(\S+:\d+): FAILED:\n\s*(.*)", re.MULTILINE)
 CATCH_SOME_FAILED = re.compile(r"test cases:\s*(\d+)(?:\s*\|\s*(\d+) passed)?(?:\s*\|\s*(\d+) failed)?")
 
 
@@ -114,7 +115,9 @@ def count_ctest(report):
         found = CATCH_SOME_FAILED.findall(output)
         outcome.passed += sum(int(passed or 0) for _, passed, _ in found)
         outcome.failed += max(1, sum(int(failed or 0) for _, _, failed in found))
-        outcome.failures.append(f"{case.get('name')}: failed")
+        first = CATCH_FAILURE.search(output)
+        reason = " ".join(first.groups()) if first else (case.find("failure").get("message") or "failed")
+        outcome.failures.append(f"{case.get('name')}: {reason[:300]}")
     return outcome
 
 
