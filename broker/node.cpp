@@ -347,6 +347,7 @@ Result<void> Node::Impl::open_metadata() {
   options.directory_id = meta->directory_id;
   for (const auto& listener : settings->listeners)
     if (listener.controller) options.controller_endpoints.push_back(told_endpoint(listener));
+  options.controller_listener = settings->controller_listener_names.front();
   if (!settings->controller_quorum_voters.empty())
     options.static_voters = TRY(kraft::parse_static_voters(
         *config_->layers()->value("controller.quorum.voters"), settings->controller_listener_names.front()));

@@ -235,6 +235,23 @@ MetadataImagePtr MetadataNode::image() const {
 bool MetadataNode::is_active_controller() const {
   return impl_->raft().is_active_leader();
 }
+ActiveController MetadataNode::active_controller() const {
+  const RaftNode& raft = impl_->raft();
+  const MetadataNodeOptions& options = impl_->options();
+  ActiveController active{raft.leader(), raft.epoch(), std::nullopt, raft.is_active_leader()};
+  if (active.id == options.node_id) {
+    if (!options.controller_endpoints.empty())
+      active.endpoint = options.controller_endpoints.front().endpoint;
+    return active;
+  }
+  if (active.id == kNoBroker) return active;
+  const std::vector<VoterEndpoint> known = raft.endpoints_of(active.id);
+  for (const VoterEndpoint& endpoint : known)
+    if (endpoint.listener == options.controller_listener) active.endpoint = endpoint.endpoint;
+  // An answer that names the leader says only where, not by which listener.
+  if (!active.endpoint && !known.empty()) active.endpoint = known.front().endpoint;
+  return active;
+}
 BrokerId MetadataNode::leader() const {
   return impl_->raft().leader();
 }

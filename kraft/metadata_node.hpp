@@ -26,6 +26,7 @@
 #include "base/clock.hpp"
 #include "base/file_system.hpp"
 #include "base/random.hpp"
+#include "kraft/active_controller.hpp"
 #include "kraft/controller/control.hpp"
 #include "kraft/controller/scram_control.hpp"
 #include "kraft/metadata_delta.hpp"
@@ -59,6 +60,8 @@ struct MetadataNodeOptions {
   DirectoryId directory_id;
   /// This controller's listeners, registered and (first one) offered to voters.
   std::vector<NamedEndpoint> controller_endpoints;
+  std::string
+      controller_listener;  // the first of controller.listener.names: how other controllers are reached
   /// controller.quorum.voters; nothing: the voters are in the log (kraft.version 1).
   std::optional<VoterSet> static_voters;
   std::string min_insync_replicas = "1";  // static value, for the bootstrap records
@@ -138,6 +141,7 @@ class MetadataNode {
   /// The newest published image; never null.
   [[nodiscard]] MetadataImagePtr image() const;
   [[nodiscard]] bool is_active_controller() const;
+  [[nodiscard]] ActiveController active_controller() const;
   [[nodiscard]] BrokerId leader() const;
   [[nodiscard]] LeaderEpoch epoch() const;
   [[nodiscard]] Offset high_watermark() const;

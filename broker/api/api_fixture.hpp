@@ -73,6 +73,10 @@ class ReactorMetadataDriver final : public MetadataDriver {
     });
   }
   void add_listener(ImageListener listener) override { listeners.push_back(std::move(listener)); }
+  void add_controller_listener(ControllerListener) override {}
+  [[nodiscard]] kraft::ActiveController active_controller() const override {
+    return node->active_controller();
+  }
   [[nodiscard]] std::int64_t broker_epoch() const override { return epoch; }
 
   std::unique_ptr<kraft::MetadataNode> node;

@@ -53,7 +53,7 @@ nanoseconds MetadataDriverThread::now() const {
 Result<void> MetadataDriverThread::lead(nanoseconds patience) {
   const nanoseconds give_up = now() + patience;
   while (!node_->is_active_controller()) {
-    const nanoseconds due = TRY(node_->run_once(now()));
+    const nanoseconds due = TRY(run_node());
     if (node_->is_active_controller()) return {};
     if (now() > give_up)
       return barnabas::fail(ErrorCode::kRequestTimedOut,
@@ -115,6 +115,28 @@ void MetadataDriverThread::add_listener(ImageListener listener) {
   listeners_.push_back(std::move(listener));
 }
 
+void MetadataDriverThread::add_controller_listener(ControllerListener listener) {
+  controller_listeners_.push_back(std::move(listener));
+}
+
+kraft::ActiveController MetadataDriverThread::active_controller() const {
+  std::lock_guard lock(mutex_);
+  return controller_;
+}
+
+/// Runs the quorum's node and tells who leads now.
+Result<nanoseconds> MetadataDriverThread::run_node() {
+  const nanoseconds due = TRY(node_->run_once(now()));
+  const kraft::ActiveController active = node_->active_controller();
+  {
+    std::lock_guard lock(mutex_);
+    if (active == controller_) return due;
+    controller_ = active;
+  }
+  for (const auto& listener : controller_listeners_) listener(active);
+  return due;
+}
+
 void MetadataDriverThread::on_image(const kraft::MetadataImagePtr& image,
                                     const kraft::MetadataChanges& changes) {
   if (replicas_ != nullptr) publish(image, &changes);
@@ -134,7 +156,7 @@ void MetadataDriverThread::run() {
   std::optional<nanoseconds> leave_by;
   while (true) {
     run_tasks();
-    auto due = node_->run_once(now());
+    auto due = run_node();
     if (!due) {
       fail(due.error());
       break;

@@ -60,6 +60,8 @@ class MetadataDriverThread final : public MetadataDriver {
 
   void submit(Task task) override;
   void add_listener(ImageListener listener) override;
+  void add_controller_listener(ControllerListener listener) override;
+  [[nodiscard]] kraft::ActiveController active_controller() const override;
   [[nodiscard]] std::int64_t broker_epoch() const override { return broker_epoch_.load(); }
   [[nodiscard]] BrokerId broker_id() const;
   /// A log directory has failed: told with every heartbeat from now on. When the controller takes no note of
@@ -72,6 +74,7 @@ class MetadataDriverThread final : public MetadataDriver {
   void publish(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
   void run();
   void run_tasks();
+  Result<std::chrono::nanoseconds> run_node();
   bool sleep_until(std::chrono::nanoseconds deadline);
   void fail(const Error& error);
   [[nodiscard]] protocol::BrokerRegistrationRequest registration() const;
@@ -91,6 +94,7 @@ class MetadataDriverThread final : public MetadataDriver {
   BrokerIdentity identity_;
   Uuid incarnation_;
   std::vector<ImageListener> listeners_;
+  std::vector<ControllerListener> controller_listeners_;
   std::vector<Uuid> offline_directories_;
   std::optional<std::chrono::nanoseconds> told_by_;  // while the controller has not heard of all of those
   bool fenced_ = true;
@@ -99,10 +103,11 @@ class MetadataDriverThread final : public MetadataDriver {
   std::optional<std::chrono::nanoseconds> next_heartbeat_;
 
   std::atomic<std::int64_t> broker_epoch_ = -1;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;              // tasks or stop
   std::condition_variable started_;           // start_result_
   std::deque<Task> tasks_;                    // guarded by mutex_
+  kraft::ActiveController controller_;        // guarded by mutex_; written by the driver's thread alone
   std::optional<Result<void>> start_result_;  // guarded by mutex_
   bool want_shutdown_ = false;                // guarded by mutex_
   bool ended_ = false;                        // guarded by mutex_: the thread runs no more tasks
