@@ -171,7 +171,9 @@ bool asks_for_metadata(const protocol::DescribeQuorumRequest& request) {
          request.topics[0].partitions.size() == 1 && request.topics[0].partitions[0].partition_index == 0;
 }
 
-protocol::DescribeQuorumResponse refuse_quorum_description(const protocol::DescribeQuorumRequest& request) {
+/// Measured on Kafka 4.3.1: the partitions that were asked for, with one error and its usual text.
+protocol::DescribeQuorumResponse refuse_quorum_description(const protocol::DescribeQuorumRequest& request,
+                                                           ErrorCode error, const char* message) {
   protocol::DescribeQuorumResponse response;
   response.error_message = "";
   for (const auto& topic : request.topics) {
@@ -180,23 +182,87 @@ protocol::DescribeQuorumResponse refuse_quorum_description(const protocol::Descr
     for (const auto& partition : topic.partitions) {
       auto& answer = described.partitions.emplace_back();
       answer.partition_index = partition.partition_index;
-      answer.error_code = static_cast<std::int16_t>(ErrorCode::kUnknownTopicOrPartition);
-      answer.error_message = "This server does not host this topic-partition.";
+      answer.error_code = static_cast<std::int16_t>(error);
+      answer.error_message = message;
     }
   }
   return response;
 }
 
+using ReplicaState = protocol::DescribeQuorumResponse::ReplicaState;
+constexpr std::int16_t kFirstVersionWithDirectories = 2;
+
+/// What a leader knows of its replicas, in the terms of one version.
+class QuorumDescription {
+ public:
+  QuorumDescription(const RaftNode& raft, std::int64_t wall_ms, std::chrono::nanoseconds now,
+                    std::int16_t version)
+      : raft_(raft), wall_ms_(wall_ms), now_(now), version_(version) {}
+
+  [[nodiscard]] std::vector<ReplicaState> voters() const {
+    std::vector<ReplicaState> states;
+    for (const Voter& voter : raft_.voters().voters) {
+      ReplicaState& state = states.emplace_back(state_of(voter.key));
+      if (voter.key.id == raft_.local().id) {
+        state.log_end_offset = raft_.log().end.value();
+        state.last_fetch_timestamp = state.last_caught_up_timestamp = wall_ms_;
+        continue;
+      }
+      for (const ReplicaProgress& replica : raft_.progress())
+        if (replica.key.id == voter.key.id && raft_.voters().has_voter(replica.key)) tell(replica, state);
+    }
+    return states;
+  }
+  [[nodiscard]] std::vector<ReplicaState> observers() const {
+    std::vector<ReplicaState> states;
+    for (const ReplicaProgress& replica : raft_.progress())
+      if (!raft_.voters().has_voter(replica.key) && replica.last_fetch)
+        tell(replica, states.emplace_back(state_of(replica.key)));
+    return states;
+  }
+
+ private:
+  [[nodiscard]] ReplicaState state_of(const ReplicaKey& key) const {
+    ReplicaState state;
+    state.replica_id = key.id.value();
+    if (version_ >= kFirstVersionWithDirectories) state.replica_directory_id = key.directory.value();
+    state.log_end_offset = -1;
+    return state;
+  }
+  void tell(const ReplicaProgress& replica, ReplicaState& state) const {
+    state.log_end_offset = replica.end.value();
+    state.last_fetch_timestamp = wall_time(replica.last_fetch);
+    state.last_caught_up_timestamp = wall_time(replica.last_caught_up);
+  }
+  [[nodiscard]] std::int64_t wall_time(const std::optional<std::chrono::nanoseconds>& at) const {
+    if (!at) return -1;
+    return wall_ms_ - std::chrono::duration_cast<std::chrono::milliseconds>(now_ - *at).count();
+  }
+
+  const RaftNode& raft_;
+  std::int64_t wall_ms_;
+  std::chrono::nanoseconds now_;
+  std::int16_t version_;
+};
+
 }  // namespace
 
 protocol::DescribeQuorumResponse MetadataNode::describe_quorum(const protocol::DescribeQuorumRequest& request,
                                                                std::int16_t version) const {
-  constexpr std::int16_t kFirstVersionWithDirectories = 2;
-  if (!asks_for_metadata(request)) return refuse_quorum_description(request);
+  if (!asks_for_metadata(request))
+    return refuse_quorum_description(request, ErrorCode::kUnknownTopicOrPartition,
+                                     "This server does not host this topic-partition.");
   const RaftNode& raft = impl_->raft();
+  if (raft.role() != RaftRole::kLeader)
+    return refuse_quorum_description(
+        request, ErrorCode::kNotLeaderOrFollower,
+        "For requests intended only for the leader, this error indicates that the broker is not the current "
+        "leader. For requests intended for any replica, this error indicates that the broker is not a "
+        "replica of the topic partition.");
   protocol::DescribeQuorumResponse response;
   response.error_message = "";
-  const std::int64_t now = impl_->dependencies().clock.wall_ms();
+  const Clock& clock = impl_->dependencies().clock;
+  const QuorumDescription description(raft, clock.wall_ms(), clock.monotonic(), version);
   auto& described = response.topics.emplace_back();
   described.topic_name = request.topics[0].topic_name;
   auto& answer = described.partitions.emplace_back();
@@ -204,14 +270,8 @@ protocol::DescribeQuorumResponse MetadataNode::describe_quorum(const protocol::D
   answer.leader_id = raft.leader().value();
   answer.leader_epoch = raft.epoch().value();
   answer.high_watermark = raft.high_watermark().value();
-  for (const Voter& voter : raft.voters().voters) {
-    auto& state = answer.current_voters.emplace_back();
-    state.replica_id = voter.key.id.value();
-    if (version >= kFirstVersionWithDirectories) state.replica_directory_id = voter.key.directory.value();
-    state.log_end_offset = raft.log().end.value();
-    state.last_fetch_timestamp = now;
-    state.last_caught_up_timestamp = now;
-  }
+  answer.current_voters = description.voters();
+  answer.observers = description.observers();
   if (version < kFirstVersionWithDirectories) return response;
   for (const Voter& voter : raft.voters().voters) {
     auto& node = response.nodes.emplace_back();
@@ -226,6 +286,15 @@ protocol::DescribeQuorumResponse MetadataNode::describe_quorum(const protocol::D
   return response;
 }
 
+void MetadataNode::receive(BrokerId from, RaftMessage request, std::int32_t max_bytes, QuorumReply reply) {
+  impl_->receive(from, std::move(request), max_bytes, std::move(reply));
+}
+void MetadataNode::receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer) {
+  impl_->receive_answer(peer, correlation, std::move(answer));
+}
+void MetadataNode::receive_failure(BrokerId peer, std::uint64_t correlation) {
+  impl_->receive_failure(peer, correlation);
+}
 Result<std::chrono::nanoseconds> MetadataNode::run_once(std::chrono::nanoseconds now) {
   return impl_->run_once(now);
 }
@@ -234,6 +303,15 @@ MetadataImagePtr MetadataNode::image() const {
 }
 bool MetadataNode::is_active_controller() const {
   return impl_->raft().is_active_leader();
+}
+bool MetadataNode::is_caught_up() const {
+  return impl_->is_caught_up();
+}
+bool MetadataNode::is_lone_voter() const {
+  return impl_->raft().is_sole_voter();
+}
+std::optional<protocol::ControllerRegistrationRequest> MetadataNode::wanted_registration() const {
+  return impl_->wanted_registration();
 }
 ActiveController MetadataNode::active_controller() const {
   const RaftNode& raft = impl_->raft();
@@ -266,6 +344,12 @@ std::int16_t MetadataNode::kraft_version() const {
 }
 Result<Offset> MetadataNode::write_snapshot() {
   return impl_->write_snapshot();
+}
+Result<void> MetadataNode::resign() {
+  return impl_->resign();
+}
+bool MetadataNode::may_stop() const {
+  return impl_->raft().may_stop();
 }
 Result<void> MetadataNode::close() {
   return impl_->close();

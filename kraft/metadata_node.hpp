@@ -6,13 +6,16 @@
 // there). Images handed out are immutable and may go anywhere.
 //
 // Invariants
-//  1. A reply runs only after its records are on disk, committed, replayed, and published through on_image.
-//  2. Images are published in log order, each offset once.
+//  1. A reply runs only after its records are committed, replayed, and published through on_image; with
+//     NOT_CONTROLLER when this node ceases to lead before, though the next leader may still commit them.
+//  2. Images are published in log order, each offset once, whether this node leads, follows or observes.
 //  3. What a request's control returned is one record batch: after a crash all of it is there or nothing.
 //  4. All requests queued before run_once() share one sync.
-// Errors: open() gives INVALID_CONFIG for a directory that is not formatted or belongs to another cluster or
-// node; a failing disk turns every later call into KAFKA_STORAGE_ERROR, and the node must stop.
-// Units: `now` is on Clock::monotonic()'s scale.
+//  5. A snapshot is of what is committed and on this node's disk.
+// Errors: open() gives INVALID_CONFIG for a directory that is not formatted, belongs to another cluster or
+// node, or has other voters than the configuration, UNSUPPORTED_VERSION for a newer metadata.version; nothing
+// is touched then. A failing disk, records that this software cannot read, or a quorum of another cluster
+// fail run_once(), now and later, and the node must stop. Units: `now` is on Clock::monotonic()'s scale.
 #pragma once
 
 #include <chrono>
@@ -31,6 +34,7 @@
 #include "kraft/controller/scram_control.hpp"
 #include "kraft/metadata_delta.hpp"
 #include "kraft/metadata_image.hpp"
+#include "kraft/quorum_peers.hpp"
 #include "kraft/raft/raft_node.hpp"
 #include "protocol/messages/api_allocate_producer_ids.hpp"
 #include "protocol/messages/api_alter_client_quotas.hpp"
@@ -64,6 +68,12 @@ struct MetadataNodeOptions {
       controller_listener;  // the first of controller.listener.names: how other controllers are reached
   /// controller.quorum.voters; nothing: the voters are in the log (kraft.version 1).
   std::optional<VoterSet> static_voters;
+  /// How many controller.quorum.bootstrap.servers there are (bootstrap_peer).
+  std::size_t bootstrap_servers = 0;
+  /// process.roles has controller. A node without observes: it never votes, and syncs its log when it must.
+  bool is_controller = true;
+  bool auto_join = false;  // controller.quorum.auto.join.enable
+  RaftTimeouts timeouts;
   std::string min_insync_replicas = "1";  // static value, for the bootstrap records
   ControllerOptions controller;
   std::int64_t max_idle_interval_ms = 500;          // metadata.max.idle.interval.ms; 0: no NoOp records
@@ -80,6 +90,8 @@ struct MetadataNodeDependencies {
   const Clock& clock;
   Random& random;
   const ConfigValidator& configs;
+  /// Null where there is nobody to ask: a quorum of this node alone.
+  QuorumPeers* peers = nullptr;
 };
 
 template <class Response>
@@ -87,11 +99,11 @@ using ReplyTo = std::move_only_function<void(Response)>;
 
 class MetadataNode {
  public:
-  /// `image` holds everything up to its offset; `delta.changes()` is what differs from the one before.
-  using ImageListener = std::function<void(const MetadataImagePtr& image, const MetadataDelta& delta)>;
+  /// `image` holds everything up to its offset; `changes` is what differs from the one before.
+  using ImageListener = std::function<void(const MetadataImagePtr& image, const MetadataChanges& changes)>;
 
-  /// Reads the newest snapshot and replays what of the log is known to be committed. `on_image` hears of the
-  /// loaded image from the first run_once(), and of each later one before the replies that it concerns.
+  /// Reads the newest snapshot, which is the first image. `on_image` hears of each later one, before the
+  /// replies that it concerns.
   static Result<std::unique_ptr<MetadataNode>> open(MetadataNodeDependencies dependencies,
                                                     MetadataNodeOptions options, ImageListener on_image);
   ~MetadataNode();
@@ -131,7 +143,14 @@ class MetadataNode {
   void submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
               ReplyTo<protocol::UpdateFeaturesResponse> reply);
 
-  /// Answers at once: the state of the quorum.
+  // Raft's messages, each taken up by the next run_once().
+  /// A request of another replica; its answer may take as long as the request allows.
+  void receive(BrokerId from, RaftMessage request, std::int32_t max_bytes, QuorumReply reply);
+  /// What QuorumPeers::ask() brought.
+  void receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer);
+  void receive_failure(BrokerId peer, std::uint64_t correlation);
+
+  /// Answers at once: the state of the quorum, which its leader knows.
   [[nodiscard]] protocol::DescribeQuorumResponse describe_quorum(
       const protocol::DescribeQuorumRequest& request, std::int16_t version) const;
 
@@ -141,6 +160,13 @@ class MetadataNode {
   /// The newest published image; never null.
   [[nodiscard]] MetadataImagePtr image() const;
   [[nodiscard]] bool is_active_controller() const;
+  /// The image has all that was committed before the present leader: nothing that it does not name is wanted.
+  [[nodiscard]] bool is_caught_up() const;
+  /// Whether this node is the only voter of its quorum, and so leads as soon as it runs.
+  [[nodiscard]] bool is_lone_voter() const;
+  /// What the active controller, another node, must be told, as the image has nothing or something else about
+  /// this controller; nothing when there is nothing to tell.
+  [[nodiscard]] std::optional<protocol::ControllerRegistrationRequest> wanted_registration() const;
   [[nodiscard]] ActiveController active_controller() const;
   [[nodiscard]] BrokerId leader() const;
   [[nodiscard]] LeaderEpoch epoch() const;
@@ -150,6 +176,10 @@ class MetadataNode {
 
   /// Writes a snapshot of the committed image now. Its end offset.
   Result<Offset> write_snapshot();
+  /// Ends a leadership; the next run_once() tells the voters who should follow.
+  Result<void> resign();
+  /// After resign(): the voters have heard, or there is nothing to hear.
+  [[nodiscard]] bool may_stop() const;
   /// A clean stop: drops what is queued (NOT_CONTROLLER), resigns, syncs, closes the log.
   Result<void> close();
 

@@ -57,15 +57,6 @@ TEST_CASE("with static voters the control records of kraft.version 1 are not wri
         R"("currentVoters":[{"voterId":1}],"data_version":0})");
 }
 
-TEST_CASE("a quorum of several voters is refused, not pretended") {
-  NodeFixture fixture;
-  REQUIRE(fixture.format(FormatOptions::Voters::kStatic));
-  fixture.options.static_voters = *parse_static_voters("1@a:9093,2@b:9093", "CONTROLLER");
-  auto opened = fixture.open();
-  REQUIRE_FALSE(opened);
-  CHECK(opened.error().code == ErrorCode::kUnsupportedVersion);
-}
-
 TEST_CASE("a topic survives a restart") {
   NodeFixture fixture;
   REQUIRE(fixture.format());

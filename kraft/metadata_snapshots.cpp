@@ -1,10 +1,32 @@
 // The metadata node's snapshots: when, what, and which old ones go.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/logging.hpp"
 #include "kraft/metadata_node_impl.hpp"
 
 namespace barnabas::kraft {
+
+std::string MetadataNode::Impl::snapshot_path(const SnapshotId& id) const {
+  return log_directory_ + "/" + snapshot_name(id);
+}
+
+std::optional<std::int64_t> MetadataNode::Impl::snapshot_size(const SnapshotId& id) const {
+  if (std::ranges::find(snapshots_, id) == snapshots_.end()) return std::nullopt;
+  const auto file = dependencies_.files.open(snapshot_path(id), OpenMode::kReadOnly);
+  if (!file) return std::nullopt;
+  const auto size = (*file)->size();
+  return size ? std::optional(static_cast<std::int64_t>(*size)) : std::nullopt;
+}
+
+Result<Bytes> MetadataNode::Impl::read_snapshot_piece(const SnapshotId& id, std::int64_t position,
+                                                      std::int32_t max_bytes) {
+  const auto file = TRY(dependencies_.files.open(snapshot_path(id), OpenMode::kReadOnly));
+  Bytes piece(static_cast<std::size_t>(max_bytes));
+  piece.resize(TRY(file->read_at(static_cast<std::uint64_t>(position), piece)));
+  return piece;
+}
 
 Result<void> MetadataNode::Impl::snapshot_when_due() {
   const auto since = now_ - last_snapshot_;
@@ -27,19 +49,22 @@ Result<Offset> MetadataNode::Impl::write_snapshot() {
   const SnapshotId id{image->offset + 1, image->epoch};
   last_snapshot_ = now_;
   if (id.end <= Offset(0) || (!snapshots_.empty() && snapshots_.back().end >= id.end)) return id.end;
+  if (settled_ != image) return id.end;  // A metadata transaction is open: its records stay in the log.
+  // After a crash the log must not go on below a snapshot's end.
+  if (log_->synced_end() < id.end) TRY(log_->sync());
   std::vector<Bytes> records;
   const std::int16_t level = image->features->metadata_version;
   for (const MetadataRecord& record : image_to_records(*image)) records.push_back(encode(record, level));
   SnapshotHead head;
-  head.last_contained_timestamp_ms = last_timestamp_ms_;
-  if (raft_->kraft_version() > 0) {
-    head.kraft_version = raft_->kraft_version();
-    head.voters = raft_->voters();
+  head.last_contained_timestamp_ms = replayed_timestamp_ms_;
+  if (const auto [version, voters] = raft_->voters_before(id.end); version > 0) {
+    head.kraft_version = version;
+    head.voters = voters;
   }
   const Bytes content = make_snapshot(id, head, dependencies_.clock.wall_ms(), records);
   TRY(write_snapshot_file(dependencies_.files, log_directory_, id, content));
   snapshots_.push_back(id);
-  snapshot_facts_[id] = {last_timestamp_ms_, content.size()};
+  snapshot_facts_[id] = {replayed_timestamp_ms_, content.size()};
   bytes_since_snapshot_ = 0;
   log_info("org.apache.kafka.controller.QuorumController", "wrote snapshot {} of {} records in {}",
            snapshot_name(id), records.size(), log_directory_);
@@ -49,7 +74,7 @@ Result<Offset> MetadataNode::Impl::write_snapshot() {
 
 Result<MetadataNode::Impl::SnapshotFacts> MetadataNode::Impl::snapshot_facts(const SnapshotId& id) {
   if (auto known = snapshot_facts_.find(id); known != snapshot_facts_.end()) return known->second;
-  const Bytes content = TRY(read_whole_file(dependencies_.files, log_directory_ + "/" + snapshot_name(id)));
+  const Bytes content = TRY(read_whole_file(dependencies_.files, snapshot_path(id)));
   const SnapshotHead head = TRY(read_snapshot(content, [](const LogRecordView&) { return Result<void>(); }));
   return snapshot_facts_[id] = {head.last_contained_timestamp_ms, content.size()};
 }

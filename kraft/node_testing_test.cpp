@@ -9,7 +9,7 @@ Result<void> NodeFixture::open() {
   if (properties) options.directory_id = properties->directory_id;
   node = TRY(MetadataNode::open(
       {files, clock, random, configs}, options,
-      [this](const MetadataImagePtr& image, const MetadataDelta&) { images.push_back(image); }));
+      [this](const MetadataImagePtr& image, const MetadataChanges&) { images.push_back(image); }));
   return {};
 }
 

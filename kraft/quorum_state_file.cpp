@@ -1,8 +1,10 @@
 #include "kraft/quorum_state_file.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <vector>
 
 namespace barnabas::kraft {
 
@@ -54,6 +56,35 @@ Result<QuorumState> parse_quorum_state(std::string_view text) {
   if (directory.size() > 23 && directory.front() == '"')
     if (auto id = Uuid::parse(directory.substr(1, 22))) state.voted.directory = DirectoryId(*id);
   return state;
+}
+
+namespace {
+
+/// None in the shape of kraft.version 1.
+std::vector<std::int32_t> static_voters_in(std::string_view text) {
+  constexpr std::string_view kKey = "\"voterId\"";
+  std::vector<std::int32_t> voters;
+  for (std::size_t at = text.find(kKey); at != std::string_view::npos; at = text.find(kKey, at + 1))
+    if (const auto id = number_of(text.substr(at), "voterId")) voters.push_back(*id);
+  std::ranges::sort(voters);
+  return voters;
+}
+
+}  // namespace
+
+Result<void> check_static_voters(FileSystem& files, const std::string& directory,
+                                 const VoterSet& configured) {
+  const std::string path = directory + "/quorum-state";
+  if (!TRY(files.exists(path))) return {};
+  const std::vector<std::int32_t> stored = static_voters_in(TRY(files.read_file(path)));
+  std::vector<std::int32_t> wanted;
+  for (const Voter& voter : configured.voters) wanted.push_back(voter.key.id.value());
+  std::ranges::sort(wanted);
+  if (stored.empty() || stored == wanted) return {};
+  return fail(ErrorCode::kInvalidConfig,
+              fmt::format("controller.quorum.voters names the nodes {}, but {} is of a quorum of {}: put the "
+                          "setting right, or format the node anew if the quorum is another one",
+                          fmt::join(wanted, ", "), path, fmt::join(stored, ", ")));
 }
 
 Result<std::optional<QuorumState>> read_quorum_state(FileSystem& files, const std::string& path) {

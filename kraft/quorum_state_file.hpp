@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/file_system.hpp"
 #include "kraft/raft/raft_node.hpp"
@@ -17,6 +18,11 @@ namespace barnabas::kraft {
 [[nodiscard]] std::string format_quorum_state(const QuorumState& state, std::int16_t kraft_version,
                                               const VoterSet& voters);
 Result<QuorumState> parse_quorum_state(std::string_view text);
+
+/// INVALID_CONFIG when the file in `directory` is of a quorum of others than controller.quorum.voters names.
+/// Only looks. Static voters change nowhere but in the configuration, and only all at once: two sets without
+/// a common majority would be two quorums.
+Result<void> check_static_voters(FileSystem& files, const std::string& directory, const VoterSet& configured);
 
 /// Nothing when there is no file.
 Result<std::optional<QuorumState>> read_quorum_state(FileSystem& files, const std::string& path);

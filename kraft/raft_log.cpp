@@ -1,5 +1,7 @@
 #include "kraft/raft_log.hpp"
 
+#include <algorithm>
+
 #include "log/log_manager.hpp"
 #include "log/partition_log.hpp"
 
@@ -40,12 +42,36 @@ std::uint64_t RaftLog::size_bytes() const {
   return log_->size_bytes();
 }
 
+LogPosition RaftLog::end_of_epoch(LeaderEpoch epoch) const {
+  const LogPosition last = position();
+  if (last.last_epoch == kNoLeaderEpoch || epoch >= last.last_epoch) return last;
+  const log::EpochEndOffset known = log_->end_offset_for_epoch(epoch);
+  // For an epoch before all others the log says where the first of them begins.
+  if (known.end_offset <= start()) return {start(), kNoLeaderEpoch};
+  return {known.end_offset, known.epoch};
+}
+
+LeaderEpoch RaftLog::epoch_of(Offset offset) const {
+  return log_->epoch_of(offset);
+}
+
 Result<void> RaftLog::append(Bytes batch, LeaderEpoch epoch) {
   log::AppendOptions options;
   options.origin = log::AppendOrigin::kRaft;
   options.leader_epoch = epoch;
   auto appended = log_->append_as_leader(batch, options);
   if (!appended) return std::unexpected(std::move(appended).error().error);
+  return {};
+}
+
+Result<void> RaftLog::append_received(ByteView batches) {
+  TRY(log_->append_as_follower(batches));
+  return {};
+}
+
+Result<void> RaftLog::truncate(Offset end) {
+  TRY(log_->truncate_to(end));
+  synced_end_ = std::min(synced_end_, end);
   return {};
 }
 
@@ -56,10 +82,13 @@ Result<void> RaftLog::sync() {
   return {};
 }
 
-Result<void> RaftLog::visit(Offset from, const LogVisitor& visitor) {
-  const Offset end = log_->log_end_offset();
-  while (from < end) {
-    const Bytes bytes = TRY(log_->read_bytes({from, end, kReadBytes, true}));
+Result<Bytes> RaftLog::read(Offset from, std::uint64_t max_bytes) {
+  return log_->read_bytes({from, log_->log_end_offset(), max_bytes, true});
+}
+
+Result<void> RaftLog::visit(Offset from, Offset to, const LogVisitor& visitor) {
+  while (from < to) {
+    const Bytes bytes = TRY(log_->read_bytes({from, to, kReadBytes, true}));
     const Offset next = TRY(visit_batches(bytes, from, visitor));
     if (next <= from)
       return fail(ErrorCode::kCorruptMessage, log_->directory() + ": nothing at offset " +

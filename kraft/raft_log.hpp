@@ -36,11 +36,22 @@ class RaftLog {
   [[nodiscard]] Offset synced_end() const { return synced_end_; }
   [[nodiscard]] std::uint64_t size_bytes() const;
 
+  /// Where the largest epoch up to `epoch` ends; no epoch when all that the log has are later.
+  [[nodiscard]] LogPosition end_of_epoch(LeaderEpoch epoch) const;
+
+  [[nodiscard]] LeaderEpoch epoch_of(Offset offset) const;
+
   /// One batch with base offset position().end.
   Result<void> append(Bytes batch, LeaderEpoch epoch);
+  /// What another replica's log holds from position().end on; a last batch that is cut is left out.
+  Result<void> append_received(ByteView batches);
+  /// Drops the records from `end` on.
+  Result<void> truncate(Offset end);
   Result<void> sync();
-  /// Visits the records of [from, position().end).
-  Result<void> visit(Offset from, const LogVisitor& visitor);
+  /// Whole batches from `from` on: as many as fit into `max_bytes`, but one if there is any.
+  Result<Bytes> read(Offset from, std::uint64_t max_bytes);
+  /// Visits the records of [from, to).
+  Result<void> visit(Offset from, Offset to, const LogVisitor& visitor);
   /// Forgets everything: a snapshot ends at `offset`, beyond this log.
   Result<void> start_at(Offset offset);
   /// Records below are in a snapshot.

@@ -33,8 +33,11 @@ void RaftNode::on(const AddressedMessage& from, const FetchRequest& request) {
   if (!validate_position(request.position, response)) return reply(from, std::move(response));
   if (request.replica.id >= BrokerId(0)) record_fetch(request);
   response = fetch_response(ErrorCode::kNone);
+  // Who asks again has given up the question before, which is answered all the same: each is, once.
   std::erase_if(leading_.held, [&](const HeldFetch& held) {
-    return held.request.replica == request.replica && held.peer == from.peer;
+    if (held.request.replica != request.replica || request.replica.id < BrokerId(0)) return false;
+    ready_.messages.push_back({held.peer, held.correlation, fetch_response(ErrorCode::kNone)});
+    return true;
   });
   if (request.position.end < log_.end) {
     response.records_from = request.position.end;

@@ -113,6 +113,12 @@ bool RaftNode::may_stand() const {
   return false;
 }
 
+std::pair<std::int16_t, VoterSet> RaftNode::voters_before(Offset end) const {
+  for (std::size_t i = voter_history_.size(); i-- > 1;)
+    if (voter_history_[i].offset < end) return {voter_history_[i].kraft_version, voter_history_[i].voters};
+  return {voter_history_.front().kraft_version, voter_history_.front().voters};
+}
+
 std::vector<VoterEndpoint> RaftNode::endpoints_of(BrokerId peer) const {
   if (leading_.change && leading_.change->add && leading_.change->add->voter.key.id == peer)
     return leading_.change->add->voter.endpoints;
@@ -136,8 +142,7 @@ void RaftNode::begin_lone_election() {
   state_durable_ = false;
   asked_to_persist_ = state_;
   ready_.persist = state_;
-  // With others listening, a second epoch of this number could be heard of after a crash.
-  ready_.persist_may_wait = is_alone();
+  ready_.persist_may_wait = true;
 }
 
 void RaftNode::on(const StatePersisted& input) {
@@ -292,8 +297,10 @@ std::optional<RaftNode::Time> RaftNode::deadline() const {
       consider(election_.deadline);
       break;
     case RaftRole::kLeader:
-      consider(leading_.quorum_deadline);
-      consider(leading_.next_begin);
+      if (!is_sole_voter()) {
+        consider(leading_.quorum_deadline);
+        consider(leading_.next_begin);
+      }
       for (const HeldFetch& held : leading_.held) consider(held.deadline);
       if (leading_.change) consider(leading_.change->deadline);
       break;

@@ -18,9 +18,10 @@
 //  the
 //     disks of a majority of voters, the leader's among them or not.
 //  3. A leader's high watermark moves only to offsets beyond its own epoch's LeaderChange record.
-//  4. Nothing is appended or sent in an epoch before the quorum state of that epoch is durable. Without a
-//     log view (RaftOptions) the state of a sole voter may follow later: the epoch's first batch carries it,
-//     nobody else hears of an epoch whose first batch is not durable, and a start takes the later of the two.
+//  4. Nothing is appended or sent in an epoch before the quorum state of that epoch is durable. The state of
+//  a
+//     sole voter may follow later: the epoch's first batch carries it, nobody else hears of an epoch whose
+//     first batch is not durable, and a start takes the later of the two.
 //  5. A voter fetches only from a position up to which its log is synced: fetching acknowledges.
 //  6. The voters are those of the last record in the log, committed or not; a leader changes them only when
 //  its
@@ -34,6 +35,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -115,7 +117,8 @@ using RaftInput = std::variant<Tick, StatePersisted, LogAppended, LogSynced, Log
 struct Ready {
   /// Make durable, then say StatePersisted.
   std::optional<QuorumState> persist;
-  /// StatePersisted may be said at once, and the state made durable some time after the log's next sync.
+  /// StatePersisted may be said at once, and the state made durable some time after the log's next sync,
+  /// before which no message of this node may leave.
   bool persist_may_wait = false;
   /// Drop the log from this offset on, then say LogTruncated.
   std::optional<Offset> truncate;
@@ -196,12 +199,21 @@ class RaftNode {
   [[nodiscard]] Offset high_watermark() const { return high_watermark_; }
   [[nodiscard]] const VoterSet& voters() const { return voter_history_.back().voters; }
   [[nodiscard]] std::int16_t kraft_version() const { return voter_history_.back().kraft_version; }
+  /// What a snapshot that ends at `end` says of both.
+  [[nodiscard]] std::pair<std::int16_t, VoterSet> voters_before(Offset end) const;
   [[nodiscard]] const LogPosition& log() const { return log_; }
   [[nodiscard]] Offset synced_end() const { return synced_end_; }
   [[nodiscard]] const ReplicaKey& local() const { return options_.local; }
   [[nodiscard]] bool is_voter() const { return voters().has_voter(options_.local); }
   /// Leading, and its own LeaderChange record is committed: requests may be served.
   [[nodiscard]] bool is_active_leader() const;
+  /// Following, with all that the leader has said to be committed.
+  [[nodiscard]] bool has_what_leader_committed() const {
+    return role_ == RaftRole::kFollower && following_.has_fetched &&
+           high_watermark_ >= following_.told_high_watermark;
+  }
+  /// Nobody else votes, so this node leads as soon as it may.
+  [[nodiscard]] bool is_sole_voter() const { return voters().voters.size() == 1 && is_voter(); }
   /// After Resign: nobody needs to be told any more that the leader goes.
   [[nodiscard]] bool may_stop() const;
   /// Where a peer listens; empty when that is not known.
@@ -377,7 +389,6 @@ class RaftNode {
   /// A voter, or one that is to be none by a record that is not known to be committed: to commit it, its vote
   /// and even its leadership may still be needed.
   [[nodiscard]] bool may_stand() const;
-  [[nodiscard]] bool is_sole_voter() const { return voters().voters.size() == 1 && is_voter(); }
   /// As other replicas are told: an empty log is of epoch 0.
   [[nodiscard]] LogPosition told_position() const;
 
