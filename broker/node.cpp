@@ -27,17 +27,18 @@
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
+#include "broker/drivers/quorum_network.hpp"
 #include "broker/drivers/start_reserve.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/late_listeners.hpp"
+#include "broker/metadata_settings.hpp"
 #include "broker/net/asio_reactor.hpp"
 #include "broker/net/server.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/log_directory_mover.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "broker/security/standard_authorizer.hpp"
-#include "kraft/voters.hpp"
 #include "log/log_manager.hpp"
 
 namespace barnabas::broker {
@@ -76,15 +77,6 @@ Result<void> check_is_served(const BrokerSettings& settings) {
                   fmt::format("Listener {} asks for a security protocol other than PLAINTEXT, which is not "
                               "served yet; change listener.security.protocol.map",
                               listener.name));
-  if (!settings.is_broker || !settings.is_controller)
-    return fail(ErrorCode::kInvalidConfig,
-                "Only process.roles=broker,controller is served yet: a node that is both");
-  for (const auto& voter : settings.controller_quorum_voters)
-    if (voter.id != settings.node_id)
-      return fail(ErrorCode::kInvalidConfig,
-                  fmt::format("controller.quorum.voters names node {}: only a quorum of this node alone is "
-                              "served yet",
-                              voter.id.value()));
   return {};
 }
 
@@ -101,7 +93,9 @@ class Node::Impl {
 
   Result<void> start();
   Result<void> stop();
-  void prefetch() { producer_ids_->prefetch(); }
+  void prefetch() {
+    if (config_->settings()->is_broker) producer_ids_->prefetch();
+  }
 
   [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const { return bound_; }
   [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
@@ -148,6 +142,9 @@ class Node::Impl {
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
   std::unique_ptr<Authorizer> authorizer_;
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
+  /// Requests of this node to others, and of controllers to this one: they come before the node serves.
+  std::unique_ptr<AsioReactor> peers_reactor_;
+  std::unique_ptr<QuorumNetwork> network_;
   std::unique_ptr<GroupDriver> groups_;
   std::unique_ptr<LogFlusher> flusher_;
   std::unique_ptr<ColdReads> cold_reads_;
@@ -213,6 +210,7 @@ Result<void> Node::Impl::open_logs() {
 void Node::Impl::build_services() {
   const auto settings = config_->settings();
   cache_ = std::make_unique<MetadataCache>(id_, cluster_id_);
+  cache_->publish(kraft::MetadataImage::empty(), 0);  // Controllers ask before there is another.
   driver_ = std::make_unique<MetadataDriverThread>(MetadataDriverDependencies{
       {files_, clock_, random_, *validator_}, *config_, *cache_, options_.on_failure});
   replicas_ = std::make_unique<ReplicaManager>(
@@ -225,6 +223,13 @@ void Node::Impl::build_services() {
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ =
       std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
+  peers_reactor_ = std::make_unique<AsioReactor>();
+  network_ = std::make_unique<QuorumNetwork>(
+      *peers_reactor_, clock_, random_,
+      [this](BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer) {
+        driver_->receive(peer, correlation, std::move(answer));
+      },
+      quorum_network_options(*config_, cluster_id_));
   for (int i = 0; i < std::max(allowed_cores(), settings->num_network_threads); ++i)
     reactors_.push_back(std::make_unique<AsioReactor>());
   std::vector<AsioReactor*> pool;
@@ -268,7 +273,8 @@ Result<void> Node::Impl::bind_listeners() {
   for (const auto& listener : settings->listeners) {
     const ListenerOptions options{listener.name, listener.bind, listener.controller || listener.inter_broker,
                                   listener.controller};
-    bound_[listener.name] = TRY(server_->listen(*reactors_.front(), options));
+    AsioReactor& reactor = listener.controller ? *peers_reactor_ : *reactors_.front();
+    bound_[listener.name] = TRY(server_->listen(reactor, options));
   }
   is_bound_ = true;
   return {};
@@ -341,35 +347,19 @@ HttpResponse Node::Impl::serve_http(const HttpRequest& request) {
 Result<void> Node::Impl::open_metadata() {
   const auto settings = config_->settings();
   const auto meta = TRY(log::read_meta_properties(files_, settings->metadata_log_dir));
-  kraft::MetadataNodeOptions options;
-  options.directory = settings->metadata_log_dir;
-  options.node_id = id_;
-  options.directory_id = meta->directory_id;
+  std::vector<kraft::NamedEndpoint> controller_endpoints;
   for (const auto& listener : settings->listeners)
-    if (listener.controller) options.controller_endpoints.push_back(told_endpoint(listener));
-  options.controller_listener = settings->controller_listener_names.front();
-  if (!settings->controller_quorum_voters.empty())
-    options.static_voters = TRY(kraft::parse_static_voters(
-        *config_->layers()->value("controller.quorum.voters"), settings->controller_listener_names.front()));
-  options.min_insync_replicas = std::to_string(settings->min_insync_replicas);
-  options.controller.cluster_id = cluster_id_;
-  options.controller.default_partitions = settings->num_partitions;
-  options.controller.default_replication_factor =
-      static_cast<std::int16_t>(settings->default_replication_factor);
-  options.controller.broker_session_timeout_ms = settings->broker_session_timeout_ms;
-  options.controller.leader_imbalance_check_interval_ms = settings->leader_imbalance_check_interval_ms;
-  options.controller.unclean_election_interval_ms = settings->unclean_leader_election_interval_ms;
-  options.max_idle_interval_ms = settings->metadata_max_idle_interval_ms;
-  options.snapshot_max_new_bytes = settings->metadata_log_max_record_bytes_between_snapshots;
-  options.snapshot_max_interval_ms = settings->metadata_log_max_snapshot_interval_ms;
-  options.retention_bytes = settings->metadata_max_retention_bytes;
-  options.retention_ms = settings->metadata_max_retention_ms;
-  options.segment_bytes = settings->metadata_log_segment_bytes;
-  options.segment_ms = settings->metadata_log_segment_ms;
-  return driver_->open(std::move(options));
+    if (listener.controller) controller_endpoints.push_back(told_endpoint(listener));
+  return driver_->open(
+      TRY(metadata_node_options(*config_, cluster_id_, meta->directory_id, std::move(controller_endpoints))),
+      network_.get());
 }
 
 Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& listeners) {
+  threads_.emplace_back([this] {
+    pthread_setname_np(pthread_self(), "peers");
+    peers_reactor_->run();
+  });
   BrokerIdentity identity;
   identity.cluster_id = cluster_id_;
   identity.endpoints = broker_endpoints(listeners);
@@ -417,6 +407,7 @@ Result<void> Node::Impl::write_ready_file() const {
 
 Result<void> Node::Impl::start() {
   TRY(open_configuration());
+  TRY(check_quorum(files_, *config_));
   TRY(start_http());
   TRY(open_logs());
   authorizer_ = TRY(make_authorizer(*config_->settings()));
@@ -448,10 +439,11 @@ Result<void> Node::Impl::start() {
   scrub_->start();
   mover_->start();
   serving_ = true;
-  log_info(
-      "org.apache.kafka.server.BrokerLifecycleManager",
-      "[BrokerLifecycleManager id={}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.",
-      id_.value());
+  if (config_->settings()->is_broker)
+    log_info("org.apache.kafka.server.BrokerLifecycleManager",
+             "[BrokerLifecycleManager id={}] The broker has been unfenced. Transitioning from RECOVERY to "
+             "RUNNING.",
+             id_.value());
   log_info("org.apache.kafka.common.utils.AppInfoParser", "Kafka version: 4.3.1");
   log_info("kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] Kafka Server started", id_.value());
   // What starters of brokers with a ZooKeeper wait for; such a broker's settings name one.
@@ -480,6 +472,7 @@ Result<void> Node::Impl::stop() {
   if (groups_) groups_->stop();
   if (serving_) drain();
   for (const auto& reactor : reactors_) reactor->stop();
+  if (peers_reactor_) peers_reactor_->stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
   if (flusher_) flusher_->stop();

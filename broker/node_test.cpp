@@ -275,10 +275,32 @@ TEST_CASE("what is not served yet is refused by name") {
   };
   CHECK(refusal({{"listener.security.protocol.map", "PLAINTEXT:SSL,CONTROLLER:PLAINTEXT"}})
             .find("Listener PLAINTEXT") != std::string::npos);
-  CHECK(refusal({{"process.roles", "controller"}, {"listeners", "CONTROLLER://127.0.0.1:0"}})
-            .find("process.roles=broker,controller") != std::string::npos);
-  CHECK(refusal({{"controller.quorum.voters", "1@localhost:9093,2@localhost:9094"}}).find("node 2") !=
-        std::string::npos);
+}
+
+TEST_CASE("a node that is a controller alone starts with its listener, and stops") {
+  const Directory directory;
+  format(directory);
+  auto node =
+      try_start(directory, {{"process.roles", "controller"}, {"listeners", "CONTROLLER://127.0.0.1:0"}});
+  INFO((node ? std::string() : node.error().detail));
+  REQUIRE(node);
+  CHECK((*node)->listeners().size() == 1);
+  CHECK((*node)->listeners().contains("CONTROLLER"));
+  CHECK((*node)->stop());
+}
+
+TEST_CASE("a controller of several starts before the others are there") {
+  const Directory directory;
+  format(directory);
+  std::filesystem::remove_all(directory / "data/__cluster_metadata-0");  // formatted for itself alone
+  auto node =
+      try_start(directory, {{"process.roles", "controller"},
+                            {"listeners", "CONTROLLER://127.0.0.1:0"},
+                            {"controller.quorum.bootstrap.servers", ""},
+                            {"controller.quorum.voters", "1@127.0.0.1:1,2@127.0.0.1:2,3@127.0.0.1:3"}});
+  INFO((node ? std::string() : node.error().detail));
+  REQUIRE(node);
+  CHECK((*node)->stop());
 }
 
 TEST_CASE("formatting is done once, prints what was formatted, and refuses what it cannot make sense of") {

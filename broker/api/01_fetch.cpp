@@ -19,6 +19,7 @@
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/api/old_fetch.hpp"
+#include "broker/api/quorum_request.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/drivers/cold_reads.hpp"
 #include "broker/drivers/metadata_cache.hpp"
@@ -341,8 +342,22 @@ void PendingFetch::send() {
   reply_.send(response, std::move(files));
 }
 
+/// On a controller's listener there is the metadata log alone, which replicas of the quorum read.
+void handle_quorum_fetch(Services& services, const RequestContext& context, const FetchRequest& request,
+                         Reply<FetchResponse> reply) {
+  const auto answer = [version = context.api_version](Reply<FetchResponse>& to,
+                                                      const kraft::QuorumAnswer& given) {
+    FetchResponse response = kraft::to_wire(std::get<kraft::FetchResponse>(given.message), version);
+    response.responses.front().partitions.front().records = protocol::Records{given.bytes};
+    to.send(response);
+  };
+  ask_quorum(services, context, request, std::move(reply), Operation::kClusterAction, answer);
+}
+
 void handle_fetch(Services& services, const RequestContext& context, FetchRequest& request,
                   Reply<FetchResponse> reply) {
+  if (context.connection->controller_listener)
+    return handle_quorum_fetch(services, context, request, std::move(reply));
   std::make_shared<PendingFetch>(services, context, request, std::move(reply))->start();
 }
 

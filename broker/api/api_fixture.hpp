@@ -351,8 +351,8 @@ class ApiFixture {
         });
     driver.node = demand(kraft::MetadataNode::open(
         {files, clock, random, *validator}, std::move(options),
-        [this](const kraft::MetadataImagePtr& image, const kraft::MetadataDelta& delta) {
-          publish(image, &delta.changes());
+        [this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges& changes) {
+          publish(image, &changes);
         }));
     for (int i = 0; !driver.node->is_active_controller(); ++i) {
       demand(i < 100, "the node leads its quorum");

@@ -64,6 +64,13 @@ SERVE(serve_broker_heartbeat);
 SERVE(serve_allocate_producer_ids);
 SERVE(serve_controller_registration);
 SERVE(serve_assign_replicas_to_dirs);
+SERVE(serve_vote);
+SERVE(serve_begin_quorum_epoch);
+SERVE(serve_end_quorum_epoch);
+SERVE(serve_fetch_snapshot);
+SERVE(serve_add_raft_voter);
+SERVE(serve_remove_raft_voter);
+SERVE(serve_update_raft_voter);
 #undef SERVE
 
 namespace {
@@ -113,9 +120,13 @@ constexpr ApiRow kTable[] = {
     {49, "AlterClientQuotas", 0, 1, false, serve_alter_client_quotas},
     {50, "DescribeUserScramCredentials", 0, 0, false, serve_describe_user_scram_credentials},
     {51, "AlterUserScramCredentials", 0, 0, false, serve_alter_user_scram_credentials},
+    {52, "Vote", 0, 2, false, serve_vote},
+    {53, "BeginQuorumEpoch", 0, 1, false, serve_begin_quorum_epoch},
+    {54, "EndQuorumEpoch", 0, 1, false, serve_end_quorum_epoch},
     {55, "DescribeQuorum", 0, 2, false, serve_describe_quorum},
     {56, "AlterPartition", 0, 3, false, serve_alter_partition},
     {57, "UpdateFeatures", 0, 2, false, serve_update_features},
+    {59, "FetchSnapshot", 0, 1, false, serve_fetch_snapshot},
     {60, "DescribeCluster", 0, 2, false, serve_describe_cluster},
     {61, "DescribeProducers", 0, 0, false, serve_describe_producers},
     {62, "BrokerRegistration", 0, 4, false, serve_broker_registration},
@@ -126,6 +137,9 @@ constexpr ApiRow kTable[] = {
     {73, "AssignReplicasToDirs", 0, 0, false, serve_assign_replicas_to_dirs},
     {74, "ListConfigResources", 0, 1, false, serve_list_config_resources},
     {75, "DescribeTopicPartitions", 0, 0, false, serve_describe_topic_partitions},
+    {80, "AddRaftVoter", 0, 1, false, serve_add_raft_voter},
+    {81, "RemoveRaftVoter", 0, 0, false, serve_remove_raft_voter},
+    {82, "UpdateRaftVoter", 0, 0, false, serve_update_raft_voter},
 };
 
 }  // namespace

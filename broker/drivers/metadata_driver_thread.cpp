@@ -19,6 +19,7 @@ using std::chrono::nanoseconds;
 constexpr nanoseconds kPatienceToLead = std::chrono::seconds(30);
 /// A stop that is not granted within this is carried out nevertheless.
 constexpr nanoseconds kPatienceToLeave = milliseconds(700);
+constexpr nanoseconds kPatienceToResign = milliseconds(500);
 constexpr nanoseconds kShutdownRetry = milliseconds(20);
 
 std::string component(const char* name, BrokerId id) {
@@ -27,12 +28,12 @@ std::string component(const char* name, BrokerId id) {
 
 }  // namespace
 
-Result<void> MetadataDriverThread::open(kraft::MetadataNodeOptions options) {
-  auto opened = kraft::MetadataNode::open(
-      dependencies_.node, std::move(options),
-      [this](const kraft::MetadataImagePtr& image, const kraft::MetadataDelta& delta) {
-        on_image(image, delta.changes());
-      });
+Result<void> MetadataDriverThread::open(kraft::MetadataNodeOptions options, kraft::QuorumPeers* peers) {
+  dependencies_.node.peers = peers;
+  auto opened =
+      kraft::MetadataNode::open(dependencies_.node, std::move(options),
+                                [this](const kraft::MetadataImagePtr& image,
+                                       const kraft::MetadataChanges& changes) { on_image(image, changes); });
   if (!opened) return std::unexpected(std::move(opened).error());
   node_ = std::move(*opened);
   return {};
@@ -68,8 +69,12 @@ Result<void> MetadataDriverThread::start(ReplicaManager& replicas, BrokerIdentit
   incarnation_ = Uuid::random(dependencies_.node.random);
   // Queued before the election, so that registration shares the commit that the election needs.
   const bool is_broker = dependencies_.config.settings()->is_broker;
+  if (is_broker && !node_->is_lone_voter())
+    return barnabas::fail(ErrorCode::kInvalidConfig,
+                          "A broker is served only where it leads its metadata quorum alone yet: set "
+                          "process.roles=controller for a node of a larger quorum");
   if (is_broker) register_broker();
-  TRY(lead(kPatienceToLead));
+  if (node_->is_lone_voter()) TRY(lead(kPatienceToLead));
   replicas_ = &replicas;
   publish(node_->image(), nullptr);
   if (!is_broker) finish_start({});
@@ -109,6 +114,16 @@ void MetadataDriverThread::submit(Task task) {
     tasks_.push_back(std::move(task));
   }
   if (first) wake_.notify_all();
+}
+
+void MetadataDriverThread::receive(BrokerId peer, std::uint64_t correlation,
+                                   std::optional<kraft::QuorumAnswer> answer) {
+  submit([peer, correlation, answer = std::move(answer)](kraft::MetadataNode& node, std::int64_t) mutable {
+    if (answer)
+      node.receive_answer(peer, correlation, *std::move(answer));
+    else
+      node.receive_failure(peer, correlation);
+  });
 }
 
 void MetadataDriverThread::add_listener(ImageListener listener) {
@@ -178,10 +193,23 @@ void MetadataDriverThread::run() {
       if (broker_epoch() >= 0) next_heartbeat_ = now();
     }
   }
+  leave_quorum();
   std::deque<Task> dropped;  // destroyed without the lock: their replies close connections
   std::lock_guard lock(mutex_);
   ended_ = true;
   dropped.swap(tasks_);
+}
+
+/// A leader tells the other voters that it goes, so that the next one need not wait until it is missed.
+void MetadataDriverThread::leave_quorum() {
+  const nanoseconds give_up = now() + kPatienceToResign;
+  if (!node_->resign()) return;
+  while (!node_->may_stop() && now() < give_up) {
+    run_tasks();
+    const auto due = run_node();
+    if (!due) return;
+    (void)sleep_until(std::min(*due, give_up));
+  }
 }
 
 /// Sleeps until there is something to do. True when the node is to leave the cluster.

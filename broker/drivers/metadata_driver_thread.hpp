@@ -49,7 +49,8 @@ class MetadataDriverThread final : public MetadataDriver {
       : dependencies_(std::move(dependencies)) {}
   ~MetadataDriverThread() override;
 
-  Result<void> open(kraft::MetadataNodeOptions options);
+  /// `peers` is the way to the other nodes of the quorum; it outlives the driver's thread.
+  Result<void> open(kraft::MetadataNodeOptions options, kraft::QuorumPeers* peers);
   Result<void> start(ReplicaManager& replicas, BrokerIdentity identity);
   /// Tells the cluster other addresses of this broker; returns when the image with them is published. After
   /// start(), from any thread but the driver's.
@@ -59,6 +60,8 @@ class MetadataDriverThread final : public MetadataDriver {
   Result<void> stop();
 
   void submit(Task task) override;
+  /// What came of a request to another node of the quorum; nothing: it failed. From any thread.
+  void receive(BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer);
   void add_listener(ImageListener listener) override;
   void add_controller_listener(ControllerListener listener) override;
   [[nodiscard]] kraft::ActiveController active_controller() const override;
@@ -75,6 +78,7 @@ class MetadataDriverThread final : public MetadataDriver {
   void run();
   void run_tasks();
   Result<std::chrono::nanoseconds> run_node();
+  void leave_quorum();
   bool sleep_until(std::chrono::nanoseconds deadline);
   void fail(const Error& error);
   [[nodiscard]] protocol::BrokerRegistrationRequest registration() const;

@@ -162,6 +162,11 @@ void PeerChannel::Link::back_off() {
     self->state_ = State::kIdle;
     if (!self->waiting_.empty()) self->connect();
   });
+  if (options_.waits_for_connection) return;
+  std::deque<Call> unsent = std::exchange(waiting_, {});
+  const Error error{ErrorCode::kNetworkException,
+                    fmt::format("there is no connection to {}", to_string(options_.peer))};
+  for (Call& call : unsent) call.answer(std::unexpected(error));
 }
 
 void PeerChannel::Link::drop_connection() {

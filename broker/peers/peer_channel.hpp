@@ -7,9 +7,9 @@
 //  2. Requests are sent, and answers come, in the order of the calls. Nothing is sent twice.
 //  3. When the connection ends, what was sent and not answered fails with NETWORK_EXCEPTION; what was not
 //  sent yet
-//     waits for the next connection. A call that waited for `request_timeout` fails with REQUEST_TIMED_OUT,
-//     and takes the connection with it when it was sent: an answer that may still come must not be taken for
-//     another's.
+//     waits for the next connection (waits_for_connection). A call that waited for `request_timeout` fails
+//     with REQUEST_TIMED_OUT, and takes the connection with it when it was sent: an answer that may still
+//     come must not be taken for another's.
 //  4. Between attempts to connect that failed lies a time that doubles from `reconnect_backoff` up to
 //     `reconnect_backoff_max`, give or take a fifth.
 // UNSUPPORTED_VERSION when both sides share no version of the request within the asked range, or the request
@@ -46,6 +46,8 @@ struct PeerChannelOptions {
   std::chrono::nanoseconds connection_setup_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds reconnect_backoff = std::chrono::milliseconds(50);
   std::chrono::nanoseconds reconnect_backoff_max = std::chrono::seconds(1);
+  /// False: an attempt to connect that fails, fails what waited for it (NETWORK_EXCEPTION).
+  bool waits_for_connection = true;
 };
 
 class PeerChannel {

@@ -1,0 +1,204 @@
+#include "broker/drivers/quorum_network.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/logging.hpp"
+#include "broker/peers/peer_channel.hpp"
+
+namespace barnabas::broker {
+
+namespace {
+
+constexpr const char* kComponent = "org.apache.kafka.raft.KafkaNetworkChannel";
+constexpr std::int16_t kFirstPreVote = 2;
+/// Of Fetch: from here on a replica says its id in one place. Kafka 3.9 has it.
+constexpr std::int16_t kFirstReplicaState = 15;
+constexpr std::int16_t kFirstZeroMinimum = 4;  // of ApiVersions: features whose lowest level is 0
+constexpr std::chrono::milliseconds kReconnect{50};
+constexpr std::chrono::milliseconds kReconnectMax{500};
+
+/// What is sent, by which versions, and the answer that it has.
+template <class Message>
+struct Wire;
+template <>
+struct Wire<kraft::VoteRequest> {
+  using Request = protocol::VoteRequest;
+  using Response = protocol::VoteResponse;
+};
+template <>
+struct Wire<kraft::BeginQuorumEpochRequest> {
+  using Request = protocol::BeginQuorumEpochRequest;
+  using Response = protocol::BeginQuorumEpochResponse;
+};
+template <>
+struct Wire<kraft::EndQuorumEpochRequest> {
+  using Request = protocol::EndQuorumEpochRequest;
+  using Response = protocol::EndQuorumEpochResponse;
+};
+template <>
+struct Wire<kraft::FetchRequest> {
+  using Request = protocol::FetchRequest;
+  using Response = protocol::FetchResponse;
+};
+template <>
+struct Wire<kraft::FetchSnapshotRequest> {
+  using Request = protocol::FetchSnapshotRequest;
+  using Response = protocol::FetchSnapshotResponse;
+};
+template <>
+struct Wire<kraft::AddRaftVoterRequest> {
+  using Request = protocol::AddRaftVoterRequest;
+  using Response = protocol::AddRaftVoterResponse;
+};
+template <>
+struct Wire<kraft::RemoveRaftVoterRequest> {
+  using Request = protocol::RemoveRaftVoterRequest;
+  using Response = protocol::RemoveRaftVoterResponse;
+};
+template <>
+struct Wire<kraft::UpdateRaftVoterRequest> {
+  using Request = protocol::UpdateRaftVoterRequest;
+  using Response = protocol::UpdateRaftVoterResponse;
+};
+template <>
+struct Wire<kraft::KraftVersionsRequest> {
+  using Request = protocol::ApiVersionsRequest;
+  using Response = protocol::ApiVersionsResponse;
+};
+
+template <class Message>
+concept QuorumRequestMessage = requires { typename Wire<Message>::Request; };
+
+template <class Message>
+auto to_request(const Message& message, const kraft::WireContext& context) {
+  return kraft::to_wire(message, context, Wire<Message>::Request::kMaxVersion);
+}
+protocol::ApiVersionsRequest to_request(const kraft::KraftVersionsRequest&, const kraft::WireContext&) {
+  protocol::ApiVersionsRequest request;
+  request.client_software_name = "barnabas";
+  request.client_software_version = "0.1.0";
+  return request;
+}
+
+/// The lowest version that can say it.
+template <class Message>
+std::int16_t lowest_version(const Message&) {
+  return Wire<Message>::Request::kMinVersion;
+}
+std::int16_t lowest_version(const kraft::VoteRequest& request) {
+  return request.pre_vote ? kFirstPreVote : protocol::VoteRequest::kMinVersion;
+}
+std::int16_t lowest_version(const kraft::FetchRequest&) {
+  return kFirstReplicaState;
+}
+std::int16_t lowest_version(const kraft::KraftVersionsRequest&) {
+  return kFirstZeroMinimum;
+}
+
+/// Copies what the answer's frame holds of records.
+template <class Response>
+Bytes attached_bytes(const Response&) {
+  return {};
+}
+Bytes attached_bytes(const protocol::FetchResponse& response) {
+  for (const auto& topic : response.responses)
+    for (const auto& partition : topic.partitions)
+      if (partition.records) return to_bytes(partition.records->bytes);
+  return {};
+}
+Bytes attached_bytes(const protocol::FetchSnapshotResponse& response) {
+  for (const auto& topic : response.topics)
+    for (const auto& partition : topic.partitions) return to_bytes(partition.unaligned_records.bytes);
+  return {};
+}
+
+}  // namespace
+
+QuorumNetwork::QuorumNetwork(Reactor& reactor, Clock& clock, Random& random, Received received,
+                             QuorumNetworkOptions options)
+    : reactor_(reactor),
+      clock_(clock),
+      random_(random),
+      received_(std::move(received)),
+      options_(std::move(options)) {}
+
+QuorumNetwork::~QuorumNetwork() = default;
+
+void QuorumNetwork::ask(kraft::QuorumRequest request) {
+  reactor_.post([this, request = std::move(request)]() mutable { send(std::move(request)); });
+}
+
+const Endpoint* QuorumNetwork::endpoint_of(const kraft::QuorumRequest& request) const {
+  if (request.peer < kNoBroker) {
+    const auto index = static_cast<std::size_t>(kraft::bootstrap_peer(0).value() - request.peer.value());
+    return index < options_.bootstrap_servers.size() ? &options_.bootstrap_servers[index] : nullptr;
+  }
+  for (const kraft::VoterEndpoint& endpoint : request.endpoints)
+    if (endpoint.listener == options_.controller_listener) return &endpoint.endpoint;
+  return request.endpoints.empty() ? nullptr : &request.endpoints.front().endpoint;
+}
+
+PeerChannel& QuorumNetwork::channel_to(BrokerId peer, const Endpoint& endpoint) {
+  std::unique_ptr<PeerChannel>& channel = channels_[peer];
+  if (channel && channel->peer() == endpoint) return *channel;
+  PeerChannelOptions options;
+  options.peer = endpoint;
+  options.client_id = options_.client_id;
+  options.request_timeout = options_.request_timeout;
+  options.connection_setup_timeout = options_.request_timeout;
+  options.reconnect_backoff = kReconnect;
+  options.reconnect_backoff_max = kReconnectMax;
+  options.waits_for_connection = false;
+  channel = std::make_unique<PeerChannel>(reactor_, clock_, random_, std::move(options));
+  return *channel;
+}
+
+void QuorumNetwork::send(kraft::QuorumRequest request) {
+  const Endpoint* endpoint = endpoint_of(request);
+  if (endpoint == nullptr) return received_(request.peer, request.correlation, std::nullopt);
+  PeerChannel& channel = channel_to(request.peer, *endpoint);
+  std::visit(
+      [&]<class Message>([[maybe_unused]] const Message& message) {
+        if constexpr (QuorumRequestMessage<Message>)
+          call<typename Wire<Message>::Response>(channel, request, message);
+      },
+      request.message);
+}
+
+template <class Response, class Request>
+void QuorumNetwork::call(PeerChannel& channel, const kraft::QuorumRequest& request, const Request& message) {
+  auto wire = to_request(message, options_.wire);
+  bool is_pre_vote = false;
+  if constexpr (std::is_same_v<Request, kraft::VoteRequest>) is_pre_vote = message.pre_vote;
+  const PeerChannel::Versions within{lowest_version(message), decltype(wire)::kMaxVersion};
+  channel.call<Response>(
+      std::move(wire), within,
+      [this, peer = request.peer, correlation = request.correlation,
+       is_pre_vote](Result<PeerAnswer<Response>> answer) {
+        if (answer) {
+          unreachable_.erase(peer);
+          return received_(peer, correlation,
+                           kraft::QuorumAnswer{kraft::from_wire(answer->body), attached_bytes(answer->body)});
+        }
+        if (is_pre_vote && answer.error().code == ErrorCode::kUnsupportedVersion) {
+          kraft::VoteResponse unsupported;
+          unsupported.error = ErrorCode::kUnsupportedVersion;
+          return received_(peer, correlation, kraft::QuorumAnswer{unsupported, {}});
+        }
+        tell_failure(peer, answer.error());
+        received_(peer, correlation, std::nullopt);
+      });
+}
+
+/// One line until it answers again.
+void QuorumNetwork::tell_failure(BrokerId peer, const Error& error) {
+  if (!unreachable_.insert(peer).second) return;
+  log_warn(kComponent, "{} cannot be asked about the metadata quorum and is tried again: {}",
+           peer < kNoBroker ? std::string("A server of controller.quorum.bootstrap.servers")
+                            : fmt::format("Node {}", peer.value()),
+           error.detail);
+}
+
+}  // namespace barnabas::broker
