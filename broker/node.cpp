@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "base/logging.hpp"
@@ -17,9 +18,14 @@
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
 #include "broker/config/unserved_settings.hpp"
+#include "broker/drivers/broker_probe.hpp"
 #include "broker/drivers/cold_reads.hpp"
+#include "broker/drivers/controller_channel.hpp"
+#include "broker/drivers/controller_registrar.hpp"
 #include "broker/drivers/directory_reports.hpp"
 #include "broker/drivers/group_driver.hpp"
+#include "broker/drivers/isr_changes.hpp"
+#include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/log_maintenance.hpp"
@@ -48,6 +54,7 @@ using std::chrono::milliseconds;
 
 /// How long connections may take to hand out the answers to what they have asked.
 constexpr milliseconds kDrainTime{250};
+constexpr std::chrono::seconds kProducerIdsTimeout{60};
 
 int allowed_cores() {
   cpu_set_t set;
@@ -94,7 +101,7 @@ class Node::Impl {
   Result<void> start();
   Result<void> stop();
   void prefetch() {
-    if (config_->settings()->is_broker) producer_ids_->prefetch();
+    if (life_) producer_ids_->prefetch();
   }
 
   [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const { return bound_; }
@@ -107,6 +114,7 @@ class Node::Impl {
  private:
   Result<void> open_configuration();
   Result<void> open_logs();
+  void build_ways_to_controller(const BrokerSettings& settings);
   void build_services();
   Result<void> bind_listeners();
   Result<void> start_http();
@@ -117,6 +125,7 @@ class Node::Impl {
   Result<void> open_metadata();
   Result<void> join_cluster(const std::vector<ListenerSettings>& listeners);
   Result<void> write_ready_file() const;
+  Result<void> announce(const std::vector<ListenerSettings>& listeners);
   void request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer);
   [[nodiscard]] kraft::NamedEndpoint told_endpoint(const ListenerSettings& listener) const;
   void drain();
@@ -136,14 +145,21 @@ class Node::Impl {
   std::unique_ptr<log::LogManager> logs_;
   std::unique_ptr<MetadataCache> cache_;
   std::unique_ptr<MetadataDriverThread> driver_;
+  /// Requests of this node to others, and of others to its controller. It runs before the node is let into
+  /// its cluster.
+  std::unique_ptr<AsioReactor> peers_reactor_;
+  std::unique_ptr<ControllerChannel> heartbeats_;
+  std::unique_ptr<ControllerChannel> to_controller_;
+  std::unique_ptr<ControllerChannel> partition_changes_;
+  std::unique_ptr<ControllerRegistrar> registrar_;
+  std::unique_ptr<LifecycleDriver> life_;
   std::unique_ptr<ReplicaManager> replicas_;
   std::unique_ptr<DirectoryReports> directories_;
+  std::unique_ptr<IsrChanges> isr_changes_;
   std::unique_ptr<FetchSessionCache> fetch_sessions_;
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
   std::unique_ptr<Authorizer> authorizer_;
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
-  /// Requests of this node to others, and of controllers to this one: they come before the node serves.
-  std::unique_ptr<AsioReactor> peers_reactor_;
   std::unique_ptr<QuorumNetwork> network_;
   std::unique_ptr<GroupDriver> groups_;
   std::unique_ptr<LogFlusher> flusher_;
@@ -207,6 +223,37 @@ Result<void> Node::Impl::open_logs() {
   return {};
 }
 
+/// One for each purpose, so that a heartbeat waits for nothing else.
+void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
+  peers_reactor_ = std::make_unique<AsioReactor>();
+  const auto make = [this](const char* purpose, std::chrono::nanoseconds attempt_timeout) {
+    ControllerChannelOptions options;
+    options.client_id = fmt::format("{}-{}", id_.value(), purpose);
+    options.attempt_timeout = attempt_timeout;
+    return std::make_unique<ControllerChannel>(*peers_reactor_, clock_, random_, *driver_, options);
+  };
+  heartbeats_ = make("heartbeat", milliseconds(settings.broker_session_timeout_ms / 2));
+  to_controller_ = make("forwarding", std::chrono::seconds(30));
+  partition_changes_ = make("alter-partition", std::chrono::seconds(30));
+  if (settings.is_controller) {
+    registrar_ = std::make_unique<ControllerRegistrar>(clock_, *driver_, *to_controller_);
+    driver_->add_round([this](kraft::MetadataNode& node) { return registrar_->run(node); });
+    driver_->add_controller_listener([this](const kraft::ActiveController& active) {
+      if (active.is_local && own_.broker_disconnect_timeout_ms != 0)
+        probe_brokers(*peers_reactor_, clock_, *driver_, *cache_->image(), id_,
+                      config_->settings()->inter_broker_listener_name);
+    });
+  }
+  if (!settings.is_broker) return;
+  life_ = std::make_unique<LifecycleDriver>(
+      LifecycleDependencies{clock_, random_, *config_, *driver_, *heartbeats_});
+  directories_ = std::make_unique<DirectoryReports>(
+      DirectoryReportsDependencies{clock_, id_, *replicas_, *driver_, *life_, *partition_changes_},
+      settings.metadata_log_dir, options_.on_failure);
+  isr_changes_ = std::make_unique<IsrChanges>(IsrChangesDependencies{
+      *peers_reactor_, clock_, *partition_changes_, id_, [this] { return life_->epoch(); }});
+}
+
 void Node::Impl::build_services() {
   const auto settings = config_->settings();
   cache_ = std::make_unique<MetadataCache>(id_, cluster_id_);
@@ -217,13 +264,11 @@ void Node::Impl::build_services() {
       id_, *logs_, [this](const kraft::MetadataImage& image, std::string_view topic) {
         return config_->log_config_for(image, topic);
       });
-  directories_ = std::make_unique<DirectoryReports>(*replicas_, *driver_, settings->metadata_log_dir,
-                                                    options_.on_failure);
+  build_ways_to_controller(*settings);
   fetch_sessions_ = std::make_unique<FetchSessionCache>(
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ =
       std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
-  peers_reactor_ = std::make_unique<AsioReactor>();
   network_ = std::make_unique<QuorumNetwork>(
       *peers_reactor_, clock_, random_,
       [this](BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer) {
@@ -247,9 +292,9 @@ void Node::Impl::build_services() {
   ColdReads::Options cold;
   cold.kept_bytes = own_.cold_read_cache_bytes;
   cold_reads_ = std::make_unique<ColdReads>(metrics_, cold);
-  services_ = std::make_unique<Services>(Services{clock_, random_, *config_, *cache_, *driver_, *replicas_,
-                                                  *fetch_sessions_, *groups_, *producer_ids_, *authorizer_,
-                                                  metrics_, *flusher_, *cold_reads_});
+  services_ = std::make_unique<Services>(
+      Services{clock_, random_, *config_, *cache_, *driver_, *to_controller_, *replicas_, *fetch_sessions_,
+               *groups_, *producer_ids_, *authorizer_, metrics_, *flusher_, *cold_reads_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -268,6 +313,7 @@ void Node::Impl::build_services() {
                                }});
 }
 
+/// A controller serves others before it is let into the cluster itself: they elect one together.
 Result<void> Node::Impl::bind_listeners() {
   const auto settings = config_->settings();
   for (const auto& listener : settings->listeners) {
@@ -350,9 +396,11 @@ Result<void> Node::Impl::open_metadata() {
   std::vector<kraft::NamedEndpoint> controller_endpoints;
   for (const auto& listener : settings->listeners)
     if (listener.controller) controller_endpoints.push_back(told_endpoint(listener));
-  return driver_->open(
-      TRY(metadata_node_options(*config_, cluster_id_, meta->directory_id, std::move(controller_endpoints))),
-      network_.get());
+  auto options =
+      TRY(metadata_node_options(*config_, cluster_id_, meta->directory_id, std::move(controller_endpoints)));
+  options.controller.broker_disconnect_timeout_ms = static_cast<std::int64_t>(
+      own_.broker_disconnect_timeout_ms.value_or(settings->broker_heartbeat_interval_ms * 5ULL / 4));
+  return driver_->open(std::move(options), network_.get());
 }
 
 Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& listeners) {
@@ -360,28 +408,46 @@ Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& liste
     pthread_setname_np(pthread_self(), "peers");
     peers_reactor_->run();
   });
+  if (!life_) return driver_->start(*replicas_, nullptr, options_.give_up);
   BrokerIdentity identity;
   identity.cluster_id = cluster_id_;
   identity.endpoints = broker_endpoints(listeners);
   for (const auto& directory : logs_->directories())
     if (logs_->is_online(directory)) identity.directories.push_back(logs_->directory_id(directory));
   identity.previous_epoch = logs_->previous_broker_epoch();
-  return driver_->start(*replicas_, std::move(identity));
+  life_->begin(std::move(identity));
+  return driver_->start(*replicas_, life_.get(), options_.give_up);
+}
+
+/// Returns when the controller took note of it.
+Result<void> Node::Impl::announce(const std::vector<ListenerSettings>& listeners) {
+  if (!life_) return {};
+  auto promise = std::make_shared<std::promise<Result<void>>>();
+  auto future = promise->get_future();
+  life_->announce(broker_endpoints(listeners), [promise = std::move(promise)](Result<void> result) {
+    promise->set_value(std::move(result));
+  });
+  try {
+    return future.get();
+  } catch (const std::future_error&) {
+    return fail(ErrorCode::kNotController, "The node stops");
+  }
 }
 
 void Node::Impl::request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer) {
-  driver_->submit([this, answer = std::move(answer)](kraft::MetadataNode& node, std::int64_t) mutable {
-    protocol::AllocateProducerIdsRequest request;
-    request.broker_id = id_.value();
-    request.broker_epoch = driver_->broker_epoch();
-    node.submit(std::move(request),
-                [answer = std::move(answer)](const protocol::AllocateProducerIdsResponse& response) mutable {
-                  if (response.error_code != 0)
-                    answer(fail(static_cast<ErrorCode>(response.error_code)));
-                  else
-                    answer(ProducerIdBlock{response.producer_id_start, response.producer_id_len});
-                });
-  });
+  protocol::AllocateProducerIdsRequest request;
+  request.broker_id = id_.value();
+  request.broker_epoch = driver_->broker_epoch();
+  auto take = [answer = std::move(answer)](Result<protocol::AllocateProducerIdsResponse> told) mutable {
+    if (!told)
+      answer(std::unexpected(std::move(told).error()));
+    else if (told->error_code != 0)
+      answer(fail(static_cast<ErrorCode>(told->error_code)));
+    else
+      answer(ProducerIdBlock{told->producer_id_start, told->producer_id_len});
+  };
+  to_controller_->ask<protocol::AllocateProducerIdsResponse>(std::move(request), kProducerIdsTimeout,
+                                                             std::move(take));
 }
 
 /// Complete when it appears: written beside, then renamed.
@@ -417,11 +483,10 @@ Result<void> Node::Impl::start() {
   TRY(open_metadata());
   const auto registered = advertised_->listeners();
   TRY(join_cluster(registered));
-  TRY(advertised_->announce_with(
-      [this](const auto& listeners) { return driver_->announce(broker_endpoints(listeners)); }, registered));
-  TRY(create_wanted_topics(*driver_, own_.create_topics));
+  TRY(advertised_->announce_with([this](const auto& listeners) { return announce(listeners); }, registered));
+  TRY(create_wanted_topics(*to_controller_, own_.create_topics));
   TRY(create_wanted_users(*driver_, random_, own_.create_users));
-  TRY(create_wanted_acls(*driver_, own_.create_acls));
+  TRY(create_wanted_acls(*to_controller_, *cache_->image()->acls, own_.create_acls));
   if (!own_.create_acls.empty() && !authorizer_->obeys_acls())
     log_warn("kafka.server.BrokerServer",
              "The ACLs of barnabas.create.acls are kept, but nobody obeys them: authorizer.class.name is not "

@@ -146,6 +146,18 @@ void MetadataNode::submit(protocol::BrokerHeartbeatRequest request,
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
 }
 
+bool MetadataNode::broker_disconnected(BrokerId broker, std::int64_t epoch) {
+  const std::int64_t patience = impl_->options().controller.broker_disconnect_timeout_ms;
+  const BrokerRegistration* known = impl_->image()->broker(broker);
+  if (patience <= 0 || !is_active_controller() || !known || known->epoch != epoch || known->fenced)
+    return false;
+  impl_->sessions().disconnected(broker, epoch, impl_->clock_ms() + patience);
+  return true;
+}
+void MetadataNode::broker_gone(BrokerId broker, std::int64_t epoch) {
+  if (is_active_controller()) impl_->sessions().disconnected(broker, epoch, impl_->clock_ms());
+}
+
 void MetadataNode::submit(protocol::BrokerRegistrationRequest request,
                           ReplyTo<protocol::BrokerRegistrationResponse> on_registered,
                           ReplyTo<protocol::BrokerHeartbeatResponse> on_unfenced) {

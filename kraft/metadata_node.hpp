@@ -150,6 +150,13 @@ class MetadataNode {
   void receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer);
   void receive_failure(BrokerId peer, std::uint64_t correlation);
 
+  /// The connection that carried the heartbeats of a broker's life ended: its session is shortened
+  /// (ControllerOptions::broker_disconnect_timeout_ms). False when nobody waits for the broker: this node
+  /// does not lead, the option is off, or that life is over.
+  bool broker_disconnected(BrokerId broker, std::int64_t epoch);
+  /// And there is no process any more: the session is over.
+  void broker_gone(BrokerId broker, std::int64_t epoch);
+
   /// Answers at once: the state of the quorum, which its leader knows.
   [[nodiscard]] protocol::DescribeQuorumResponse describe_quorum(
       const protocol::DescribeQuorumRequest& request, std::int16_t version) const;

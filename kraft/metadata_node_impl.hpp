@@ -49,6 +49,10 @@ class MetadataNode::Impl final : private RaftLogView {
   [[nodiscard]] bool is_caught_up() const;
   [[nodiscard]] std::optional<protocol::ControllerRegistrationRequest> wanted_registration() const;
   BrokerSessions& sessions() { return sessions_; }
+  /// The controller's clock, now.
+  [[nodiscard]] std::int64_t clock_ms() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(dependencies_.clock.monotonic()).count();
+  }
 
  private:
   /// Appended, waiting for its commit. Without image it only carries a reply.

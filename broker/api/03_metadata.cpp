@@ -11,7 +11,7 @@
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
-#include "broker/api/controller_request.hpp"
+#include "broker/api/forwarding.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/drivers/internal_topics.hpp"
@@ -171,7 +171,10 @@ class MetadataQuery {
 
   void create() {
     // Whoever asked finds the topic, or its absence, with the next request.
-    ask_controller(services_, std::move(to_create_), [](const protocol::CreateTopicsResponse&) {});
+    using protocol::CreateTopicsRequest;
+    using protocol::CreateTopicsResponse;
+    ask_controller_for<CreateTopicsResponse>(services_, context_, CreateTopicsRequest::kMaxVersion,
+                                             std::move(to_create_), [](const CreateTopicsResponse&) {});
   }
 
   Services& services_;

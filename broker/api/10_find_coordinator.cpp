@@ -13,7 +13,7 @@
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
-#include "broker/api/controller_request.hpp"
+#include "broker/api/forwarding.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/config/broker_config.hpp"
 #include "broker/coordinator/coordinator_partition.hpp"
@@ -41,13 +41,13 @@ Coordinator refused(const std::string& key, ErrorCode error) {
   return {key, -1, "", -1, static_cast<std::int16_t>(error), ""};
 }
 
-void create_group_topic(Services& services) {
+void create_group_topic(Services& services, const RequestContext& context) {
   if (!services.groups.begin_topic_creation()) return;
   protocol::CreateTopicsRequest request;
   request.topics.push_back(auto_created_topic(*services.config.settings(), kGroupTopic));
   // Whoever asked finds the topic, or its absence, with the next request.
-  ask_controller(
-      services, std::move(request),
+  ask_controller_for<protocol::CreateTopicsResponse>(
+      services, context, protocol::CreateTopicsRequest::kMaxVersion, std::move(request),
       [&groups = services.groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
 }
 
@@ -58,7 +58,7 @@ Coordinator find_group(Services& services, const RequestContext& context, const 
   const kraft::MetadataImagePtr image = services.metadata.image();
   const kraft::TopicImage* topic = image->topic(kGroupTopic);
   if (topic == nullptr) {
-    create_group_topic(services);
+    create_group_topic(services, context);
     return refused(key, ErrorCode::kCoordinatorNotAvailable);
   }
   const auto partitions = static_cast<std::int32_t>(topic->partitions.size());

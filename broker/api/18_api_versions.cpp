@@ -5,8 +5,11 @@
 //
 // Answered in version 0 with UNSUPPORTED_VERSION to a version we do not know, whatever its body is: the
 // client then asks again. Measured on Kafka 4.3.1: that answer holds the single entry 18:0-4 and the
-// connection stays usable.
+// connection stays usable. Of an API that is forwarded a broker tells what the active controller has too.
+#include <algorithm>
+
 #include "broker/api/api_table.hpp"
+#include "broker/api/forwarding.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "protocol/messages/api_api_versions.hpp"
 
@@ -67,6 +70,18 @@ void add_features(const MetadataCache& metadata, std::int16_t version, ApiVersio
   response.finalized_features.push_back({"metadata.version", metadata_version, metadata_version});
 }
 
+/// What this node and the active controller have in common of an API that is forwarded; the row itself where
+/// the controller is this node or was not reached yet.
+std::optional<ApiRow> shared_versions(const ApiRow& row, const PeerVersions& controller) {
+  if (!controller || find_forwardable(row.key) == nullptr) return row;
+  const auto theirs = std::ranges::find(*controller, row.key, &PeerVersion::api_key);
+  if (theirs == controller->end()) return std::nullopt;
+  ApiRow shared = row;
+  shared.min_version = std::max(row.min_version, theirs->min);
+  shared.max_version = std::min(row.max_version, theirs->max);
+  return shared.min_version <= shared.max_version ? std::optional(shared) : std::nullopt;
+}
+
 void handle_api_versions(Services& services, const RequestContext& context, ApiVersionsRequest& request,
                          Reply<ApiVersionsResponse> reply) {
   ApiVersionsResponse response;
@@ -79,9 +94,12 @@ void handle_api_versions(Services& services, const RequestContext& context, ApiV
     context.connection->software_name = std::move(request.client_software_name);
     context.connection->software_version = std::move(request.client_software_version);
   }
+  const bool on_controller = context.connection->controller_listener;
+  const PeerVersions controller = on_controller ? nullptr : services.to_controller.controller_versions();
   for (const ApiRow& row : api_table()) {
-    if (!is_served_on(row, context.connection->controller_listener)) continue;
-    response.api_keys.push_back({row.key, row.min_version, row.max_version});
+    if (!is_served_on(row, on_controller)) continue;
+    if (const auto shared = shared_versions(row, controller))
+      response.api_keys.push_back({shared->key, shared->min_version, shared->max_version});
   }
   if (context.api_version >= 3) add_features(services.metadata, context.api_version, response);
   reply.send(response);

@@ -14,6 +14,7 @@
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
 #include "broker/drivers/metadata_cache.hpp"
+#include "broker/drivers/metadata_driver.hpp"
 #include "protocol/messages/api_describe_cluster.hpp"
 
 namespace barnabas::broker {
@@ -80,7 +81,10 @@ void handle_describe_cluster(Services& services, const RequestContext& context,
     add_brokers(*image, context.connection->listener, request.include_fenced_brokers, response);
   }
   response.cluster_id = services.metadata.cluster_id();
-  response.controller_id = services.metadata.self().value();
+  // Whoever asks a controller wants the active one; a broker takes everything, and sends it on.
+  response.controller_id = (request.endpoint_type == kControllers ? services.controller.active_controller().id
+                                                                  : services.metadata.self())
+                               .value();
   if (request.include_cluster_authorized_operations) {
     response.cluster_authorized_operations =
         allowed_on_cluster(services, context, Operation::kDescribe)

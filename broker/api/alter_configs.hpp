@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "broker/api/authorization.hpp"
-#include "broker/api/controller_request.hpp"
+#include "broker/api/forwarding.hpp"
 #include "broker/config/loggers.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "kraft/metadata_image.hpp"
@@ -128,7 +128,9 @@ void alter_configs(Services& services, const RequestContext& context, Request& r
     reply.send(response);
   };
   if (request.resources.empty()) return answer(Response());
-  ask_controller(services, std::move(request), std::move(answer));
+  if (context.connection->controller_listener)
+    return ask_controller(services, std::move(request), std::move(answer));
+  ask_controller_for<Response>(services, context, context.api_version, std::move(request), std::move(answer));
 }
 
 }  // namespace barnabas::broker

@@ -23,6 +23,7 @@
 #include "broker/config/broker_config.hpp"
 #include "broker/config/config_validator.hpp"
 #include "broker/drivers/cold_reads.hpp"
+#include "broker/drivers/controller_channel.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver.hpp"
@@ -135,6 +136,7 @@ class ApiFixture {
         clock(world.clock()),
         reactor(world.node(kBrokerHost)),
         driver(reactor, clock),
+        to_controller(reactor, world.clock(), random, driver, {}),
         cache(BrokerId(1), kClusterId) {
     ConfigMap properties = {{"node.id", "1"},
                             {"process.roles", "broker,controller"},
@@ -300,6 +302,7 @@ class ApiFixture {
   std::unique_ptr<NodeConfigValidator> validator;
   std::unique_ptr<log::LogManager> logs;
   ReactorMetadataDriver driver;
+  ControllerChannel to_controller;
   MetadataCache cache;
   std::unique_ptr<ReplicaManager> replicas;
   std::unique_ptr<FetchSessionCache> fetch_sessions;
@@ -343,6 +346,7 @@ class ApiFixture {
     options.controller.default_replication_factor =
         static_cast<std::int16_t>(settings->default_replication_factor);
     options.controller.broker_session_timeout_ms = settings->broker_session_timeout_ms;
+    options.controller.broker_disconnect_timeout_ms = 2500;
     options.max_idle_interval_ms = 0;  // nothing may happen by itself: the world is to become idle
     options.snapshot_max_interval_ms = 0;
     replicas = std::make_unique<ReplicaManager>(
@@ -371,9 +375,9 @@ class ApiFixture {
 #else
     groups = std::make_unique<GroupDriver>();
 #endif
-    services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, *replicas,
-                                                   *fetch_sessions, *groups, *producer_ids, authorizer,
-                                                   metrics, flusher, cold_reads});
+    services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, to_controller,
+                                                   *replicas, *fetch_sessions, *groups, *producer_ids,
+                                                   authorizer, metrics, flusher, cold_reads});
     connection = std::make_shared<ClientConnection>();
     connection->listener = "PLAINTEXT";
     connection->local = {kBrokerHost, 9092};

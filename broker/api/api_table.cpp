@@ -53,6 +53,7 @@ SERVE(serve_describe_user_scram_credentials);
 SERVE(serve_alter_user_scram_credentials);
 SERVE(serve_describe_quorum);
 SERVE(serve_update_features);
+SERVE(serve_envelope);
 SERVE(serve_describe_cluster);
 SERVE(serve_describe_producers);
 SERVE(serve_unregister_broker);
@@ -126,6 +127,7 @@ constexpr ApiRow kTable[] = {
     {55, "DescribeQuorum", 0, 2, false, serve_describe_quorum},
     {56, "AlterPartition", 0, 3, false, serve_alter_partition},
     {57, "UpdateFeatures", 0, 2, false, serve_update_features},
+    {58, "Envelope", 0, 0, true, serve_envelope},
     {59, "FetchSnapshot", 0, 1, false, serve_fetch_snapshot},
     {60, "DescribeCluster", 0, 2, false, serve_describe_cluster},
     {61, "DescribeProducers", 0, 0, false, serve_describe_producers},

@@ -32,6 +32,8 @@ struct ClientConnection {
   std::string software_name = "unknown";  // from ApiVersions v3+
   std::string software_version = "unknown";
   Principal principal;
+  /// Destroyed with the connection: whoever must know of its end leaves something here.
+  std::shared_ptr<void> at_end;
 };
 
 struct RequestContext {

@@ -13,6 +13,7 @@ class MetadataDriver;       // drivers/metadata_driver.hpp: asks the controller
 class ReplicaManager;       // replica/replica_manager.hpp: the partitions of this node
 class FetchSessionCache;    // replica/fetch_session.hpp: KIP-227
 class GroupDriver;          // drivers/group_driver.hpp: the group coordinator's shards
+class ControllerChannel;    // drivers/controller_channel.hpp: asks an active controller that is another node
 class ColdReads;            // drivers/cold_reads.hpp: what fetches need from the disk
 class LogFlusher;           // drivers/log_flusher.hpp: durable before it is acknowledged
 class ProducerIdAllocator;  // drivers/producer_id_allocator.hpp
@@ -24,6 +25,7 @@ struct Services {
   BrokerConfig& config;
   MetadataCache& metadata;
   MetadataDriver& controller;
+  ControllerChannel& to_controller;
   ReplicaManager& replicas;
   FetchSessionCache& fetch_sessions;
   GroupDriver& groups;

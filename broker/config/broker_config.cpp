@@ -159,6 +159,7 @@ void read_identity(const ConfigLayers& layers, const Reader& read, BrokerSetting
       limit == layers.dynamic_broker.end() ? 0 : std::stod(limit->second);
   read("broker.heartbeat.interval.ms", s.broker_heartbeat_interval_ms);
   read("broker.session.timeout.ms", s.broker_session_timeout_ms);
+  read("initial.broker.registration.timeout.ms", s.initial_broker_registration_timeout_ms);
   bool rebalances = true;
   read("auto.leader.rebalance.enable", rebalances);
   read("leader.imbalance.check.interval.seconds", s.leader_imbalance_check_interval_ms);

@@ -59,6 +59,7 @@ struct BrokerSettings {
   std::vector<Endpoint> controller_quorum_bootstrap_servers;
   std::int32_t broker_heartbeat_interval_ms = 0;
   std::int32_t broker_session_timeout_ms = 0;
+  std::int32_t initial_broker_registration_timeout_ms = 0;
   std::int64_t leader_imbalance_check_interval_ms = 0;  // 0: auto.leader.rebalance.enable is false
   std::int64_t unclean_leader_election_interval_ms = 0;
   bool controlled_shutdown_enable = true;

@@ -99,6 +99,8 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
     settings.log_scrub_bytes_per_second = TRY(parse_number(key, value, "bytes"));
   } else if (key == "barnabas.log.scrub.interval.ms") {
     settings.log_scrub_interval_ms = TRY(parse_number(key, value, "milliseconds"));
+  } else if (key == "barnabas.broker.disconnect.timeout.ms") {
+    settings.broker_disconnect_timeout_ms = TRY(parse_number(key, value, "milliseconds"));
   } else if (key == kCreateTopics) {
     settings.create_topics = TRY(parse_wanted_topics(value));
   } else if (key == kCreateUsers) {
@@ -110,7 +112,8 @@ Result<void> take(OwnSettings& settings, const std::string& key, const std::stri
                 fmt::format("{} is not known. There are barnabas.http.listener, "
                             "barnabas.advertised.listeners.file, barnabas.advertised.listeners.wait, "
                             "barnabas.cold.read.cache.bytes, barnabas.log.scrub.bytes.per.second, "
-                            "barnabas.log.scrub.interval.ms, {}, {} and {}",
+                            "barnabas.log.scrub.interval.ms, barnabas.broker.disconnect.timeout.ms, {}, {} "
+                            "and {}",
                             key, kCreateTopics, kCreateUsers, kCreateAcls));
   }
   return {};

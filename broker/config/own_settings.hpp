@@ -45,6 +45,10 @@ struct OwnSettings {
   std::uint64_t log_scrub_bytes_per_second = std::uint64_t{4} << 20;
   /// barnabas.log.scrub.interval.ms: from the begin of a pass over all of them to that of the next.
   std::uint64_t log_scrub_interval_ms = std::uint64_t{24} * 60 * 60 * 1000;
+  /// barnabas.broker.disconnect.timeout.ms: when the active controller fences a broker whose connection ended
+  /// and that does not come back; 0: only when broker.session.timeout.ms is over. Nothing: 1.25 times
+  /// broker.heartbeat.interval.ms, by which a living broker has connected again.
+  std::optional<std::uint64_t> broker_disconnect_timeout_ms;
   /// barnabas.create.acls
   std::vector<kraft::AclEntry> create_acls;
 };

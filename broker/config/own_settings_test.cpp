@@ -93,6 +93,7 @@ TEST_CASE("our own properties are taken out, and nothing else") {
                                  {"barnabas.cold.read.cache.bytes", "1000"},
                                  {"barnabas.log.scrub.bytes.per.second", "0"},
                                  {"barnabas.log.scrub.interval.ms", "500"},
+                                 {"barnabas.broker.disconnect.timeout.ms", "700"},
                                  {"barnabasx", "1"},
                                  {"node.id", "1"}};
   const auto taken = take_own_settings(properties);
@@ -102,6 +103,7 @@ TEST_CASE("our own properties are taken out, and nothing else") {
   CHECK(taken->cold_read_cache_bytes == 1000);
   CHECK(taken->log_scrub_bytes_per_second == 0);
   CHECK(taken->log_scrub_interval_ms == 500);
+  CHECK(taken->broker_disconnect_timeout_ms == 700);
   CHECK(properties == kraft::ConfigMap{{"barnabasx", "1"}, {"node.id", "1"}});
 }
 

@@ -5,33 +5,45 @@
 #include <algorithm>
 
 #include "base/logging.hpp"
-#include "broker/drivers/metadata_driver_thread.hpp"
 
 namespace barnabas::broker {
+namespace {
 
-DirectoryReports::DirectoryReports(ReplicaManager& replicas, MetadataDriverThread& driver,
-                                   std::string metadata_directory, std::function<void(const Error&)> on_end)
-    : replicas_(replicas),
-      driver_(driver),
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr const char* kLogger = "org.apache.kafka.server.AssignmentsManager";
+constexpr std::size_t kMostAtOnce = 2250;  // as Kafka's brokers
+constexpr nanoseconds kRetryBackoff = milliseconds(100);
+constexpr nanoseconds kRetryBackoffMax = std::chrono::seconds(10);
+
+}  // namespace
+
+DirectoryReports::DirectoryReports(DirectoryReportsDependencies dependencies, std::string metadata_directory,
+                                   std::function<void(const Error&)> on_end)
+    : dependencies_(dependencies),
       metadata_directory_(std::move(metadata_directory)),
       on_end_(std::move(on_end)) {
-  replicas_.on_placed([this](std::vector<ReplicaPlace> places) { on_placed(std::move(places)); });
+  dependencies_.replicas.on_placed(
+      [this](std::vector<ReplicaPlace> places) { on_placed(std::move(places)); });
+  dependencies_.driver.add_listener([this](const auto&, const auto*) { assign(); });
 }
 
 DirectoryReports::~DirectoryReports() {
-  replicas_.on_placed(nullptr);
+  dependencies_.replicas.on_placed(nullptr);
 }
 
 void DirectoryReports::on_failure(const std::string& path) {
-  driver_.submit([this, path](kraft::MetadataNode&, std::int64_t) { lose(path); });
+  dependencies_.driver.submit([this, path](kraft::MetadataNode&, std::int64_t) { lose(path); });
 }
 
 void DirectoryReports::lose(const std::string& path) {
-  replicas_.lose_directory(path);
-  const log::LogManager& logs = replicas_.logs();
+  dependencies_.replicas.lose_directory(path);
+  const log::LogManager& logs = dependencies_.replicas.logs();
   const bool is_last = std::ranges::none_of(logs.directories(),
                                             [&](const std::string& other) { return logs.is_online(other); });
-  if (!is_last && path != metadata_directory_) return driver_.lose_directory(logs.directory_id(path));
+  if (!is_last && path != metadata_directory_)
+    return dependencies_.life.lose_directory(logs.directory_id(path));
   if (on_end_)
     on_end_({ErrorCode::kKafkaStorageError,
              is_last ? "all log directories have failed"
@@ -39,20 +51,25 @@ void DirectoryReports::lose(const std::string& path) {
 }
 
 void DirectoryReports::on_placed(std::vector<ReplicaPlace> places) {
-  driver_.submit([this, places = std::move(places)](kraft::MetadataNode& node, std::int64_t) {
+  dependencies_.driver.submit([this, places = std::move(places)](kraft::MetadataNode&, std::int64_t) {
     for (const ReplicaPlace& place : places) untold_[{place.topic_id, place.partition}] = place.directory;
-    assign(node);
+    assign();
   });
 }
 
-/// One request at a time, with everything that is to be told then.
-void DirectoryReports::assign(kraft::MetadataNode& node) {
-  if (assigning_ || untold_.empty()) return;
-  protocol::AssignReplicasToDirsRequest request;
-  request.broker_id = driver_.broker_id().value();
-  request.broker_epoch = driver_.broker_epoch();
+/// One request at a time, with as much as may be told then.
+void DirectoryReports::assign() {
+  if (assigning_ || untold_.empty() || dependencies_.clock.monotonic() < not_before_) return;
+  Places sent;
   std::map<DirectoryId, std::map<TopicId, std::vector<PartitionIndex>>> sorted;
-  for (const auto& [replica, directory] : untold_) sorted[directory][replica.first].push_back(replica.second);
+  for (const auto& [replica, directory] : untold_) {
+    if (sent.size() == kMostAtOnce) break;
+    sent[replica] = directory;
+    sorted[directory][replica.first].push_back(replica.second);
+  }
+  protocol::AssignReplicasToDirsRequest request;
+  request.broker_id = dependencies_.self.value();
+  request.broker_epoch = dependencies_.life.epoch();
   for (const auto& [directory, topics] : sorted) {
     auto& told = request.directories.emplace_back();
     told.id = directory.value();
@@ -63,19 +80,29 @@ void DirectoryReports::assign(kraft::MetadataNode& node) {
     }
   }
   assigning_ = true;
-  const auto on_answer = [this, sent = untold_](const protocol::AssignReplicasToDirsResponse& response) {
-    assigning_ = false;
-    if (response.error_code != 0)
-      return log_warn("org.apache.kafka.server.AssignmentsManager",
-                      "The controller did not take note of where {} replicas are: error {}", sent.size(),
-                      response.error_code);
-    // What has moved on meanwhile is told by its own report; of deleted topics nobody asks any more.
-    for (const auto& [replica, directory] : sent)
-      if (const auto now = untold_.find(replica); now != untold_.end() && now->second == directory)
-        untold_.erase(now);
-    if (!untold_.empty()) on_placed({});
+  auto answer = [this, sent = std::move(sent)](Result<protocol::AssignReplicasToDirsResponse> told) mutable {
+    dependencies_.driver.submit([this, sent = std::move(sent), told = std::move(told)](
+                                    kraft::MetadataNode&, std::int64_t) { on_answer(sent, told); });
   };
-  node.submit(std::move(request), on_answer);
+  dependencies_.controller.ask<protocol::AssignReplicasToDirsResponse>(std::move(request), nanoseconds::max(),
+                                                                       std::move(answer));
+}
+
+void DirectoryReports::on_answer(const Places& sent,
+                                 const Result<protocol::AssignReplicasToDirsResponse>& answer) {
+  assigning_ = false;
+  if (!answer || answer->error_code != 0) {
+    const auto wait = kRetryBackoff * (std::int64_t{1} << std::min(failures_++, 10));
+    not_before_ = dependencies_.clock.monotonic() + std::min<nanoseconds>(wait, kRetryBackoffMax);
+    return log_warn(kLogger, "The controller did not take note of where {} replicas are: error {}",
+                    sent.size(), answer ? answer->error_code : static_cast<int>(answer.error().code));
+  }
+  failures_ = 0;
+  // What has moved on meanwhile is told by its own report; of deleted topics nobody asks any more.
+  for (const auto& [replica, directory] : sent)
+    if (const auto now = untold_.find(replica); now != untold_.end() && now->second == directory)
+      untold_.erase(now);
+  assign();
 }
 
 }  // namespace barnabas::broker

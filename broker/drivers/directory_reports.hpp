@@ -6,8 +6,9 @@
 // directory fails, or the last one.
 //
 // Owned by the node. Thread safety: on_failure() and on_placed() from any thread and under any lock, since
-// they only queue; the rest happens on the metadata driver's thread. A report that the controller could not
-// take (its disk is full) is repeated with the next ones.
+// they only queue; the rest happens on the metadata driver's thread. One report is out at a time; one that
+// the controller did not take (its disk is full) is repeated with a later image, after a time that doubles.
+// Source: Kafka's AssignmentsManager.
 #pragma once
 
 #include <functional>
@@ -16,20 +17,26 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
+#include "broker/drivers/controller_channel.hpp"
+#include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/replica/replica_manager.hpp"
-
-namespace barnabas::kraft {
-class MetadataNode;
-}
 
 namespace barnabas::broker {
 
-class MetadataDriverThread;
+struct DirectoryReportsDependencies {
+  const Clock& clock;
+  BrokerId self;
+  ReplicaManager& replicas;
+  MetadataDriver& driver;
+  LifecycleDriver& life;
+  ControllerChannel& controller;
+};
 
 class DirectoryReports {
  public:
   /// `metadata_directory` is metadata.log.dir; `on_end` is told why the node cannot go on.
-  DirectoryReports(ReplicaManager& replicas, MetadataDriverThread& driver, std::string metadata_directory,
+  DirectoryReports(DirectoryReportsDependencies dependencies, std::string metadata_directory,
                    std::function<void(const Error&)> on_end);
   ~DirectoryReports();
 
@@ -38,16 +45,19 @@ class DirectoryReports {
 
  private:
   using Replica = std::pair<TopicId, PartitionIndex>;
+  using Places = std::map<Replica, DirectoryId>;
   void lose(const std::string& path);
-  void assign(kraft::MetadataNode& node);
+  void assign();
+  void on_answer(const Places& sent, const Result<protocol::AssignReplicasToDirsResponse>& answer);
 
-  ReplicaManager& replicas_;
-  MetadataDriverThread& driver_;
+  DirectoryReportsDependencies dependencies_;
   std::string metadata_directory_;
   std::function<void(const Error&)> on_end_;
   // The driver's thread.
-  std::map<Replica, DirectoryId> untold_;
+  Places untold_;
   bool assigning_ = false;
+  int failures_ = 0;
+  std::chrono::nanoseconds not_before_{0};
 };
 
 }  // namespace barnabas::broker

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <future>
 
 #include "base/logging.hpp"
 #include "broker/config/broker_config.hpp"
@@ -17,14 +16,9 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr nanoseconds kPatienceToLead = std::chrono::seconds(30);
-/// A stop that is not granted within this is carried out nevertheless.
-constexpr nanoseconds kPatienceToLeave = milliseconds(700);
 constexpr nanoseconds kPatienceToResign = milliseconds(500);
-constexpr nanoseconds kShutdownRetry = milliseconds(20);
-
-std::string component(const char* name, BrokerId id) {
-  return fmt::format("{} id={}", name, id.value());
-}
+/// How often a start that waits looks whether it is wanted no more.
+constexpr nanoseconds kGiveUpInterval = milliseconds(100);
 
 }  // namespace
 
@@ -64,23 +58,23 @@ Result<void> MetadataDriverThread::lead(nanoseconds patience) {
   return {};
 }
 
-Result<void> MetadataDriverThread::start(ReplicaManager& replicas, BrokerIdentity identity) {
-  identity_ = std::move(identity);
-  incarnation_ = Uuid::random(dependencies_.node.random);
-  // Queued before the election, so that registration shares the commit that the election needs.
-  const bool is_broker = dependencies_.config.settings()->is_broker;
-  if (is_broker && !node_->is_lone_voter())
-    return barnabas::fail(ErrorCode::kInvalidConfig,
-                          "A broker is served only where it leads its metadata quorum alone yet: set "
-                          "process.roles=controller for a node of a larger quorum");
-  if (is_broker) register_broker();
-  if (node_->is_lone_voter()) TRY(lead(kPatienceToLead));
+Result<void> MetadataDriverThread::start(ReplicaManager& replicas, LifecycleDriver* life,
+                                         const std::function<bool()>& give_up) {
   replicas_ = &replicas;
-  publish(node_->image(), nullptr);
-  if (!is_broker) finish_start({});
+  life_ = life;
+  if (node_->is_lone_voter()) {
+    // Queued before the election, so that registration shares the commit that the election needs.
+    if (life_ != nullptr) life_->register_with(*node_);
+    TRY(lead(kPatienceToLead));
+    publish_when_caught_up();
+    if (life_ == nullptr || life_->is_running()) finish_start({});
+  }
   thread_ = std::thread([this] { run(); });
   std::unique_lock lock(mutex_);
-  started_.wait(lock, [this] { return start_result_.has_value(); });
+  while (!started_.wait_for(lock, kGiveUpInterval, [this] { return start_result_.has_value(); }))
+    if (give_up && give_up())
+      return barnabas::fail(ErrorCode::kRequestTimedOut,
+                            "Stopped while it waited to be let into its cluster");
   return *start_result_;
 }
 
@@ -154,7 +148,7 @@ Result<nanoseconds> MetadataDriverThread::run_node() {
 
 void MetadataDriverThread::on_image(const kraft::MetadataImagePtr& image,
                                     const kraft::MetadataChanges& changes) {
-  if (replicas_ != nullptr) publish(image, &changes);
+  if (is_publishing_) publish(image, &changes);
 }
 
 /// Leaders serve before anyone is told of them.
@@ -164,34 +158,45 @@ void MetadataDriverThread::publish(const kraft::MetadataImagePtr& image,
   replicas_->apply(image, changes);
   dependencies_.cache.publish(image, node_->kraft_version());
   for (const auto& listener : listeners_) listener(image, changes);
+  if (life_ != nullptr) life_->on_published(*image);
+}
+
+void MetadataDriverThread::publish_when_caught_up() {
+  if (is_publishing_ || (life_ != nullptr && !life_->is_caught_up())) return;
+  is_publishing_ = true;
+  publish(node_->image(), nullptr);
+}
+
+/// When the broker's life wants to go on; it never does for a node that is no broker.
+Result<nanoseconds> MetadataDriverThread::run_life() {
+  if (life_ == nullptr) {
+    publish_when_caught_up();
+    finish_start({});
+    return nanoseconds::max();
+  }
+  const nanoseconds due = TRY(life_->run(*node_));
+  publish_when_caught_up();
+  if (life_->is_running()) finish_start({});
+  return due;
 }
 
 void MetadataDriverThread::run() {
   pthread_setname_np(pthread_self(), "metadata");
-  std::optional<nanoseconds> leave_by;
+  bool is_leaving = false;
   while (true) {
     run_tasks();
     auto due = run_node();
-    if (!due) {
-      fail(due.error());
+    auto life_due = due ? run_life() : due;
+    if (!life_due) {
+      fail(life_due.error());
       break;
     }
-    if (!is_heard_in_time()) break;
-    nanoseconds deadline = *due;
-    if (next_heartbeat_) {
-      if (*next_heartbeat_ <= now()) {
-        heartbeat();
-        continue;
-      }
-      deadline = std::min(deadline, *next_heartbeat_);
-    }
-    if (leave_by && (shutdown_granted_ || broker_epoch() < 0 || now() >= *leave_by)) break;
-    if (leave_by) deadline = std::min(deadline, *leave_by);
-    const bool leaving = sleep_until(deadline);
-    if (leaving && !leave_by) {
-      leave_by = now() + kPatienceToLeave;
-      if (broker_epoch() >= 0) next_heartbeat_ = now();
-    }
+    if (is_leaving && (life_ == nullptr || life_->has_left())) break;
+    nanoseconds next = std::min(*due, *life_due);
+    for (const auto& round : rounds_) next = std::min(next, round(*node_));
+    if (!sleep_until(next) || is_leaving) continue;
+    is_leaving = true;
+    if (life_ != nullptr) life_->leave(*node_);
   }
   leave_quorum();
   std::deque<Task> dropped;  // destroyed without the lock: their replies close connections
@@ -232,124 +237,15 @@ void MetadataDriverThread::run_tasks() {
   for (auto& task : tasks) task(*node_, wall_ms);
 }
 
+/// A start that has not come to its end yet tells by its result.
 void MetadataDriverThread::fail(const Error& error) {
-  finish_start(std::unexpected(error));
-  if (dependencies_.on_failure) dependencies_.on_failure(error);
-}
-
-protocol::BrokerRegistrationRequest MetadataDriverThread::registration() const {
-  const auto settings = dependencies_.config.settings();
-  protocol::BrokerRegistrationRequest request;
-  request.broker_id = settings->node_id.value();
-  request.cluster_id = identity_.cluster_id;
-  request.incarnation_id = incarnation_;
-  request.rack = settings->broker_rack;
-  request.previous_broker_epoch = identity_.previous_epoch;
-  for (const auto& endpoint : identity_.endpoints)
-    request.listeners.push_back(
-        {endpoint.listener, endpoint.endpoint.host, endpoint.endpoint.port, endpoint.security_protocol});
-  for (const auto& [name, range] : kraft::supported_features())
-    request.features.push_back({name, range.min, range.max});
-  for (const auto& directory : identity_.directories) request.log_dirs.push_back(directory.value());
-  return request;
-}
-
-Result<void> MetadataDriverThread::announce(std::vector<kraft::NamedEndpoint> endpoints) {
-  auto promise = std::make_shared<std::promise<std::int16_t>>();
-  auto future = promise->get_future();
-  submit([this, endpoints = std::move(endpoints), promise = std::move(promise)](kraft::MetadataNode& node,
-                                                                                std::int64_t) mutable {
-    identity_.endpoints = std::move(endpoints);
-    node.submit(registration(),
-                [promise = std::move(promise)](const protocol::BrokerRegistrationResponse& response) {
-                  promise->set_value(response.error_code);
-                });
-  });
-  try {
-    if (const auto error = static_cast<ErrorCode>(future.get()); error != ErrorCode::kNone)
-      return barnabas::fail(error, fmt::format("The controller refused the advertised listeners (error {})",
-                                               static_cast<int>(error)));
-  } catch (const std::future_error&) {
-    return barnabas::fail(ErrorCode::kNotController, "The node stops");
-  }
-  return {};
-}
-
-void MetadataDriverThread::register_broker() {
-  const auto on_registered = [this](const protocol::BrokerRegistrationResponse& response) {
-    if (response.error_code != 0) {
-      finish_start(barnabas::fail(
-          static_cast<ErrorCode>(response.error_code),
-          fmt::format("The controller refused to register this broker (error {})", response.error_code)));
-      return;
-    }
-    broker_epoch_.store(response.broker_epoch);
-  };
-  const auto on_unfenced = [this](const protocol::BrokerHeartbeatResponse& response) {
-    if (broker_epoch() < 0) return;
-    next_heartbeat_ = now() + milliseconds(dependencies_.config.settings()->broker_heartbeat_interval_ms);
-    on_heartbeat(response);
-  };
-  node_->submit(registration(), on_registered, on_unfenced);
-}
-
-void MetadataDriverThread::heartbeat() {
-  const auto settings = dependencies_.config.settings();
-  protocol::BrokerHeartbeatRequest request;
-  request.broker_id = settings->node_id.value();
-  request.broker_epoch = broker_epoch();
-  request.current_metadata_offset = node_->image()->offset.value();
-  request.offline_log_dirs = offline_directories_;
+  bool was_started = false;
   {
     std::lock_guard lock(mutex_);
-    request.want_shut_down = want_shutdown_;
+    was_started = start_result_.has_value();
   }
-  next_heartbeat_ = now() + (request.want_shut_down ? kShutdownRetry
-                                                    : milliseconds(settings->broker_heartbeat_interval_ms));
-  if (std::exchange(heartbeat_pending_, true)) return;
-  const std::size_t told = offline_directories_.size();
-  node_->submit(std::move(request), [this, told](const protocol::BrokerHeartbeatResponse& response) {
-    if (response.error_code == 0 && told == offline_directories_.size()) told_by_.reset();
-    on_heartbeat(response);
-  });
-}
-
-BrokerId MetadataDriverThread::broker_id() const {
-  return dependencies_.config.settings()->node_id;
-}
-
-void MetadataDriverThread::lose_directory(DirectoryId directory) {
-  offline_directories_.push_back(directory.value());
-  if (!told_by_) told_by_ = now() + milliseconds(dependencies_.config.settings()->log_dir_failure_timeout_ms);
-  if (broker_epoch() >= 0) next_heartbeat_ = now();
-}
-
-bool MetadataDriverThread::is_heard_in_time() {
-  if (!told_by_ || now() < *told_by_) return true;
-  fail({ErrorCode::kKafkaStorageError,
-        "the controller took no note of a failed log directory within log.dir.failure.timeout.ms"});
-  return false;
-}
-
-void MetadataDriverThread::on_heartbeat(const protocol::BrokerHeartbeatResponse& response) {
-  heartbeat_pending_ = false;
-  const BrokerId self = dependencies_.config.settings()->node_id;
-  if (response.error_code != 0) {
-    log_warn("org.apache.kafka.server.BrokerLifecycleManager",
-             "[{}] The controller answered a heartbeat with error {}",
-             component("BrokerLifecycleManager", self), response.error_code);
-    return;
-  }
-  shutdown_granted_ = response.should_shut_down;
-  if (fenced_ && !response.is_fenced) {
-    fenced_ = false;
-    finish_start({});
-  } else if (!fenced_ && response.is_fenced && !shutdown_granted_) {
-    fenced_ = true;
-    next_heartbeat_ = now();
-  } else if (fenced_ && !shutdown_granted_) {
-    next_heartbeat_ = now() + milliseconds(1);  // not caught up yet
-  }
+  finish_start(std::unexpected(error));
+  if (was_started && dependencies_.on_failure) dependencies_.on_failure(error);
 }
 
 }  // namespace barnabas::broker

@@ -1,18 +1,19 @@
 // MetadataDriverThread: the MetadataDriver of production, a thread of its own that sleeps until a request
-// comes or the quorum's next deadline.
+// comes or the next deadline of the quorum or of the broker's life.
 //
 // Owned by the node. Life: made early, because others refer to it; open() on the main thread reads the
-// metadata log; start() brings the local quorum up (a quorum of one leads at once) and registers and unfences
-// the broker in the commit of that, publishes the image of all this as the first, and begins the thread;
-// stop() leaves the cluster as a controlled shutdown does and closes the metadata log. Thread safety: as
-// MetadataDriver says; open, start and stop are called by the main thread, once each.
+// metadata log; start() brings the local node of the quorum up (a quorum of one leads at once, and then the
+// broker registers and is unfenced in the commit of that), begins the thread, and returns when the broker is
+// unfenced; stop() leaves the cluster as a controlled shutdown does and closes the metadata log.
+// Thread safety: as MetadataDriver says; open, start and stop are called by the main thread, once each.
 //
-// Errors: a metadata log that fails makes the node useless, so `on_failure` is called once (from the driver's
-// thread) and every later request is refused.
+// Nothing is published before the metadata is read up to the broker's own registration: partitions that an
+// older image does not know would be taken for strays.
+// Errors: a metadata log that fails makes the node useless, and so does a life that ends against the broker's
+// will; `on_failure` is called once then (from the driver's thread) and every later request is refused.
 // Source: KIP-631 (registration, heartbeats); clean stop measured on Kafka 4.3.1.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/drivers/metadata_driver.hpp"
 #include "kraft/metadata_node.hpp"
 
@@ -35,14 +37,6 @@ struct MetadataDriverDependencies {
   std::function<void(const Error&)> on_failure;
 };
 
-/// What this broker tells the controller of itself.
-struct BrokerIdentity {
-  std::string cluster_id;
-  std::vector<kraft::NamedEndpoint> endpoints;
-  std::vector<DirectoryId> directories;
-  std::int64_t previous_epoch = -1;  // of the clean-shutdown marker
-};
-
 class MetadataDriverThread final : public MetadataDriver {
  public:
   explicit MetadataDriverThread(MetadataDriverDependencies dependencies)
@@ -51,10 +45,11 @@ class MetadataDriverThread final : public MetadataDriver {
 
   /// `peers` is the way to the other nodes of the quorum; it outlives the driver's thread.
   Result<void> open(kraft::MetadataNodeOptions options, kraft::QuorumPeers* peers);
-  Result<void> start(ReplicaManager& replicas, BrokerIdentity identity);
-  /// Tells the cluster other addresses of this broker; returns when the image with them is published. After
-  /// start(), from any thread but the driver's.
-  Result<void> announce(std::vector<kraft::NamedEndpoint> endpoints);
+  /// `life` is the broker's, null for a node that is none. `give_up` is asked while the start waits.
+  Result<void> start(ReplicaManager& replicas, LifecycleDriver* life, const std::function<bool()>& give_up);
+  /// Before start(). Runs in every round of the thread, and says when the next must be at the latest.
+  using Round = std::function<std::chrono::nanoseconds(kraft::MetadataNode&)>;
+  void add_round(Round round) { rounds_.push_back(std::move(round)); }
   /// Fences this broker and moves its partitions away (a lone broker's are left without a leader), then ends
   /// the thread and closes the log. Idempotent.
   Result<void> stop();
@@ -65,11 +60,7 @@ class MetadataDriverThread final : public MetadataDriver {
   void add_listener(ImageListener listener) override;
   void add_controller_listener(ControllerListener listener) override;
   [[nodiscard]] kraft::ActiveController active_controller() const override;
-  [[nodiscard]] std::int64_t broker_epoch() const override { return broker_epoch_.load(); }
-  [[nodiscard]] BrokerId broker_id() const;
-  /// A log directory has failed: told with every heartbeat from now on. When the controller takes no note of
-  /// it within log.dir.failure.timeout.ms the node fails. On the driver's thread.
-  void lose_directory(DirectoryId directory);
+  [[nodiscard]] std::int64_t broker_epoch() const override { return life_ != nullptr ? life_->epoch() : -1; }
 
  private:
   Result<void> lead(std::chrono::nanoseconds patience);
@@ -81,11 +72,8 @@ class MetadataDriverThread final : public MetadataDriver {
   void leave_quorum();
   bool sleep_until(std::chrono::nanoseconds deadline);
   void fail(const Error& error);
-  [[nodiscard]] protocol::BrokerRegistrationRequest registration() const;
-  void register_broker();
-  void heartbeat();
-  void on_heartbeat(const protocol::BrokerHeartbeatResponse& response);
-  [[nodiscard]] bool is_heard_in_time();
+  Result<std::chrono::nanoseconds> run_life();
+  void publish_when_caught_up();
   [[nodiscard]] std::chrono::nanoseconds now() const;
   void finish_start(Result<void> result);
 
@@ -95,18 +83,12 @@ class MetadataDriverThread final : public MetadataDriver {
 
   // The driver's thread (the main thread before start()).
   ReplicaManager* replicas_ = nullptr;
-  BrokerIdentity identity_;
-  Uuid incarnation_;
+  LifecycleDriver* life_ = nullptr;
+  bool is_publishing_ = false;
   std::vector<ImageListener> listeners_;
   std::vector<ControllerListener> controller_listeners_;
-  std::vector<Uuid> offline_directories_;
-  std::optional<std::chrono::nanoseconds> told_by_;  // while the controller has not heard of all of those
-  bool fenced_ = true;
-  bool heartbeat_pending_ = false;
-  bool shutdown_granted_ = false;
-  std::optional<std::chrono::nanoseconds> next_heartbeat_;
+  std::vector<Round> rounds_;
 
-  std::atomic<std::int64_t> broker_epoch_ = -1;
   mutable std::mutex mutex_;
   std::condition_variable wake_;              // tasks or stop
   std::condition_variable started_;           // start_result_

@@ -57,22 +57,24 @@ protocol::CreateAclsRequest missing_acls(const std::vector<kraft::AclEntry>& acl
   return request;
 }
 
-/// Submits what `make_request` makes of the node, waits for the answer.
-template <class Response, class MakeRequest>
-Result<Response> ask(MetadataDriver& driver, std::string_view key, MakeRequest make_request) {
-  auto promise = std::make_shared<std::promise<Response>>();
-  auto future = promise->get_future();
-  driver.submit([make_request = std::move(make_request), promise = std::move(promise)](
-                    kraft::MetadataNode& node, std::int64_t) mutable {
-    node.submit(make_request(node), [promise = std::move(promise)](Response response) {
-      promise->set_value(std::move(response));
-    });
-  });
+template <class Response>
+Result<Response> wait_for(std::string_view key, std::future<Result<Response>> future) {
   try {
     return future.get();
   } catch (const std::future_error&) {
     return fail(ErrorCode::kNotController, fmt::format("{}: the node stopped before it could be asked", key));
   }
+}
+
+/// Asks the active controller, waits for the answer.
+template <class Response, class Request>
+Result<Response> ask(ControllerChannel& controller, std::string_view key, Request request) {
+  auto promise = std::make_shared<std::promise<Result<Response>>>();
+  auto future = promise->get_future();
+  controller.ask<Response>(
+      std::move(request), std::chrono::milliseconds(kTimeoutMs),
+      [promise = std::move(promise)](Result<Response> told) { promise->set_value(std::move(told)); });
+  return wait_for(key, std::move(future));
 }
 
 std::unexpected<Error> refused(std::string_view key, const auto& name, const auto& result) {
@@ -83,11 +85,10 @@ std::unexpected<Error> refused(std::string_view key, const auto& name, const aut
 
 }  // namespace
 
-Result<void> create_wanted_topics(MetadataDriver& driver, const std::vector<WantedTopic>& topics) {
+Result<void> create_wanted_topics(ControllerChannel& controller, const std::vector<WantedTopic>& topics) {
   constexpr std::string_view kKey = "barnabas.create.topics";
   if (topics.empty()) return {};
-  const auto make_request = [&topics](kraft::MetadataNode&) { return request_for(topics); };
-  const auto response = TRY(ask<protocol::CreateTopicsResponse>(driver, kKey, make_request));
+  const auto response = TRY(ask<protocol::CreateTopicsResponse>(controller, kKey, request_for(topics)));
   for (const auto& result : response.topics) {
     const auto error = static_cast<ErrorCode>(result.error_code);
     if (error == ErrorCode::kNone)
@@ -104,10 +105,15 @@ Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
   if (users.empty()) return {};
   std::vector<kraft::ScramUserSpec> salted = users;
   for (auto& user : salted) kraft::add_salt(user, random);
-  const auto make_request = [&salted](kraft::MetadataNode& node) {
-    return missing_users(salted, *node.image()->scram);
-  };
-  const auto response = TRY(ask<protocol::AlterUserScramCredentialsResponse>(driver, kKey, make_request));
+  using Response = protocol::AlterUserScramCredentialsResponse;
+  auto promise = std::make_shared<std::promise<Result<Response>>>();
+  auto future = promise->get_future();
+  driver.submit([&salted, promise = std::move(promise)](kraft::MetadataNode& node, std::int64_t) {
+    if (!node.is_active_controller()) return promise->set_value(Response());
+    node.submit(missing_users(salted, *node.image()->scram),
+                [promise](Response response) { promise->set_value(std::move(response)); });
+  });
+  const auto response = TRY(wait_for(kKey, std::move(future)));
   for (const auto& result : response.results) {
     if (static_cast<ErrorCode>(result.error_code) != ErrorCode::kNone)
       return refused(kKey, result.user, result);
@@ -116,16 +122,15 @@ Result<void> create_wanted_users(MetadataDriver& driver, Random& random,
   return {};
 }
 
-Result<void> create_wanted_acls(MetadataDriver& driver, const std::vector<kraft::AclEntry>& acls) {
+Result<void> create_wanted_acls(ControllerChannel& controller, const kraft::AclsImage& there,
+                                const std::vector<kraft::AclEntry>& acls) {
   constexpr std::string_view kKey = "barnabas.create.acls";
   if (acls.empty()) return {};
-  auto asked = std::make_shared<protocol::CreateAclsRequest>();
-  const auto make_request = [&acls, asked](kraft::MetadataNode& node) {
-    return *asked = missing_acls(acls, *node.image()->acls);
-  };
-  const auto response = TRY(ask<protocol::CreateAclsResponse>(driver, kKey, make_request));
+  const protocol::CreateAclsRequest asked = missing_acls(acls, there);
+  if (asked.creations.empty()) return {};
+  const auto response = TRY(ask<protocol::CreateAclsResponse>(controller, kKey, asked));
   for (std::size_t i = 0; i < response.results.size(); ++i) {
-    const auto& creation = asked->creations[i];
+    const auto& creation = asked.creations[i];
     if (static_cast<ErrorCode>(response.results[i].error_code) != ErrorCode::kNone)
       return refused(kKey, creation.resource_name, response.results[i]);
     log_info(

@@ -351,7 +351,9 @@ void AsioReactor::connect(const Endpoint& endpoint, ConnectHandler handler) {
         asio::async_connect(
             attempt->socket, found, [this, attempt](const error_code& failed, const tcp::endpoint&) {
               if (failed)
-                return attempt->handler(std::unexpected(network_error("connect", failed.message())));
+                return attempt->handler(std::unexpected(network_error(
+                    failed == asio::error::connection_refused ? "ECONNREFUSED connect" : "connect",
+                    failed.message())));
               attempt->handler(std::make_shared<AsioConnection>(*this, std::move(attempt->socket)));
             });
       });

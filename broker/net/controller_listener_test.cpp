@@ -3,6 +3,8 @@
 
 #include "broker/net/net_fixture.hpp"
 #include "protocol/messages/api_api_versions.hpp"
+#include "protocol/messages/api_broker_heartbeat.hpp"
+#include "protocol/messages/api_broker_registration.hpp"
 #include "protocol/messages/api_describe_cluster.hpp"
 #include "protocol/messages/api_metadata.hpp"
 
@@ -94,6 +96,72 @@ TEST_CASE("DescribeCluster tells the kind of endpoint that its listener is") {
   const auto unknown = ask(true, 9, 1);
   CHECK(unknown.error_code == code(ErrorCode::kUnsupportedEndpointType));
   CHECK(unknown.error_message == "Unsupported endpoint type 9");
+}
+
+/// Another broker, that the fixture's controller knows by its requests alone.
+struct OtherBroker : TwoListeners {
+  OtherBroker() {
+    connection = connect("other", 9093);
+    listener = *node.world.node("other").listen({"other", 9092},
+                                                [](std::shared_ptr<Connection> stream) { stream->close(); });
+    protocol::BrokerRegistrationRequest request;
+    request.broker_id = 2;
+    request.cluster_id = kClusterId;
+    request.incarnation_id = Uuid::random(node.random);
+    request.listeners.push_back({"PLAINTEXT", "other", 9092, 0});
+    for (const auto& [name, range] : kraft::supported_features())
+      request.features.push_back({name, range.min, range.max});
+    request.log_dirs.push_back(Uuid::random(node.random));
+    connection->send(frame_of(request, 4, 1));
+    run_for(1s);
+    beat();
+    demand(!registered().fenced, "the other broker is unfenced");
+  }
+  void beat() {
+    protocol::BrokerHeartbeatRequest request;
+    request.broker_id = 2;
+    request.broker_epoch = registered().epoch;
+    request.current_metadata_offset = std::int64_t{1} << 40;
+    connection->send(frame_of(request, 1, 2));
+    run_for(100ms);
+  }
+  [[nodiscard]] kraft::BrokerRegistration registered() const {
+    const auto image = node.cache.image();
+    const auto* broker = image->broker(BrokerId(2));
+    demand(broker != nullptr, "the other broker is registered");
+    return *broker;
+  }
+
+  std::shared_ptr<WireClient> connection;
+  std::unique_ptr<Listener> listener;
+};
+
+TEST_CASE("a broker whose process is gone is fenced within half a second") {
+  OtherBroker net;
+  net.node.world.crash_node("other");
+  net.run_for(200ms);
+  CHECK_FALSE(net.registered().fenced);
+  net.run_for(300ms);
+  CHECK(net.registered().fenced);
+}
+
+TEST_CASE("a broker that loses its connection and listens still is not fenced") {
+  OtherBroker net;
+  net.node.world.break_connections("other", kBrokerHost);
+  net.run_for(2s);
+  CHECK_FALSE(net.registered().fenced);
+  net.connection = net.connect("other", 9093);
+  net.beat();
+  net.run_for(2s);
+  CHECK_FALSE(net.registered().fenced);
+}
+
+TEST_CASE("a broker that cannot be reached at all is left to its session") {
+  OtherBroker net;
+  net.node.world.separate("other", kBrokerHost);
+  net.node.world.crash_node("other");
+  net.run_for(2s);
+  CHECK_FALSE(net.registered().fenced);
 }
 
 }  // namespace

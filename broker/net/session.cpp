@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
+#include "broker/api/forwarding.hpp"
 #include "protocol/headers.hpp"
 #include "protocol/message_codec.hpp"
 
@@ -302,6 +303,7 @@ void Session::dispatch(MutableByteView frame) {
 
   slots_.emplace_back();
   pipelining_ = row->pipelined;
+  if (is_to_be_forwarded(services_, context)) return forward(services_, context, frame, make_sink());
   if (!row->handler(services_, context, reader, make_sink())) {
     slots_.pop_back();  // nobody will answer it
     refuse(context, reader.failure() ? reader.failure() : "it cannot be decoded");

@@ -57,6 +57,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
 
   [[nodiscard]] const PeerChannelOptions& options() const { return options_; }
   [[nodiscard]] bool is_connected() const { return state_ == State::kReady; }
+  [[nodiscard]] const PeerVersions& versions() const { return versions_; }
 
  private:
   enum class State : std::uint8_t { kIdle, kBackingOff, kConnecting, kLearning, kReady };
@@ -103,7 +104,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
   std::uint64_t attempt_ = 0;  // tells operations of an earlier connection
   int failures_ = 0;
   std::shared_ptr<Connection> connection_;
-  std::vector<ApiVersionsResponse::ApiVersion> versions_;
+  PeerVersions versions_;  // null while they are not known
   std::deque<Call> waiting_;
   std::deque<Sent> sent_;
   std::int32_t next_correlation_id_ = 0;
@@ -175,7 +176,7 @@ void PeerChannel::Link::drop_connection() {
   if (connection_) std::exchange(connection_, nullptr)->close();
   state_ = State::kIdle;
   outgoing_.clear();
-  versions_.clear();
+  versions_.reset();
 }
 
 /// Asks with our newest version, then with the one that the peer names.
@@ -215,16 +216,19 @@ void PeerChannel::Link::on_versions(std::int16_t asked, Result<Frame> frame) {
   }
   if (backoff_timer_ != 0) reactor_.cancel(std::exchange(backoff_timer_, 0));
   failures_ = 0;
-  versions_ = std::move(answer.api_keys);
+  auto versions = std::make_shared<std::vector<PeerVersion>>();
+  for (const auto& api : answer.api_keys)
+    versions->push_back({api.api_key, api.min_version, api.max_version});
+  versions_ = std::move(versions);
   state_ = State::kReady;
   send_waiting();
 }
 
 std::optional<std::int16_t> PeerChannel::Link::common_version(const Call& call) const {
-  for (const auto& theirs : versions_) {
+  for (const PeerVersion& theirs : *versions_) {
     if (theirs.api_key != call.api_key) continue;
-    const std::int16_t highest = std::min(call.within.max, theirs.max_version);
-    if (highest >= std::max(call.within.min, theirs.min_version)) return highest;
+    const std::int16_t highest = std::min(call.within.max, theirs.max);
+    if (highest >= std::max(call.within.min, theirs.min)) return highest;
   }
   return std::nullopt;
 }
@@ -380,6 +384,10 @@ const Endpoint& PeerChannel::peer() const {
 
 bool PeerChannel::is_connected() const {
   return link_->is_connected();
+}
+
+PeerVersions PeerChannel::versions() const {
+  return link_->versions();
 }
 
 void PeerChannel::disconnect() {

@@ -20,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
@@ -50,6 +51,14 @@ struct PeerChannelOptions {
   bool waits_for_connection = true;
 };
 
+/// Which versions of which APIs a peer has, as its ApiVersions says.
+struct PeerVersion {
+  std::int16_t api_key = 0;
+  std::int16_t min = 0;
+  std::int16_t max = 0;
+};
+using PeerVersions = std::shared_ptr<const std::vector<PeerVersion>>;
+
 class PeerChannel {
  public:
   template <class Response>
@@ -73,6 +82,8 @@ class PeerChannel {
 
   [[nodiscard]] const Endpoint& peer() const;
   [[nodiscard]] bool is_connected() const;
+  /// What the peer said on the connection that is there; null without one.
+  [[nodiscard]] PeerVersions versions() const;
   /// Ends the connection, as when the peer's address is known to be another node's now.
   void disconnect();
 

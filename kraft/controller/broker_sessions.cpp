@@ -24,8 +24,14 @@ void BrokerSessions::registered(BrokerId broker, std::int64_t epoch, Offset offs
 void BrokerSessions::heard(BrokerId broker, std::int64_t metadata_offset, std::int64_t now_ms) {
   Session& session = sessions_[broker];
   session.heard_ms = now_ms;
+  session.ends_by_ms.reset();
   session.is_own = false;
   session.metadata_offset = Offset(metadata_offset);
+}
+
+void BrokerSessions::disconnected(BrokerId broker, std::int64_t epoch, std::int64_t ends_ms) {
+  const auto found = sessions_.find(broker);
+  if (found != sessions_.end() && found->second.epoch == epoch) found->second.ends_by_ms = ends_ms;
 }
 
 void BrokerSessions::shutting_down(BrokerId broker, Offset offset) {
@@ -41,12 +47,13 @@ const BrokerSessions::Session* BrokerSessions::find(BrokerId broker) const {
 bool BrokerSessions::is_alive(BrokerId broker, std::int64_t epoch, std::int64_t now_ms) const {
   const Session* session = find(broker);
   return session != nullptr && session->epoch == epoch && session->heard_ms && !session->is_own &&
-         now_ms < *session->heard_ms + timeout_ms_;
+         now_ms < ends_ms(broker);
 }
 
 std::int64_t BrokerSessions::ends_ms(BrokerId broker) const {
   const Session* session = find(broker);
-  return session != nullptr && session->heard_ms ? *session->heard_ms + timeout_ms_ : INT64_MAX;
+  if (session == nullptr || !session->heard_ms) return INT64_MAX;
+  return std::min(*session->heard_ms + timeout_ms_, session->ends_by_ms.value_or(INT64_MAX));
 }
 
 std::vector<BrokerId> BrokerSessions::expired(const MetadataImage& image, std::int64_t now_ms) const {

@@ -23,6 +23,9 @@ class BrokerSessions {
   /// A registration was accepted, at `offset`. One of a new incarnation begins without a session.
   void registered(BrokerId broker, std::int64_t epoch, Offset offset);
   void heard(BrokerId broker, std::int64_t metadata_offset, std::int64_t now_ms);
+  /// The connection that carried the heartbeats of this life ended: its session is over at `ends_ms` unless
+  /// the broker is heard before. A broker that is alive connects again; fencing one is safe.
+  void disconnected(BrokerId broker, std::int64_t epoch, std::int64_t ends_ms);
   /// It has begun a controlled shutdown, which the others must have seen up to `offset`.
   void shutting_down(BrokerId broker, Offset offset);
   /// It said that it goes, or was unregistered: nobody waits for its session to end.
@@ -43,7 +46,8 @@ class BrokerSessions {
   struct Session {
     std::int64_t epoch = -1;
     std::optional<std::int64_t> heard_ms;
-    bool is_own = false;  // granted for this process's own former life
+    std::optional<std::int64_t> ends_by_ms;  // sooner than the timeout says
+    bool is_own = false;                     // granted for this process's own former life
     Offset metadata_offset = kNoOffset;
     std::optional<Offset> registration_offset;
     std::optional<Offset> shutdown_offset;

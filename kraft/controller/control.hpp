@@ -55,6 +55,8 @@ struct ControllerOptions {
   std::int32_t default_partitions = 1;          // num.partitions
   std::int16_t default_replication_factor = 1;  // default.replication.factor
   std::int64_t broker_session_timeout_ms = 9000;
+  /// How long a broker may be silent after the connection of its heartbeats ended; 0: as long as otherwise.
+  std::int64_t broker_disconnect_timeout_ms = 0;
   /// leader.imbalance.check.interval.seconds; 0: auto.leader.rebalance.enable is false.
   std::int64_t leader_imbalance_check_interval_ms = 300000;
   std::int64_t unclean_election_interval_ms = 300000;  // unclean.leader.election.interval.ms; 0: never

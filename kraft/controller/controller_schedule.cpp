@@ -27,7 +27,9 @@ MetadataRecords ControllerSchedule::next(const ControlContext& context, const Br
   if (context.now_ms < held_off_until_ms_) return {};
   const std::vector<BrokerId> expired = sessions.expired(context.image, context.now_ms);
   if (!expired.empty()) {
-    log_warn(kComponent, "Fencing broker {} because its session has timed out: no heartbeat within {} ms",
+    log_warn(kComponent,
+             "Fencing broker {} because its session is over: no heartbeat within {} ms, or none since its "
+             "connection ended",
              expired.front().value(), context.options.broker_session_timeout_ms);
     return fence_broker(context, expired.front());
   }
