@@ -11,11 +11,12 @@ import time
 
 from harness import case
 from harness.cluster import Cluster, Node, wait_until
-from harness.outcome import check_contains, check_equal, step
+from harness.outcome import check, check_contains, check_equal, step
 from harness.wire_client import WireClient
 
 SESSION_MS = 4000
-METADATA, CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS, DESCRIBE_CONFIGS = 3, 19, 44, 32
+METADATA, FIND_COORDINATOR, CREATE_TOPICS, INIT_PRODUCER_ID = 3, 10, 19, 22
+INCREMENTAL_ALTER_CONFIGS, DESCRIBE_CONFIGS = 44, 32
 
 
 def brokers_of(node):
@@ -76,6 +77,31 @@ def admin(cluster, one, other):
     step("topics and configurations made through either broker are known to both")
 
 
+def clients(cluster, *nodes):
+    """What brokers ask the controller for on behalf of clients: the topic of committed offsets, topics that clients
+    name, blocks of producer ids."""
+    made = set()
+    for node in nodes:
+        with WireClient(cluster[node].port) as client:
+            def coordinator():
+                told = client.call(FIND_COORDINATOR, 3, {"Key": f"group-{node}", "KeyType": 0})
+                return told["ErrorCode"], told["NodeId"]
+            check(client.patiently("a coordinator", coordinator) in nodes, "the coordinator is one of the brokers")
+
+            def producer_id():
+                told = client.call(INIT_PRODUCER_ID, 4, {"TransactionalId": None, "TransactionTimeoutMs": 60000})
+                return told["ErrorCode"], told["ProducerId"]
+            made.add(client.patiently("a producer id", producer_id))
+
+            def automatic():
+                told, = client.call(METADATA, 9, {"Topics": [{"Name": f"automatic-{node}"}],
+                                                  "AllowAutoTopicCreation": True})["Topics"]
+                return told["ErrorCode"], len(told["Partitions"])
+            client.patiently("a topic that a client names", automatic)
+    check_equal(len(made), len(nodes), "different producer ids")
+    step("coordinators, producer ids and topics that clients name are there through each")
+
+
 def tools(case, cluster, *nodes):
     for node in nodes:
         kafka = case.kafka_tools(cluster[node].bootstrap)
@@ -125,6 +151,7 @@ def run_under(case, controller, one, other):
         wait_until(lambda: brokers_of(cluster[node]) == {2, 3}, 20, f"both brokers to be known to node {node}")
     step(f"a {one} and a {other} broker joined a {controller} controller")
     admin(cluster, 2, 3)
+    clients(cluster, 2, 3)
     tools(case, cluster, 2, 3)
     leave_and_return(cluster, 3, 2)
     die_and_return(cluster, 3, 2)
