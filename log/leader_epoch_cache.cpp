@@ -15,6 +15,18 @@ Result<void> LeaderEpochCache::load() {
   return {};
 }
 
+Result<void> LeaderEpochCache::replace() {
+  TRY(replace_epoch_checkpoint(files_, path_, entries_));
+  is_unwritten_ = false;
+  return {};
+}
+
+Result<void> LeaderEpochCache::write() {
+  TRY(write_epoch_checkpoint(files_, path_, entries_));
+  is_unwritten_ = false;
+  return {};
+}
+
 bool LeaderEpochCache::assign_in_memory(LeaderEpoch epoch, Offset start) {
   if (!would_change(epoch)) return false;
   while (!entries_.empty() && entries_.back().start_offset >= start) entries_.pop_back();
@@ -23,10 +35,10 @@ bool LeaderEpochCache::assign_in_memory(LeaderEpoch epoch, Offset start) {
 }
 
 Result<bool> LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
-  if (!would_change(epoch)) return false;
+  if (!would_change(epoch) && !is_unwritten_) return false;
   std::vector<EpochEntry> before = entries_;
   assign_in_memory(epoch, start);
-  if (auto written = replace_epoch_checkpoint(files_, path_, entries_); !written) {
+  if (auto written = replace(); !written) {
     entries_ = std::move(before);  // The next append writes it, once the disk has room.
     return std::unexpected(std::move(written).error());
   }

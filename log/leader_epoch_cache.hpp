@@ -4,7 +4,9 @@
 // Invariants
 //  1. Epochs and start offsets both grow strictly.
 //  2. The file holds the same entries, but for what a failed write left behind: every change writes it whole.
-//     An epoch that begins is durable once the file and its directory are synced, which must be before the
+//     What begins or ends at the log's end, where nothing was written in it, may wait for the next change: a
+//     start that makes a leader of every partition would write each file twice.
+//  3. An epoch that begins is durable once the file and its directory are synced, which must be before the
 //     recovery point moves past its start. Until then a crash may tear the file: load() refuses it then, and
 //     the batches tell the epochs.
 // Source: KIP-101, KIP-279.
@@ -28,13 +30,15 @@ class LeaderEpochCache {
   /// Reads the file; kKafkaStorageError when it is malformed or out of order (the cache is empty then).
   Result<void> load();
   /// Writes the file, also when nothing changed; not synced.
-  Result<void> replace() { return replace_epoch_checkpoint(files_, path_, entries_); }
+  Result<void> replace();
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] const std::vector<EpochEntry>& entries() const { return entries_; }
 
   /// Begins `epoch` at `start` when it is newer than the latest; entries that contradict it are dropped.
-  /// Does not sync. True when something changed.
+  /// Writes what waited, too. Does not sync. True when the file was written.
   Result<bool> assign(LeaderEpoch epoch, Offset start);
+  /// As assign() of an epoch that begins at the log's end; the file waits for its first batch.
+  void begin(LeaderEpoch epoch, Offset start) { is_unwritten_ |= assign_in_memory(epoch, start); }
   /// As assign(), without writing the file; true when something changed. For recovery, which writes once.
   bool assign_in_memory(LeaderEpoch epoch, Offset start);
   [[nodiscard]] bool would_change(LeaderEpoch epoch) const {
@@ -55,16 +59,19 @@ class LeaderEpochCache {
   Result<void> truncate_from_start(Offset start);
   /// Both, without writing the file; true when something changed.
   bool trim_in_memory(Offset start, Offset end);
+  /// As trim_in_memory() of a log that was closed well; the file waits for the next change.
+  void trim(Offset start, Offset end) { is_unwritten_ |= trim_in_memory(start, end); }
   Result<void> clear();
 
  private:
-  Result<void> write() { return write_epoch_checkpoint(files_, path_, entries_); }
+  Result<void> write();
   bool trim_end(Offset end);
   bool trim_start(Offset start);
 
   FileSystem& files_;
   std::string path_;
   std::vector<EpochEntry> entries_;
+  bool is_unwritten_ = false;  // the file waits for a change that must be written
 };
 
 }  // namespace barnabas::log

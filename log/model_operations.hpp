@@ -154,6 +154,21 @@ class ModelOperations : public ModelAppends {
     model.delete_records_before(to, clock.now_ms);
     expect(start == model.log_start, "the records are deleted up to {}", start.value());
   }
+  /// Retention where nothing is too old or too much: what ends below the log start goes, be it the active
+  /// segment.
+  void delete_segments_below_start() {
+    LogConfig keeps = config;
+    keeps.retention_ms = -1;
+    keeps.retention_bytes = -1;
+    log->set_config(keeps);
+    good(log->apply_retention(clock.now_ms), "apply_retention");
+    log->set_config(config);
+  }
+  void delete_below_start() {
+    tell("delete below {}", model.log_start.value());
+    delete_segments_below_start();
+    model.delete_below_start(clock.now_ms);
+  }
   void make_room() {
     model.set_high_watermark(model.log_end);
     log->set_high_watermark(log->log_end_offset());
@@ -236,7 +251,7 @@ class ModelOperations : public ModelAppends {
 
   void restart() {
     changed_much_ = true;
-    delete_records_before(model.log_start);
+    delete_below_start();
     tell("; close and open");
     good(log->close(), "close");
     log.reset();
@@ -249,7 +264,7 @@ class ModelOperations : public ModelAppends {
   void crash() {
     changed_much_ = true;
     bool loses = !one_in(3);
-    delete_records_before(model.log_start);
+    delete_below_start();
     tell("; {}", loses ? "crash" : "kill");
     log.reset();
     if (loses) files.crash(*random_);
@@ -321,7 +336,7 @@ class ModelOperations : public ModelAppends {
                     (log->recovery_point() < model.log_start || !log->active_producers().empty());
     bool is_anew = first == model.log_start && log->log_end_offset() == first && !is_known;
     // What was deleted without a sync may be back.
-    good(log->delete_records_before(log->log_start_offset()), "delete_records_before");
+    delete_segments_below_start();
     std::vector<Offset> bases = segment_bases();
     bool is_rolled = bases == std::vector<Offset>{model.log_start};
     expect(is_rolled || (bases.size() <= old.size() && std::equal(bases.begin(), bases.end(), old.begin())),
@@ -364,7 +379,9 @@ class ModelOperations : public ModelAppends {
     model.epochs.clear();
     auto entries = read_epoch_checkpoint(files, "/logs/t-0/leader-epoch-checkpoint");
     if (!entries) return expect(log->latest_epoch() == kNoLeaderEpoch, "epochs come of a torn file");
-    for (const EpochEntry& entry : *entries) model.epochs.emplace_back(entry.epoch, entry.start_offset);
+    // What begins at the end was forgotten; the file need not have been written for that.
+    for (const EpochEntry& entry : *entries)
+      if (entry.start_offset < model.log_end) model.epochs.emplace_back(entry.epoch, entry.start_offset);
     for (const ModelBatch& batch : model.batches) {
       if (batch.magic < 2 || batch.base < model.log_start) continue;
       expect(log->epoch_of(batch.base) == batch.epoch, "{} is of epoch {} after the crash", to_string(batch),

@@ -103,7 +103,9 @@ void PartitionLogImpl::set_high_watermark(Offset offset) {
 
 Result<void> PartitionLogImpl::assign_epoch_start(LeaderEpoch epoch, Offset start) {
   TRY(check_open());
-  return noted(begin_epoch(epoch, start));
+  if (start < log_end_offset()) return noted(begin_epoch(epoch, start));
+  epochs_.begin(epoch, start);
+  return {};
 }
 
 Result<void> PartitionLogImpl::begin_epoch(LeaderEpoch epoch, Offset start) {

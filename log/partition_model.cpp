@@ -301,6 +301,10 @@ void PartitionModel::delete_records_before(Offset offset, std::int64_t now_ms) {
   delete_oldest(now_ms, [&](Offset next) { return segments.size() > 1 && next <= log_start; });
 }
 
+int PartitionModel::delete_below_start(std::int64_t now_ms) {
+  return delete_oldest(now_ms, [&](Offset next) { return next <= log_start; });
+}
+
 int PartitionModel::apply_retention(std::int64_t now_ms) {
   int count = 0;
   if (config.cleanup_delete && config.retention_ms >= 0) {
@@ -316,7 +320,7 @@ int PartitionModel::apply_retention(std::int64_t now_ms) {
       return true;
     });
   }
-  return count + delete_oldest(now_ms, [&](Offset next) { return next <= log_start; });
+  return count + delete_below_start(now_ms);
 }
 
 // Losing the end.

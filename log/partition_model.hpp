@@ -126,6 +126,8 @@ struct PartitionModel {
   void truncate_to(Offset offset, std::int64_t now_ms);
   void start_anew(Offset offset, std::int64_t now_ms);
   void delete_records_before(Offset offset, std::int64_t now_ms);
+  /// The part of retention that needs no setting. The number of segments.
+  int delete_below_start(std::int64_t now_ms);
   /// Returns how many segments go.
   int apply_retention(std::int64_t now_ms);
   /// The log was opened again and ends at `end`, in the segments that begin at `bases`.

@@ -68,7 +68,10 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
     recovery_point_ = std::min(recovery_point(), log_end_offset());
   }
   if (log_start_offset() > log_end_offset()) return start_anew(log_start_offset());
-  epochs_changed |= epochs_.trim_in_memory(log_start_offset(), log_end_offset());
+  if (clean && !epochs_changed)
+    epochs_.trim(log_start_offset(), log_end_offset());
+  else
+    epochs_changed |= epochs_.trim_in_memory(log_start_offset(), log_end_offset());
   if (epochs_changed) {
     // Not synced here, which many partitions would feel: until then a crash brings recovery back to the
     // batches.
