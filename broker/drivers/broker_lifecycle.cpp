@@ -233,9 +233,10 @@ void BrokerLifecycle::on_beat(const protocol::BrokerHeartbeatResponse& response,
     return;
   }
   if (!response.is_fenced) {
-    if (state_ == State::kFenced)
+    if (state_ == State::kFenced && was_running_)
       log_info(kLogger, "[BrokerLifecycleManager id={}] The broker has been unfenced", options_.id.value());
     if (state_ == State::kCatchingUp) return;
+    was_running_ = true;
     if (std::exchange(state_, State::kRunning) != State::kRunning)
       due_ = std::max(due_, now + options_.heartbeat_interval);
     fenced_backoff_ = nanoseconds(0);

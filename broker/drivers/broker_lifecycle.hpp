@@ -114,6 +114,7 @@ class BrokerLifecycle {
   std::int64_t epoch_ = -1;
   Offset metadata_ = kNoOffset;
   bool is_serving_ = false;
+  bool was_running_ = false;
   bool is_asking_ = false;      // a request is out
   bool is_announcing_ = false;  // registered, but not with what is told now
   bool told_all_ = true;        // the heartbeat that is out has all offline directories
