@@ -4,10 +4,12 @@
 Three controllers of the kind under test elect one, replicate what it is asked to write, and elect another when it is
 killed, which the killed one follows when it is back. Then two of Apache Kafka 4.3.1 and one Barnabas in one quorum, with
 static voters and with dynamic ones (KIP-853): each kind leads in turn, what it writes is in every other's log, and
-kafka-dump-log reads the same records from all of them. The tools are Kafka's own.
+kafka-dump-log reads the same records from all of them. A node that lost its metadata log is given a snapshot by a
+leader of the other kind, whose log does not reach back any more. The tools are Kafka's own.
 """
 
 import re
+import shutil
 
 from harness import case
 from harness.cluster import Cluster, Node, wait_until
@@ -25,6 +27,17 @@ def set_quota(cluster, leader, user):
             "Entity": [{"EntityType": "user", "EntityName": user}],
             "Ops": [{"Key": "producer_byte_rate", "Value": 1000.0, "Remove": False}]}], "ValidateOnly": False})
     return answer["Entries"][0]["ErrorCode"]
+
+
+def write(cluster, leader, user):
+    """The same, of a leader that may not yet have taken up its office."""
+    wait_until(lambda: set_quota(cluster, leader, user) == 0, 20, f"a change at the leader, node {leader}")
+
+
+def end(cluster):
+    """All of them. Apache Kafka's controllers wait for each other when they stop, the last ones for minutes."""
+    for node in cluster.nodes.values():
+        node.stop() if node.kind == "barnabas" else node.kill()
 
 
 def quotas_of(node):
@@ -74,14 +87,14 @@ def same_kind(case):
     step(f"three controllers elected node {first}")
     other = next(node_id for node_id in (1, 2, 3) if node_id != first)
     check_equal(tool_says_leader(case, cluster, first), first, "the leader by the tool")
-    check_equal(set_quota(cluster, first, "first"), 0, "a change at the leader")
+    write(cluster, first, "first")
     check_equal(set_quota(cluster, other, "refused"), 41, "a change at a follower")
     check_everywhere(cluster, "first")
     step("what the leader wrote is in every log")
 
     cluster[first].kill()
     second = cluster.wait_for_leader(other_than=first)
-    check_equal(set_quota(cluster, second, "second"), 0, "a change at the next leader")
+    write(cluster, second, "second")
     step(f"node {first} was killed, node {second} leads")
     cluster.start([first])
     cluster.wait_until_caught_up()
@@ -93,14 +106,40 @@ def same_kind(case):
     third = cluster.wait_for_leader(other_than=second)
     cluster.start([second])
     cluster.wait_until_caught_up()
-    for node_id in (1, 2, 3):
-        cluster[node_id].stop()
+    end(cluster)
     cluster.start()
     cluster.wait_until_caught_up()
     check_everywhere(cluster, "second")
     step(f"a leader that stopped was followed by node {third}; all three stopped and started again")
-    for node_id in (1, 2, 3):
-        cluster[node_id].stop()
+    end(cluster)
+
+
+def combined(case):
+    """Three nodes that are broker and controller in one: what any broker is asked reaches the active controller."""
+    cluster = Cluster(case, [Node(1), Node(2), Node(3)], dynamic=True, name="combined")
+    cluster.start()
+    leader = cluster.wait_until_caught_up()
+
+    def create(asked, topic):
+        tools = case.kafka_tools(cluster[asked].bootstrap)
+        done = tools.try_call("kafka-topics", "--create", "--topic", topic, "--replica-assignment", str(asked))
+        check_equal(done.code, 0, f"kafka-topics --create at node {asked}: {done.out}{done.err}")
+
+    other = next(node_id for node_id in (1, 2, 3) if node_id != leader)
+    create(other, "first")
+    done = case.kafka_tools(cluster[other].bootstrap).try_call("kafka-metadata-quorum", "describe", "--status")
+    check(re.search(rf"LeaderId:\s+{leader}\b", done.out), f"the leader by the tool: {done.out}{done.err}")
+    step(f"three combined nodes: node {leader} leads, and node {other} passes on what it is asked")
+    cluster[leader].kill()
+    second = cluster.wait_for_leader(other_than=leader)
+    create(other, "second")
+    cluster.start([leader])
+    cluster.wait_until_caught_up()
+    create(leader, "third")
+    topics = case.kafka_tools(cluster[leader].bootstrap).try_call("kafka-topics", "--list").out.split()
+    check_equal(sorted(topics), ["first", "second", "third"], "the topics as the node that was killed knows them")
+    step(f"node {leader} was killed, node {second} leads, and the killed one is back")
+    end(cluster)
 
 
 def mixed(case, dynamic):
@@ -113,23 +152,22 @@ def mixed(case, dynamic):
     step(f"mixed, {kind}: node {cluster.wait_for_leader()} leads")
 
     leader = make_leader(cluster, {1, 2})
-    check_equal(set_quota(cluster, leader, "by-kafka"), 0, "a change at an Apache Kafka controller")
+    write(cluster, leader, "by-kafka")
     check_everywhere(cluster, "by-kafka")
     step(f"mixed, {kind}: Apache Kafka leads, and Barnabas has what it wrote")
 
     leader = make_leader(cluster, {3})
-    check_equal(set_quota(cluster, leader, "by-barnabas"), 0, "a change at a Barnabas controller")
+    write(cluster, leader, "by-barnabas")
     check_everywhere(cluster, "by-barnabas")
     check_equal(tool_says_leader(case, cluster, 1), 3, "the leader by the tool, asked at Apache Kafka")
     step(f"mixed, {kind}: Barnabas leads, and Apache Kafka has what it wrote")
 
     leader = make_leader(cluster, {1, 2})
-    check_equal(set_quota(cluster, leader, "again"), 0, "a change at an Apache Kafka controller")
+    write(cluster, leader, "again")
     check_everywhere(cluster, "again")
     committed = cluster.describe_quorum(leader)["HighWatermark"]
     cluster.wait_until_caught_up()
-    for node_id in cluster.controllers:
-        cluster[node_id].stop()
+    end(cluster)
     logs = {node_id: dumped(case, cluster, node_id, committed) for node_id in cluster.controllers}
     check(len(logs[1]) > 10, f"kafka-dump-log found {len(logs[1])} records")
     for node_id in (2, 3):
@@ -139,12 +177,60 @@ def mixed(case, dynamic):
     step(f"mixed, {kind}: kafka-dump-log reads the same records from all three")
 
 
+def snapshots_of(node):
+    return sorted(path.name for path in (node.data_directory / "__cluster_metadata-0").glob("*.checkpoint")
+                  if not path.name.startswith("0" * 20))
+
+
+def snapshots(case, kind, seconds):
+    """A leader of one kind gives a snapshot to a node of the other kind, which lost everything that it had."""
+    small = {"metadata.log.max.record.bytes.between.snapshots": "500", "metadata.max.retention.bytes": "1000"}
+    other = "kafka" if kind == "barnabas" else "barnabas"
+    cluster = Cluster(case, [Node(1, "controller", kind), Node(2, "controller", other), Node(3, "controller", kind)],
+                      settings=small, name=f"snapshots-{kind}")
+    cluster.start()
+    leader = make_leader(cluster, {1, 3})
+    cluster[2].stop()
+    log = cluster[leader].data_directory / "__cluster_metadata-0"
+    written = 0
+
+    def reaches_back_no_more():
+        nonlocal written
+        write(cluster, cluster.wait_for_leader(), f"user-{written}")
+        written += 1
+        # Of two snapshots the older one goes, and the log below the newer one with it.
+        return len(snapshots_of(cluster[leader])) > 0 and begin_of(log) > 0
+
+    wait_until(reaches_back_no_more, seconds, f"the log of {kind} to begin behind a snapshot")
+    shutil.rmtree(cluster[2].data_directory / "__cluster_metadata-0")
+    cluster.start([2])
+    cluster.wait_until_caught_up()
+    check(snapshots_of(cluster[2]), "the node has a snapshot that it did not have")
+    write(cluster, cluster.wait_for_leader(), "last")
+    step(f"a snapshot of {kind} was fetched by {other}")
+    # What it was given is enough to lead by.
+    end(cluster)
+    cluster.start([2, 1])
+    cluster.wait_until_caught_up()
+    step("a quorum goes on from it")
+
+
+def begin_of(log):
+    """The first offset that a log still has, as its leader epochs tell; 0 while it has all."""
+    lines = (log / "leader-epoch-checkpoint").read_text().splitlines()[2:]
+    return int(lines[0].split()[1]) if lines else 0
+
+
 def run(case):
     same_kind(case)
+    combined(case)
     if not case.is_barnabas:
         return
     mixed(case, dynamic=False)
     mixed(case, dynamic=True)
+    snapshots(case, "barnabas", 30)
+    if case.full:
+        snapshots(case, "kafka", 120)  # It cleans its metadata log once a minute.
 
 
 if __name__ == "__main__":
