@@ -127,7 +127,10 @@ void CoordinatorRuntime::run(Kind kind, CoordinatorTime now, Operation operation
   if (kind == Kind::kExclusive) flush(now);
   Step step(now, all_committed());
   operation(step);
-  if (kind == Kind::kExclusive || step.records.empty()) return finish(step);
+  // A transaction's records are a batch of their own.
+  const bool is_transactional = step.transaction || step.end;
+  if (is_transactional) flush(now);
+  if (kind == Kind::kExclusive || is_transactional || step.records.empty()) return finish(step);
   const std::size_t size = batch_bytes(step.records);
   if (unflushed_bytes_ + size > static_cast<std::size_t>(options_.max_batch_bytes)) flush(now);
   unflushed_bytes_ += size;
@@ -138,9 +141,12 @@ void CoordinatorRuntime::run(Kind kind, CoordinatorTime now, Operation operation
 
 void CoordinatorRuntime::finish(Step& step) {
   await_commit(step);
-  if (!step.records.empty()) {
-    const ErrorCode error = step.may_split ? append_in_parts(step.records, step.now)
-                                           : append(step.records, 0, step.records.size(), step.now);
+  if (step.end) {
+    applied(step.applied, append_end(*step.end, step.now), step.now);
+  } else if (!step.records.empty()) {
+    const ErrorCode error = step.may_split
+                                ? append_in_parts(step.records, step.now)
+                                : append(step.records, 0, step.records.size(), step.now, step.transaction);
     applied(step.applied, error, step.now);
   } else {
     DCHECK(!step.applied, "an operation without records has nothing to wait for");
@@ -170,7 +176,7 @@ void CoordinatorRuntime::flush(CoordinatorTime now) {
     return applied(batch.front().applied, append(records, 0, records.size(), now), now);
   }
   protocol::BatchOptions options;
-  options.base_sequence = 0;  // as Kafka 4.3.1 writes
+  options.base_sequence = options_.base_sequence;
   protocol::RecordBatchBuilder builder(options);
   // An operation whose records cannot be written fails alone.
   std::vector<ErrorCode> errors(batch.size(), ErrorCode::kNone);
@@ -217,10 +223,17 @@ ErrorCode CoordinatorRuntime::append_in_parts(const RecordList& records, Coordin
 }
 
 ErrorCode CoordinatorRuntime::append(const RecordList& records, std::size_t first, std::size_t count,
-                                     CoordinatorTime now) {
+                                     CoordinatorTime now, const Transaction& transaction) {
   if (!records.ok()) return ErrorCode::kInvalidRequest;
   protocol::BatchOptions options;
-  options.base_sequence = 0;  // as Kafka 4.3.1 writes
+  options.base_sequence = options_.base_sequence;
+  ShardAppend how;
+  if (transaction) {
+    options.is_transactional = true;
+    options.producer_id = transaction->producer_id;
+    options.producer_epoch = transaction->epoch;
+    how.guard = transaction->guard;
+  }
   protocol::RecordBatchBuilder builder(options);
   for (std::size_t i = first; i < first + count; ++i) {
     const RecordList::Entry& entry = records.entry(i);
@@ -233,12 +246,25 @@ ErrorCode CoordinatorRuntime::append(const RecordList& records, std::size_t firs
   if (batch.size() > static_cast<std::size_t>(options_.max_batch_bytes)) {
     return coordinator_error_of_append(ErrorCode::kMessageTooLarge);
   }
-  const ErrorCode error = append_batch(batch);
-  return error != ErrorCode::kNone ? error : replay(records, first, count);
+  const ErrorCode error = append_batch(batch, how);
+  return error != ErrorCode::kNone ? error : replay(records, first, count, transaction);
 }
 
-ErrorCode CoordinatorRuntime::append_batch(MutableByteView batch) {
-  Result<Offset> end = log_.append(batch);
+ErrorCode CoordinatorRuntime::append_end(const TransactionEnd& end, CoordinatorTime now) {
+  protocol::BatchOptions options;
+  options.producer_id = end.producer_id;
+  options.producer_epoch = end.epoch;
+  const auto type = end.committed ? protocol::ControlType::kCommit : protocol::ControlType::kAbort;
+  Bytes batch = protocol::make_end_txn_batch(options, now.wall_ms, type, {end.coordinator_epoch});
+  const ErrorCode error = append_batch(batch, {.guard = 0, .transaction_version = end.transaction_version});
+  if (error != ErrorCode::kNone) return error;
+  const Result<void> result = shard_.replay_end_of_transaction(end.producer_id, end.committed);
+  CHECK(result.has_value(), "a shard must understand the ends of its transactions");
+  return ErrorCode::kNone;
+}
+
+ErrorCode CoordinatorRuntime::append_batch(MutableByteView batch, const ShardAppend& how) {
+  Result<Offset> end = log_.append(batch, how);
   if (!end) {
     log_warn(kComponent, "{}: records could not be appended: error {} {}", options_.name,
              static_cast<int>(end.error().code), end.error().detail);
@@ -248,11 +274,14 @@ ErrorCode CoordinatorRuntime::append_batch(MutableByteView batch) {
   return ErrorCode::kNone;
 }
 
-ErrorCode CoordinatorRuntime::replay(const RecordList& records, std::size_t first, std::size_t count) {
+ErrorCode CoordinatorRuntime::replay(const RecordList& records, std::size_t first, std::size_t count,
+                                     const Transaction& transaction) {
   for (std::size_t i = first; i < first + count; ++i) {
     const RecordList::Entry& entry = records.entry(i);
     const auto value = entry.tombstone ? std::nullopt : std::optional(records.value(entry));
-    const Result<void> result = shard_.replay(records.key(entry), value);
+    const Result<void> result =
+        transaction ? shard_.replay_transactional(transaction->producer_id, records.key(entry), value)
+                    : shard_.replay(records.key(entry), value);
     CHECK(result.has_value(), "a shard must understand the records that it wrote");
   }
   return ErrorCode::kNone;

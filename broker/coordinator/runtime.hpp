@@ -52,12 +52,18 @@ class CoordinatorShard {
   virtual void check_invariants() const = 0;
 };
 
+/// What the log is told beside the batch: of a transactional one, and of a transaction's end.
+struct ShardAppend {
+  std::uint64_t guard = 0;
+  std::int16_t transaction_version = 0;
+};
+
 /// The partition that a shard's records are in.
 class ShardLog {
  public:
   virtual ~ShardLog() = default;
   /// Appends one batch; the offset after its last record.
-  virtual Result<Offset> append(MutableByteView batch) = 0;
+  virtual Result<Offset> append(MutableByteView batch, const ShardAppend& how) = 0;
   [[nodiscard]] virtual Offset start_offset() const = 0;
   [[nodiscard]] virtual Offset end_offset() const = 0;
   [[nodiscard]] virtual Offset high_watermark() const = 0;
@@ -70,6 +76,7 @@ struct CoordinatorRuntimeOptions {
   std::int64_t write_timeout_ms = 5000;      // offsets.commit.timeout.ms
   std::int32_t load_buffer_bytes = 5242880;  // offsets.load.buffer.size
   std::int32_t max_batch_bytes = 1048588;    // max.message.bytes of the topic
+  std::int32_t base_sequence = 0;            // of its batches: each topic has Kafka's own
 };
 
 class CoordinatorRuntime {
@@ -115,11 +122,16 @@ class CoordinatorRuntime {
   };
 
   void finish(Step& step);
+  using Transaction = std::optional<TransactionalWrite>;
+
   void applied(Step::Applied& call, ErrorCode error, CoordinatorTime now);
-  ErrorCode append(const RecordList& records, std::size_t first, std::size_t count, CoordinatorTime now);
+  ErrorCode append(const RecordList& records, std::size_t first, std::size_t count, CoordinatorTime now,
+                   const Transaction& transaction = {});
   ErrorCode append_in_parts(const RecordList& records, CoordinatorTime now);
-  ErrorCode append_batch(MutableByteView batch);
-  ErrorCode replay(const RecordList& records, std::size_t first, std::size_t count);
+  ErrorCode append_end(const TransactionEnd& end, CoordinatorTime now);
+  ErrorCode append_batch(MutableByteView batch, const ShardAppend& how = {});
+  ErrorCode replay(const RecordList& records, std::size_t first, std::size_t count,
+                   const Transaction& transaction = {});
   Result<void> replay_batches(ByteView bytes);
   [[nodiscard]] bool all_committed() const;
   void await_commit(Step& step);

@@ -19,7 +19,8 @@ namespace barnabas::broker::testing {
 /// Keeps batches; appends may be made to fail, commits to lag.
 class MemoryShardLog final : public ShardLog {
  public:
-  Result<Offset> append(MutableByteView batch) override {
+  Result<Offset> append(MutableByteView batch, const ShardAppend& how) override {
+    last_append = how;
     if (fail_next_ && --*fail_next_ < 0) {
       fail_next_.reset();
       return fail(fail_with, "refused by the test");
@@ -51,6 +52,7 @@ class MemoryShardLog final : public ShardLog {
   ErrorCode fail_with = ErrorCode::kNotEnoughReplicas;
   bool commits_at_once = true;
   Offset committed;
+  ShardAppend last_append;
 
  private:
   std::vector<Bytes> batches_;

@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
 #include "base/error_code.hpp"
+#include "base/ids.hpp"
 #include "protocol/writer.hpp"
 
 namespace barnabas::broker {
@@ -86,6 +88,21 @@ class RecordList {
   std::vector<Entry> entries_;
 };
 
+/// Whose open transaction records belong to (KIP-447).
+struct TransactionalWrite {
+  ProducerId producer_id;
+  ProducerEpoch epoch;
+  std::uint64_t guard = 0;  // VerificationGuard::id of the partition's log; 0: none
+};
+/// The end of a producer's transaction in the shard's partition.
+struct TransactionEnd {
+  ProducerId producer_id;
+  ProducerEpoch epoch;
+  std::int32_t coordinator_epoch = -1;
+  bool committed = false;
+  std::int16_t transaction_version = 0;
+};
+
 /// Called once: NONE when what it waits for is committed, else the error to answer.
 using PendingReply = std::move_only_function<void(ErrorCode)>;
 
@@ -117,6 +134,10 @@ class Step {
 
   const CoordinatorTime now;
   RecordList records;
+  /// Set: the records are a batch of this producer's transaction, and count when that is committed.
+  std::optional<TransactionalWrite> transaction;
+  /// In place of records: the marker of a transaction that ends.
+  std::optional<TransactionEnd> end;
   /// Runs when the records were replayed (NONE), or could not be written (state is as before). After an
   /// exclusive operation it runs before the operation's own objects are gone, so it may refer to them.
   Applied applied;
