@@ -313,7 +313,9 @@ void ClassicGroups::fire(const TimerQueue::Entry& entry, Step& step) {
       if (timers_.strikes(entry, group->sync_deadline, now_ms)) expire_sync(*group, step);
       return;
     case TimerKind::kCleanup:
-      return;
+    case TimerKind::kTimeouts:
+    case TimerKind::kMarkers:
+      return;  // not of groups
   }
 }
 

@@ -91,6 +91,53 @@ void GroupShard::commit_offsets(const protocol::OffsetCommitRequest& request, st
   };
 }
 
+/// Of the transaction's producer more is known than of a plain commit: without a member, as clients before
+/// KIP-447 ask, the group's state does not matter.
+ErrorCode GroupShard::validate_transactional_commit(const protocol::TxnOffsetCommitRequest& request) {
+  ClassicGroup* group = classic_.find(request.group_id);
+  if (group == nullptr) return request.generation_id < 0 ? ErrorCode::kNone : ErrorCode::kIllegalGeneration;
+  if (request.generation_id < 0 && group->is_in(ClassicState::kEmpty)) return ErrorCode::kNone;
+  if (request.generation_id < 0 && request.member_id.empty() && !request.group_instance_id)
+    return ErrorCode::kNone;
+  const ErrorCode error =
+      ClassicGroups::validate_member(*group, request.member_id, request.group_instance_id);
+  if (error != ErrorCode::kNone) return error;
+  return request.generation_id == group->generation() ? ErrorCode::kNone : ErrorCode::kIllegalGeneration;
+}
+
+void GroupShard::commit_in_transaction(const protocol::TxnOffsetCommitRequest& request, std::uint64_t guard,
+                                       Answer<protocol::TxnOffsetCommitResponse> answer, Step& step) {
+  const ErrorCode refused = validate_transactional_commit(request);
+  protocol::TxnOffsetCommitResponse response;
+  CommittedOffset committed;
+  committed.commit_timestamp_ms = step.now.wall_ms;
+  for (const auto& topic : request.topics) {
+    auto& results = response.topics.emplace_back();
+    results.name = topic.name;
+    for (const auto& partition : topic.partitions) {
+      auto& result = results.partitions.emplace_back();
+      result.partition_index = partition.partition_index;
+      result.error_code = static_cast<std::int16_t>(refused);
+      if (refused != ErrorCode::kNone) continue;
+      committed.metadata = partition.committed_metadata.value_or("");
+      if (utf16_length(committed.metadata) > options_.offset_metadata_max_bytes) {
+        result.error_code = static_cast<std::int16_t>(ErrorCode::kOffsetMetadataTooLarge);
+        continue;
+      }
+      committed.offset = partition.committed_offset;
+      committed.leader_epoch = partition.committed_leader_epoch;
+      add_offset_commit(step.records, request.group_id, topic.name, partition.partition_index, committed);
+    }
+  }
+  if (step.records.empty()) return step.reply(answer, std::move(response));
+  step.transaction = {ProducerId(request.producer_id), ProducerEpoch(request.producer_epoch), guard};
+  step.applied = [answer = std::move(answer), response = std::move(response)](ErrorCode error,
+                                                                              Step& next) mutable {
+    if (error != ErrorCode::kNone) set_failed(response, error);
+    next.reply(answer, std::move(response));
+  };
+}
+
 void GroupShard::fetch_offsets(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request,
                                bool require_stable, Answer<FetchedGroup> answer, Step& step) {
   FetchedGroup response;

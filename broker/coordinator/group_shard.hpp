@@ -22,6 +22,7 @@
 #include "protocol/messages/api_offset_commit.hpp"
 #include "protocol/messages/api_offset_delete.hpp"
 #include "protocol/messages/api_offset_fetch.hpp"
+#include "protocol/messages/api_txn_offset_commit.hpp"
 
 namespace barnabas::broker {
 
@@ -54,6 +55,9 @@ class GroupShard final : public CoordinatorShard {
   /// Topics carry name and id both; they exist.
   void commit_offsets(const protocol::OffsetCommitRequest& request, std::int16_t version,
                       Answer<protocol::OffsetCommitResponse> answer, Step& step);
+  /// Offsets that count when the producer's transaction is committed (KIP-447). Topics exist.
+  void commit_in_transaction(const protocol::TxnOffsetCommitRequest& request, std::uint64_t guard,
+                             Answer<protocol::TxnOffsetCommitResponse> answer, Step& step);
   /// Topics carry names (and ids, where a version has them); null means all.
   void fetch_offsets(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request,
                      bool require_stable, Answer<FetchedGroup> answer, Step& step);
@@ -84,6 +88,7 @@ class GroupShard final : public CoordinatorShard {
  private:
   [[nodiscard]] ErrorCode validate_commit(const protocol::OffsetCommitRequest& request, std::int16_t version,
                                           const Step& step);
+  [[nodiscard]] ErrorCode validate_transactional_commit(const protocol::TxnOffsetCommitRequest& request);
   void remove_expired(Step& step);
   /// Adds tombstones for expired offsets; true when none would be left.
   bool expire_offsets(const ClassicGroup& group, Step& step) const;

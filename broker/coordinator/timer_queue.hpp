@@ -26,7 +26,16 @@ struct Deadline {
   void cancel() { at_ms = kUnset; }
 };
 
-enum class TimerKind : std::uint8_t { kHeartbeat, kPendingMember, kJoin, kSync, kCleanup };
+enum class TimerKind : std::uint8_t {
+  kHeartbeat,
+  kPendingMember,
+  kJoin,
+  kSync,
+  kCleanup,
+  // Of transactions.
+  kTimeouts,
+  kMarkers,
+};
 
 class TimerQueue {
  public:
