@@ -32,9 +32,11 @@
 #include "broker/drivers/log_scrub.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
+#include "broker/drivers/peer_transactions.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
 #include "broker/drivers/quorum_network.hpp"
 #include "broker/drivers/start_reserve.hpp"
+#include "broker/drivers/transaction_driver.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/late_listeners.hpp"
@@ -115,6 +117,7 @@ class Node::Impl {
   Result<void> open_configuration();
   Result<void> open_logs();
   void build_ways_to_controller(const BrokerSettings& settings);
+  void build_coordinators(const BrokerSettings& settings, const std::vector<Reactor*>& reactors);
   void build_services();
   Result<void> bind_listeners();
   Result<void> start_http();
@@ -162,6 +165,8 @@ class Node::Impl {
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
   std::unique_ptr<QuorumNetwork> network_;
   std::unique_ptr<GroupDriver> groups_;
+  std::unique_ptr<PeerTransactions> transaction_peers_;
+  std::unique_ptr<TransactionDriver> transactions_;
   std::unique_ptr<LogFlusher> flusher_;
   std::unique_ptr<ColdReads> cold_reads_;
   std::unique_ptr<Services> services_;
@@ -254,6 +259,29 @@ void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
       *peers_reactor_, clock_, *partition_changes_, id_, [this] { return life_->epoch(); }});
 }
 
+void Node::Impl::build_coordinators(const BrokerSettings& settings, const std::vector<Reactor*>& reactors) {
+  groups_ = std::make_unique<GroupDriver>(
+      GroupDriverDependencies{clock_, random_, *config_, *replicas_, id_, reactors});
+  transaction_peers_ = std::make_unique<PeerTransactions>(
+      *reactors.front(), clock_, random_, *cache_,
+      PeerTransactionsOptions{.listener = settings.inter_broker_listener_name,
+                              .client_id = fmt::format("broker-{}-txn-marker-sender", id_.value())});
+  transactions_ =
+      std::make_unique<TransactionDriver>(TransactionDriverDependencies{.clock = clock_,
+                                                                        .config = *config_,
+                                                                        .metadata = *cache_,
+                                                                        .replicas = *replicas_,
+                                                                        .groups = *groups_,
+                                                                        .producer_ids = *producer_ids_,
+                                                                        .peers = transaction_peers_.get(),
+                                                                        .self = id_,
+                                                                        .reactors = reactors});
+  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
+    groups_->on_image(image, changes);
+    transactions_->on_image(image);
+  });
+}
+
 void Node::Impl::build_services() {
   const auto settings = config_->settings();
   cache_ = std::make_unique<MetadataCache>(id_, cluster_id_);
@@ -280,11 +308,7 @@ void Node::Impl::build_services() {
   std::vector<AsioReactor*> pool;
   for (const auto& reactor : reactors_) pool.push_back(reactor.get());
   reactors_.front()->share_accepted_with(pool);
-  groups_ = std::make_unique<GroupDriver>(GroupDriverDependencies{
-      clock_, random_, *config_, *replicas_, id_, std::vector<Reactor*>(pool.begin(), pool.end())});
-  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
-    groups_->on_image(image, changes);
-  });
+  build_coordinators(*settings, {pool.begin(), pool.end()});
   driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     if (changes == nullptr || changes->acls) authorizer_->follow(*image->acls);
   });
@@ -294,7 +318,7 @@ void Node::Impl::build_services() {
   cold_reads_ = std::make_unique<ColdReads>(metrics_, cold);
   services_ = std::make_unique<Services>(
       Services{clock_, random_, *config_, *cache_, *driver_, *to_controller_, *replicas_, *fetch_sessions_,
-               *groups_, *producer_ids_, *authorizer_, metrics_, *flusher_, *cold_reads_});
+               *groups_, *transactions_, *producer_ids_, *authorizer_, metrics_, *flusher_, *cold_reads_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -534,6 +558,7 @@ Result<void> Node::Impl::stop() {
   Result<void> result;
   // Leaving first moves leadership away, which wakes long polls, so that they can be drained.
   if (driver_) result = driver_->stop();
+  if (transactions_) transactions_->stop();
   if (groups_) groups_->stop();
   if (serving_) drain();
   for (const auto& reactor : reactors_) reactor->stop();

@@ -7,9 +7,11 @@
 //
 // The ordered stage (validate, append) is done when the handler returns, so the connection goes on with its
 // next request. With one replica acks=all is satisfied by the append; where flush.messages is reached the
-// answer waits for the disk, whatever the acks (LogFlusher). Left out: transactional batches (docs/gaps.md).
-// Measured on Kafka 4.3.1: a partition named twice is appended once, from its last occurrence; null records
-// are INVALID_RECORD here where Kafka never answers; a failure with acks=0 closes the connection.
+// answer waits for the disk, whatever the acks (LogFlusher). A batch that opens a transaction in its
+// partition is appended once the transaction's coordinator has said that the partition is part of it, or has
+// made it so (from v12 on); meanwhile the connection's next request waits. Measured on Kafka 4.3.1: a
+// partition named twice is appended once, from its last occurrence; null records are INVALID_RECORD here
+// where Kafka never answers; a failure with acks=0 closes the connection.
 #include <algorithm>
 #include <memory>
 #include <mutex>
@@ -19,9 +21,11 @@
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
+#include "broker/api/transactional_produce.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/metadata_cache.hpp"
+#include "broker/drivers/transaction_driver.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "protocol/messages/api_produce.hpp"
 #include "protocol/record_batch.hpp"
@@ -82,12 +86,6 @@ MutableByteView patchable(const protocol::Records& records) {
   return {const_cast<std::uint8_t*>(records.bytes.data()), records.bytes.size()};
 }
 
-/// By its first batch, as Kafka looks at it.
-bool is_transactional(ByteView records) {
-  return records.size() >= protocol::kBatchHeaderBytes && !protocol::LogEntry(records).is_legacy() &&
-         protocol::RecordBatchHeader(records.data()).is_transactional();
-}
-
 /// An appended batch that is not on disk as it should be before it is acknowledged, and where its answer
 /// stands.
 struct Unsynced {
@@ -103,15 +101,25 @@ struct ProduceStep {
   kraft::MetadataImagePtr image;
   ProduceResponse& response;
   std::vector<const ProduceRequest::PartitionProduceData*> named_again;  // sorted; not to be looked at
+  const VerifiedBatches& verified;
   std::vector<Unsynced>& unsynced;
 };
 
-ErrorCode check_topic(const ProduceStep& step, const std::string& name) {
-  if (!allowed(step.services, step.context, Operation::kWrite, ResourceKind::kTopic, name))
+ErrorCode check_topic(const Services& services, const RequestContext& context, const std::string& name) {
+  if (!allowed(services, context, Operation::kWrite, ResourceKind::kTopic, name))
     return ErrorCode::kTopicAuthorizationFailed;
-  if (is_internal_topic(name) && step.context.client_id != kAdminClientId)
+  if (is_internal_topic(name) && context.client_id != kAdminClientId)
     return ErrorCode::kInvalidTopicException;
   return ErrorCode::kNone;
+}
+
+/// Null when the id is not known.
+const std::string* name_of(const kraft::MetadataImage& image, const RequestContext& context,
+                           const ProduceRequest::TopicProduceData& topic) {
+  constexpr std::int16_t kFirstVersionByTopicId = 13;
+  if (context.api_version < kFirstVersionByTopicId) return &topic.name;
+  const kraft::TopicImage* known = image.topic(TopicId(topic.topic_id));
+  return known != nullptr ? &known->name : nullptr;
 }
 
 PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
@@ -121,12 +129,16 @@ PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
     return refusal(data.index, error_without_replica(*step.image, topic, PartitionIndex(data.index)));
   }
   if (!data.records) return refusal(data.index, ErrorCode::kInvalidRecord, "Records may not be null.");
-  if (is_transactional(data.records->bytes)) {
-    return refusal(data.index, ErrorCode::kInvalidTxnState, "Transactions are not supported yet.");
-  }
   log::AppendOptions options;
   options.produce_version = step.context.api_version;
   options.syncs_later = true;
+  if (const auto asked = step.verified.find(&data); asked != step.verified.end()) {
+    if (asked->second.error != ErrorCode::kNone) {
+      RefusedBatch told = refused_batch(asked->second.error, step.context.api_version);
+      return refusal(data.index, told.error, std::move(told.message));
+    }
+    options.guard = asked->second.guard;
+  }
   auto appended = partition->append(patchable(*data.records), options);
   if (!appended) {
     const Offset log_start =
@@ -176,18 +188,10 @@ std::vector<const Data*> find_named_again(const ProduceRequest& request) {
 void produce_topic(const ProduceStep& step, const ProduceRequest::TopicProduceData& topic) {
   ProduceResponse::TopicProduceResponse& answers = step.response.responses.emplace_back();
   answers.topic_id = topic.topic_id;
-  const std::string* name = &topic.name;
-  ErrorCode refused = ErrorCode::kNone;
-  if (step.context.api_version >= 13) {
-    const kraft::TopicImage* known = step.image->topic(TopicId(topic.topic_id));
-    if (known) {
-      name = &known->name;
-    } else {
-      refused = ErrorCode::kUnknownTopicId;
-    }
-  }
-  answers.name = *name;
-  if (refused == ErrorCode::kNone) refused = check_topic(step, *name);
+  const std::string* name = name_of(*step.image, step.context, topic);
+  ErrorCode refused = ErrorCode::kUnknownTopicId;
+  if (name != nullptr) refused = check_topic(step.services, step.context, *name);
+  answers.name = name != nullptr ? *name : topic.name;
   for (const Data& data : topic.partition_data) {
     if (std::ranges::binary_search(step.named_again, &data)) continue;
     PartitionAnswer answer =
@@ -212,18 +216,13 @@ void refuse_everything(const ProduceRequest& request, ErrorCode code, ProduceRes
   }
 }
 
-/// One transactional batch makes the whole request one of a transactional id, which it must name and be
-/// allowed to use. Measured on Kafka 4.3.1: this comes before everything else, acks included.
-bool may_be_transactional(const Services& services, const RequestContext& context,
-                          const ProduceRequest& request) {
-  const bool transactional = std::ranges::any_of(request.topic_data, [](const auto& topic) {
+/// One transactional batch makes the whole request one of a transactional id.
+bool has_transactional_batch(const ProduceRequest& request) {
+  return std::ranges::any_of(request.topic_data, [](const auto& topic) {
     return std::ranges::any_of(topic.partition_data, [](const auto& data) {
       return data.records && is_transactional(data.records->bytes);
     });
   });
-  if (!transactional) return true;
-  return request.transactional_id && allowed(services, context, Operation::kWrite,
-                                             ResourceKind::kTransactionalId, *request.transactional_id);
 }
 
 bool any_failed(const ProduceResponse& response) {
@@ -263,27 +262,78 @@ void answer_when_synced(LogFlusher& flusher, const std::vector<Unsynced>& unsync
   }
 }
 
-void handle_produce(Services& services, const RequestContext& context, ProduceRequest& request,
-                    Reply<ProduceResponse> reply) {
+void append_all(Services& services, const RequestContext& context, const ProduceRequest& request,
+                const VerifiedBatches& verified, ProduceReply reply) {
   ProduceResponse response;
-  if (!may_be_transactional(services, context, request)) {
-    if (request.acks == 0) return reply.close_connection();
-    refuse_everything(request, ErrorCode::kTransactionalIdAuthorizationFailed, response);
-    return reply.send(response);
-  }
-  if (request.acks < -1 || request.acks > 1) {
-    refuse_everything(request, ErrorCode::kInvalidRequiredAcks, response);
-    return reply.send(response);
-  }
   std::vector<Unsynced> unsynced;
   const ProduceStep step{
-      services, context, request, services.metadata.image(), response, find_named_again(request), unsynced};
+      services, context, request, services.metadata.image(), response, find_named_again(request),
+      verified, unsynced};
   for (const auto& topic : request.topic_data) {
     produce_topic(step, topic);
     if (response.responses.back().partition_responses.empty()) response.responses.pop_back();
   }
   if (unsynced.empty()) return answer(reply, response, request.acks);
   answer_when_synced(services.flusher, unsynced, std::move(response), request.acks, std::move(reply));
+}
+
+/// A request that waits for a coordinator. Its batches stay in the session's buffer, which `context` keeps.
+struct WaitingProduce {
+  Services& services;
+  RequestContext context;
+  ProduceRequest request;
+  ProduceQuestion asked;
+  ProduceReply reply;
+};
+
+void produce_in_transaction(Services& services, const RequestContext& context, ProduceRequest& request,
+                            ProduceReply reply) {
+  const kraft::MetadataImagePtr image = services.metadata.image();
+  ProduceQuestion asked = find_question(
+      services, context, request, [&](const ProduceRequest::TopicProduceData& topic) -> std::string_view {
+        const std::string* name = name_of(*image, context, topic);
+        const bool may_ask = name != nullptr && check_topic(services, context, *name) == ErrorCode::kNone;
+        return may_ask ? std::string_view(*name) : std::string_view();
+      });
+  if (asked.refused != ErrorCode::kNone) {
+    if (request.acks == 0) return reply.close_connection();
+    ProduceResponse response;
+    refuse_everything(request, asked.refused, response);
+    return reply.send(response);
+  }
+  if (asked.batches.empty()) return append_all(services, context, request, {}, std::move(reply));
+  context.connection->holds_requests = true;
+  TransactionQuestion question = std::move(asked.question);
+  auto waiting = std::make_shared<WaitingProduce>(services, context, std::move(request), std::move(asked),
+                                                  std::move(reply));
+  services.transactions.gate().ask(std::move(question), *context.reactor,
+                                   [waiting](const std::vector<ErrorCode>& errors) {
+                                     VerifiedBatches& verified = waiting->asked.verified;
+                                     for (std::size_t i = 0; i < errors.size(); ++i)
+                                       verified.at(waiting->asked.batches[i]).error = errors[i];
+                                     append_all(waiting->services, waiting->context, waiting->request,
+                                                verified, std::move(waiting->reply));
+                                   });
+}
+
+void handle_produce(Services& services, const RequestContext& context, ProduceRequest& request,
+                    Reply<ProduceResponse> reply) {
+  ProduceResponse refused;
+  // Measured on Kafka 4.3.1: that an id is named and may be used comes before everything else, acks included.
+  const bool is_of_transaction = has_transactional_batch(request);
+  if (is_of_transaction &&
+      !(request.transactional_id && allowed(services, context, Operation::kWrite,
+                                            ResourceKind::kTransactionalId, *request.transactional_id))) {
+    if (request.acks == 0) return reply.close_connection();
+    refuse_everything(request, ErrorCode::kTransactionalIdAuthorizationFailed, refused);
+    return reply.send(refused);
+  }
+  if (request.acks < -1 || request.acks > 1) {
+    refuse_everything(request, ErrorCode::kInvalidRequiredAcks, refused);
+    return reply.send(refused);
+  }
+  if (is_of_transaction) return produce_in_transaction(services, context, request, std::move(reply));
+  append_all(services, context, request, {}, std::move(reply));
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
-// FindCoordinator 0-6: which node keeps a group.
+// FindCoordinator 0-6: which node keeps a group, or a transactional id.
 //
 //   v1 key types, error messages, throttle time   v2 same   v3 flexible   v4 several keys in one request
 //   v5 TRANSACTION_ABORTABLE for producers   v6 share partitions
 //
-// Without __consumer_offsets it is created and the answer is COORDINATOR_NOT_AVAILABLE: the client asks
-// again. Left out: coordinators of transactions and of share groups. Their keys are checked as Kafka does and
-// answered COORDINATOR_NOT_AVAILABLE, which is what Kafka 4.3.1 says while their topics cannot be created
-// (docs/gaps.md).
+// Without the coordinator's topic it is created and the answer is COORDINATOR_NOT_AVAILABLE: the client asks
+// again. Left out: coordinators of share groups. Their keys are checked as Kafka does and answered
+// COORDINATOR_NOT_AVAILABLE, which is what Kafka 4.3.1 says while its topic cannot be created (docs/gaps.md).
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "broker/drivers/metadata_cache.hpp"
+#include "broker/drivers/transaction_driver.hpp"
 #include "kraft/controller/topic_control.hpp"
 #include "protocol/error_table.hpp"
 #include "protocol/messages/api_find_coordinator.hpp"
@@ -41,32 +41,39 @@ Coordinator refused(const std::string& key, ErrorCode error) {
   return {key, -1, "", -1, static_cast<std::int16_t>(error), ""};
 }
 
-void create_group_topic(Services& services, const RequestContext& context) {
-  if (!services.groups.begin_topic_creation()) return;
+/// `driver`: of the coordinator whose topic it is.
+template <class Driver>
+void create_topic(Services& services, const RequestContext& context, Driver& driver, std::string_view name) {
+  if (!driver.begin_topic_creation()) return;
   protocol::CreateTopicsRequest request;
-  request.topics.push_back(auto_created_topic(*services.config.settings(), kGroupTopic));
+  request.topics.push_back(auto_created_topic(*services.config.settings(), name));
   // Whoever asked finds the topic, or its absence, with the next request.
   ask_controller_for<protocol::CreateTopicsResponse>(
       services, context, protocol::CreateTopicsRequest::kMaxVersion, std::move(request),
-      [&groups = services.groups](const protocol::CreateTopicsResponse&) { groups.end_topic_creation(); });
+      [&driver](const protocol::CreateTopicsResponse&) { driver.end_topic_creation(); });
 }
 
-Coordinator find_group(Services& services, const RequestContext& context, const std::string& key) {
-  if (!allowed(services, context, Operation::kDescribe, ResourceKind::kGroup, key)) {
-    return refused(key, ErrorCode::kGroupAuthorizationFailed);
-  }
-  const kraft::MetadataImagePtr image = services.metadata.image();
-  const kraft::TopicImage* topic = image->topic(kGroupTopic);
-  if (topic == nullptr) {
-    create_group_topic(services, context);
-    return refused(key, ErrorCode::kCoordinatorNotAvailable);
-  }
-  const auto partitions = static_cast<std::int32_t>(topic->partitions.size());
+/// The leader of the partition that `key` is kept in.
+Coordinator find_leader(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
+                        const RequestContext& context, const std::string& key) {
+  const auto partitions = static_cast<std::int32_t>(topic.partitions.size());
   const auto index = static_cast<std::size_t>(coordinator_partition(key, partitions));
-  const BrokerId leader = topic->partitions[index].leader;
-  const Endpoint* endpoint = endpoint_of(*image, leader, context.connection->listener);
+  const BrokerId leader = topic.partitions[index].leader;
+  const Endpoint* endpoint = endpoint_of(image, leader, context.connection->listener);
   if (endpoint == nullptr) return refused(key, ErrorCode::kCoordinatorNotAvailable);
   return {key, leader.value(), endpoint->host, endpoint->port, 0, ""};
+}
+
+template <class Driver>
+Coordinator find_in(Services& services, const RequestContext& context, Driver& driver,
+                    std::string_view topic_name, const std::string& key) {
+  const kraft::MetadataImagePtr image = services.metadata.image();
+  const kraft::TopicImage* topic = image->topic(topic_name);
+  if (topic == nullptr) {
+    create_topic(services, context, driver, topic_name);
+    return refused(key, ErrorCode::kCoordinatorNotAvailable);
+  }
+  return find_leader(*image, *topic, context, key);
 }
 
 /// GROUP:TOPICID:PARTITION, where the group's name may hold colons.
@@ -86,12 +93,13 @@ Coordinator find(Services& services, const RequestContext& context, std::int8_t 
                  const std::string& key) {
   switch (static_cast<KeyType>(type)) {
     case KeyType::kGroup:
-      return find_group(services, context, key);
+      if (!allowed(services, context, Operation::kDescribe, ResourceKind::kGroup, key))
+        return refused(key, ErrorCode::kGroupAuthorizationFailed);
+      return find_in(services, context, services.groups, kGroupTopic, key);
     case KeyType::kTransaction:
-      return refused(key,
-                     allowed(services, context, Operation::kDescribe, ResourceKind::kTransactionalId, key)
-                         ? ErrorCode::kCoordinatorNotAvailable
-                         : ErrorCode::kTransactionalIdAuthorizationFailed);
+      if (!allowed(services, context, Operation::kDescribe, ResourceKind::kTransactionalId, key))
+        return refused(key, ErrorCode::kTransactionalIdAuthorizationFailed);
+      return find_in(services, context, services.transactions, kTransactionTopic, key);
     case KeyType::kShare:
       if (context.api_version < kFirstVersionOfShares) break;
       if (!allowed_on_cluster(services, context, Operation::kClusterAction)) {

@@ -253,27 +253,6 @@ TEST_CASE("producer ids are given out, one after the other, at every version") {
   CHECK(node.ask<InitProducerIdResponse>(half, 4).error_code == code(ErrorCode::kInvalidRequest));
 }
 
-TEST_CASE("transactional ids and coordinators of transactions are refused: gaps of docs/gaps.md") {
-  ApiFixture node;
-  for (std::int16_t version = 0; version <= 5; ++version) {
-    InitProducerIdRequest request;
-    request.transactional_id = "tx";
-    auto response = node.ask<InitProducerIdResponse>(request, version);
-    CHECK(response.error_code == code(ErrorCode::kTransactionalIdAuthorizationFailed));
-    CHECK(response.producer_id == -1);
-    CHECK(response.producer_epoch == -1);
-    request.transactional_id = "";
-    response = node.ask<InitProducerIdResponse>(request, version);
-    CHECK(response.error_code == code(ErrorCode::kInvalidRequest));
-  }
-  FindCoordinatorRequest find;
-  find.key_type = 1;
-  find.coordinator_keys = {"tx"};
-  const auto found = node.ask<FindCoordinatorResponse>(find, 4);
-  CHECK(found.coordinators.at(0).error_code == code(ErrorCode::kCoordinatorNotAvailable));
-  CHECK(found.coordinators[0].node_id == -1);
-}
-
 TEST_CASE("the cluster is described at every version; controllers are a gap of docs/gaps.md") {
   ApiFixture node;
   for (std::int16_t version = 0; version <= 2; ++version) {

@@ -24,10 +24,12 @@
 #include "broker/config/config_validator.hpp"
 #include "broker/drivers/cold_reads.hpp"
 #include "broker/drivers/controller_channel.hpp"
+#include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
+#include "broker/drivers/transaction_driver.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "broker/security/authorizer.hpp"
@@ -37,15 +39,8 @@
 #include "kraft/metadata_node.hpp"
 #include "log/log_manager.hpp"
 #include "protocol/record_batch_builder.hpp"
-#if __has_include("broker/drivers/group_driver.hpp")
-#include "broker/drivers/group_driver.hpp"
-#endif
 
 namespace barnabas::broker {
-
-#if !__has_include("broker/drivers/group_driver.hpp")
-class GroupDriver {};
-#endif
 
 namespace testing {
 
@@ -308,6 +303,7 @@ class ApiFixture {
   std::unique_ptr<FetchSessionCache> fetch_sessions;
   std::unique_ptr<ProducerIdAllocator> producer_ids;
   std::unique_ptr<GroupDriver> groups;
+  std::unique_ptr<TransactionDriver> transactions;
   RefusingAuthorizer authorizer;
   MetricsRegistry metrics;
   LogFlusher flusher{metrics, 0};
@@ -368,16 +364,15 @@ class ApiFixture {
         clock, random, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
     producer_ids =
         std::make_unique<ProducerIdAllocator>([this](auto answer) { request_block(std::move(answer)); });
-#if __has_include("broker/drivers/group_driver.hpp")
     groups = std::make_unique<GroupDriver>(
         GroupDriverDependencies{clock, random, *config, *replicas, BrokerId(1), {&reactor}});
     driver.add_listener([this](const auto& image, const auto* changes) { groups->on_image(image, changes); });
-#else
-    groups = std::make_unique<GroupDriver>();
-#endif
+    transactions = std::make_unique<TransactionDriver>(TransactionDriverDependencies{
+        clock, *config, cache, *replicas, *groups, *producer_ids, nullptr, BrokerId(1), {&reactor}});
+    driver.add_listener([this](const auto& image, const auto*) { transactions->on_image(image); });
     services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, to_controller,
-                                                   *replicas, *fetch_sessions, *groups, *producer_ids,
-                                                   authorizer, metrics, flusher, cold_reads});
+                                                   *replicas, *fetch_sessions, *groups, *transactions,
+                                                   *producer_ids, authorizer, metrics, flusher, cold_reads});
     connection = std::make_shared<ClientConnection>();
     connection->listener = "PLAINTEXT";
     connection->local = {kBrokerHost, 9092};

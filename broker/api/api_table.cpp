@@ -28,6 +28,11 @@ SERVE(serve_delete_topics);
 SERVE(serve_delete_records);
 SERVE(serve_init_producer_id);
 SERVE(serve_offset_for_leader_epoch);
+SERVE(serve_add_partitions_to_txn);
+SERVE(serve_add_offsets_to_txn);
+SERVE(serve_end_txn);
+SERVE(serve_write_txn_markers);
+SERVE(serve_txn_offset_commit);
 SERVE(serve_describe_acls);
 SERVE(serve_create_acls);
 SERVE(serve_delete_acls);
@@ -57,6 +62,8 @@ SERVE(serve_envelope);
 SERVE(serve_describe_cluster);
 SERVE(serve_describe_producers);
 SERVE(serve_unregister_broker);
+SERVE(serve_describe_transactions);
+SERVE(serve_list_transactions);
 SERVE(serve_list_config_resources);
 SERVE(serve_describe_topic_partitions);
 SERVE(serve_alter_partition);
@@ -98,6 +105,11 @@ constexpr ApiRow kTable[] = {
     {21, "DeleteRecords", 0, 2, false, serve_delete_records},
     {22, "InitProducerId", 0, 5, false, serve_init_producer_id},
     {23, "OffsetForLeaderEpoch", 0, 4, false, serve_offset_for_leader_epoch},
+    {24, "AddPartitionsToTxn", 0, 5, false, serve_add_partitions_to_txn},
+    {25, "AddOffsetsToTxn", 0, 4, false, serve_add_offsets_to_txn},
+    {26, "EndTxn", 0, 5, false, serve_end_txn},
+    {27, "WriteTxnMarkers", 0, 2, false, serve_write_txn_markers},
+    {28, "TxnOffsetCommit", 0, 5, false, serve_txn_offset_commit},
     {29, "DescribeAcls", 0, 3, false, serve_describe_acls},
     {30, "CreateAcls", 0, 3, false, serve_create_acls},
     {31, "DeleteAcls", 0, 3, false, serve_delete_acls},
@@ -134,6 +146,8 @@ constexpr ApiRow kTable[] = {
     {62, "BrokerRegistration", 0, 4, false, serve_broker_registration},
     {63, "BrokerHeartbeat", 0, 2, false, serve_broker_heartbeat},
     {64, "UnregisterBroker", 0, 0, false, serve_unregister_broker},
+    {65, "DescribeTransactions", 0, 0, false, serve_describe_transactions},
+    {66, "ListTransactions", 0, 2, false, serve_list_transactions},
     {67, "AllocateProducerIds", 0, 0, false, serve_allocate_producer_ids},
     {70, "ControllerRegistration", 0, 0, false, serve_controller_registration},
     {73, "AssignReplicasToDirs", 0, 0, false, serve_assign_replicas_to_dirs},

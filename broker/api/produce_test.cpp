@@ -322,7 +322,7 @@ TEST_CASE("an idempotent producer's sequences are held together") {
   CHECK(send(11, 0).error_code == code(ErrorCode::kInvalidProducerEpoch));
 }
 
-TEST_CASE("transactional batches are refused: a gap of docs/gaps.md") {
+TEST_CASE("a transactional batch needs an id, and a coordinator that knows it") {
   Produced at;
   protocol::BatchOptions options;
   options.producer_id = ProducerId(7);
@@ -334,7 +334,11 @@ TEST_CASE("transactional batches are refused: a gap of docs/gaps.md") {
   auto request = at.request(9, batch);
   request.transactional_id = "tx";
   const auto named = at.node.ask<ProduceResponse>(request, 9);
-  CHECK(named.responses.at(0).partition_responses.at(0).error_code == code(ErrorCode::kInvalidTxnState));
+  const PartitionAnswer& told = named.responses.at(0).partition_responses.at(0);
+  CHECK(told.error_code == code(ErrorCode::kNotEnoughReplicas));
+  CHECK(told.error_message ==
+        "Unable to verify the partition has been added to the transaction. Underlying error: "
+        "COORDINATOR_NOT_AVAILABLE");
 }
 
 TEST_CASE("a produce of no topics has an answer of none") {

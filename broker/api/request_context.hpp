@@ -34,6 +34,9 @@ struct ClientConnection {
   Principal principal;
   /// Destroyed with the connection: whoever must know of its end leaves something here.
   std::shared_ptr<void> at_end;
+  /// Set by a handler during its call: the next request is not looked at before this one is answered, though
+  /// its row is pipelined.
+  bool holds_requests = false;
 };
 
 struct RequestContext {

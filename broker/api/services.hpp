@@ -14,6 +14,7 @@ class ReplicaManager;       // replica/replica_manager.hpp: the partitions of th
 class FetchSessionCache;    // replica/fetch_session.hpp: KIP-227
 class GroupDriver;          // drivers/group_driver.hpp: the group coordinator's shards
 class ControllerChannel;    // drivers/controller_channel.hpp: asks an active controller that is another node
+class TransactionDriver;    // drivers/transaction_driver.hpp: the transaction coordinator's shards
 class ColdReads;            // drivers/cold_reads.hpp: what fetches need from the disk
 class LogFlusher;           // drivers/log_flusher.hpp: durable before it is acknowledged
 class ProducerIdAllocator;  // drivers/producer_id_allocator.hpp
@@ -29,6 +30,7 @@ struct Services {
   ReplicaManager& replicas;
   FetchSessionCache& fetch_sessions;
   GroupDriver& groups;
+  TransactionDriver& transactions;
   ProducerIdAllocator& producer_ids;
   Authorizer& authorizer;
   MetricsRegistry& metrics;

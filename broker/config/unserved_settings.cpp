@@ -17,9 +17,7 @@ struct Unserved {
   std::string_view function;
 };
 constexpr Unserved kUnserved[] = {
-    {"transaction.", "transactions"},
-    {"transactional.", "transactions"},
-    {"add.partitions.to.txn.", "transactions"},
+    {"transaction.two.phase.commit.enable", "two-phase commit"},
     {"group.consumer.", "groups of KIP-848"},
     {"consumer.group.", "groups of KIP-848"},
     {"group.share.", "share groups"},

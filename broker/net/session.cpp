@@ -307,7 +307,10 @@ void Session::dispatch(MutableByteView frame) {
   if (!row->handler(services_, context, reader, make_sink())) {
     slots_.pop_back();  // nobody will answer it
     refuse(context, reader.failure() ? reader.failure() : "it cannot be decoded");
+    return;
   }
+  if (std::exchange(client_->holds_requests, false) && !slots_.empty() && !slots_.back().ready)
+    pipelining_ = false;
 }
 
 ResponseSink Session::make_sink() {

@@ -25,10 +25,10 @@ TEST_CASE("answers that come from another thread leave in the order of the reque
       answer(ProducerIdBlock{id, 1});
     });
   });
-  Services services{
-      clock,          node.random,          *node.config, node.cache, node.driver,     node.to_controller,
-      *node.replicas, *node.fetch_sessions, *node.groups, late,       node.authorizer, node.metrics,
-      node.flusher,   node.cold_reads};
+  Services services{clock,        node.random,        *node.config,   node.cache,
+                    node.driver,  node.to_controller, *node.replicas, *node.fetch_sessions,
+                    *node.groups, *node.transactions, late,           node.authorizer,
+                    node.metrics, node.flusher,       node.cold_reads};
   AsioReactor reactor;
   AsioReactor client_reactor;
   ServerOptions options;

@@ -1,0 +1,223 @@
+// Transactions whose partitions, or whose coordinator, are on another broker: what is asked of it, and what
+// becomes of its answers.
+#include <catch2/catch.hpp>
+
+#include "broker/api/api_fixture.hpp"
+#include "protocol/messages/api_find_coordinator.hpp"
+
+namespace barnabas::broker::testing {
+namespace {
+
+using Errors = std::vector<ErrorCode>;
+constexpr BrokerId kOther{2};
+const TopicPartition kHere{"t", PartitionIndex(0)};
+const TopicPartition kThere{"t", PartitionIndex(1)};
+
+/// Keeps what is asked, and answers as a test tells it to.
+struct KeptPeers final : TransactionPeers {
+  void write_markers(BrokerId to, protocol::WriteTxnMarkersRequest request,
+                     Handler<protocol::WriteTxnMarkersResponse> handler) override {
+    CHECK(to == kOther);
+    markers.push_back({std::move(request), std::move(handler)});
+  }
+  void add_partitions(BrokerId to, protocol::AddPartitionsToTxnRequest request,
+                      Handler<protocol::AddPartitionsToTxnResponse> handler) override {
+    CHECK(to == kOther);
+    additions.push_back({std::move(request), std::move(handler)});
+  }
+  void answer_markers(ErrorCode error) {
+    auto& [request, handler] = markers.back();
+    const auto& asked = request.markers.at(0);
+    protocol::WriteTxnMarkersResponse response;
+    auto& marker = response.markers.emplace_back();
+    marker.producer_id = asked.producer_id;
+    for (const auto& topic : asked.topics) {
+      auto& result = marker.topics.emplace_back();
+      result.name = topic.name;
+      for (const std::int32_t index : topic.partition_indexes)
+        result.partitions.push_back({index, static_cast<std::int16_t>(error)});
+    }
+    std::exchange(handler, nullptr)(std::move(response));
+  }
+  void answer_addition(const Errors& errors) {
+    auto& [request, handler] = additions.back();
+    protocol::AddPartitionsToTxnResponse response;
+    auto& result = response.results_by_transaction.emplace_back();
+    result.transactional_id = request.transactions.at(0).transactional_id;
+    auto& topic = result.topic_results.emplace_back();
+    topic.name = request.transactions[0].topics.at(0).name;
+    for (std::size_t i = 0; i < errors.size(); ++i)
+      topic.results_by_partition.push_back(
+          {request.transactions[0].topics[0].partitions.at(i), static_cast<std::int16_t>(errors[i])});
+    std::exchange(handler, nullptr)(std::move(response));
+  }
+
+  std::vector<std::pair<protocol::WriteTxnMarkersRequest, Handler<protocol::WriteTxnMarkersResponse>>>
+      markers;
+  std::vector<std::pair<protocol::AddPartitionsToTxnRequest, Handler<protocol::AddPartitionsToTxnResponse>>>
+      additions;
+};
+
+/// A node that believes that another one leads some partitions, and its own coordinator over that image.
+struct TwoBrokers : ApiFixture {
+  TwoBrokers()
+      : ApiFixture({.properties = {{"transaction.state.log.replication.factor", "1"},
+                                   {"transaction.state.log.min.isr", "1"},
+                                   {"transaction.state.log.num.partitions", "1"}}}) {
+    (void)create_topic("t", 2);
+    protocol::FindCoordinatorRequest request;
+    request.key_type = 1;
+    request.coordinator_keys = {"tx"};
+    for (int i = 0; i < 100; ++i) {
+      if (ask<protocol::FindCoordinatorResponse>(request, 6).coordinators.at(0).error_code == 0) break;
+      run(10);
+    }
+    coordinator = std::make_unique<TransactionDriver>(TransactionDriverDependencies{
+        clock, *config, cache, *replicas, *groups, *producer_ids, &peers, BrokerId(1), {&reactor}});
+    coordinator->on_image(cache.image());
+    run(10);
+  }
+  ~TwoBrokers() { crash(); }
+
+  void run(int ms) { world.run_until(clock.monotonic() + std::chrono::milliseconds(ms)); }
+
+  /// From now on the image says so; the partition itself stays where it is.
+  void lead_elsewhere(const std::string& topic, std::size_t partition) {
+    kraft::MetadataImage image = *cache.image();
+    kraft::TopicImage changed = *image.topic(topic);
+    changed.partitions.at(partition).leader = kOther;
+    kraft::TopicsImage topics = *image.topics;
+    auto shared = std::make_shared<const kraft::TopicImage>(std::move(changed));
+    topics.by_id[shared->id] = shared;
+    topics.by_name[topic] = shared;
+    image.topics = std::make_shared<const kraft::TopicsImage>(std::move(topics));
+    cache.publish(std::make_shared<const kraft::MetadataImage>(std::move(image)), 1);
+  }
+  TransactionAnswer init() {
+    std::optional<TransactionAnswer> told;
+    coordinator->init_producer("tx", {60000, {}, {}, 0},
+                               [&](const TransactionAnswer& answer) { told = answer; });
+    run(10);
+    return told.value();
+  }
+  void add(const ProducerIdentity& producer, const std::set<TopicPartition>& partitions) {
+    coordinator->run("tx", [&](ErrorCode refused, TransactionShard* shard, Step* step) {
+      REQUIRE(refused == ErrorCode::kNone);
+      shard->add_partitions("tx", producer, partitions, 2, [](const TransactionAnswer&) {}, *step);
+    });
+    run(10);
+  }
+  TransactionState state() {
+    std::optional<TransactionState> told;
+    coordinator->run("tx",
+                     [&](ErrorCode, TransactionShard* shard, Step*) { told = shard->find("tx")->state; });
+    run(1);
+    return told.value();
+  }
+  std::vector<ErrorCode> ask_gate(TransactionQuestion::Kind kind, const std::function<void()>& answer) {
+    std::vector<ErrorCode> told;
+    TransactionQuestion question{kind, "tx", {ProducerId(5), ProducerEpoch(1)}, {kHere, kThere}};
+    coordinator->gate().ask(std::move(question), reactor,
+                            [&](const std::vector<ErrorCode>& errors) { told = errors; });
+    run(1);
+    answer();
+    run(1);
+    return told;
+  }
+
+  KeptPeers peers;
+  std::unique_ptr<TransactionDriver> coordinator;
+};
+
+TEST_CASE_METHOD(TwoBrokers,
+                 "markers go to the broker that leads the partition, until they are written there") {
+  const TransactionAnswer made = init();
+  REQUIRE(made.error_code == 0);
+  add(made.producer, {kHere, kThere});
+  lead_elsewhere("t", 1);  // after the controller's last record, which brings an image of its own
+  std::optional<TransactionAnswer> ended;
+  coordinator->end_transaction("tx", {made.producer, true, 2, {}},
+                               [&](const TransactionAnswer& answer) { ended = answer; });
+  run(10);
+  CHECK(ended->error_code == 0);
+  REQUIRE(peers.markers.size() == 1);
+  const auto& marker = peers.markers[0].first.markers.at(0);
+  CHECK(marker.producer_id == made.producer.id.value());
+  CHECK(marker.producer_epoch == made.producer.epoch.value() + 1);
+  CHECK(marker.transaction_result);
+  CHECK(marker.transaction_version == 2);
+  REQUIRE(marker.topics.size() == 1);
+  CHECK(marker.topics[0].partition_indexes == std::vector<std::int32_t>{1});
+  // The one that is led here is there.
+  CHECK(find("t", 0).with_log([](log::PartitionLog& log) { return log.log_end_offset(); }) == Offset(1));
+  peers.answer_markers(ErrorCode::kNotLeaderOrFollower);
+  run(50);
+  CHECK(peers.markers.size() == 1);
+  run(100);
+  REQUIRE(peers.markers.size() == 2);
+  CHECK(peers.markers[1].first.markers.at(0).topics.at(0).partition_indexes == std::vector<std::int32_t>{1});
+  std::exchange(peers.markers[1].second, nullptr)(fail(ErrorCode::kNetworkException));
+  run(150);
+  REQUIRE(peers.markers.size() == 3);
+  CHECK(state() == TransactionState::kPrepareCommit);
+  peers.answer_markers(ErrorCode::kNone);
+  run(10);
+  CHECK(state() == TransactionState::kCompleteCommit);
+  CHECK(find("t", 0).with_log([](log::PartitionLog& log) { return log.log_end_offset(); }) == Offset(1));
+}
+
+TEST_CASE_METHOD(TwoBrokers, "a partition that is deleted meanwhile has nothing to end") {
+  const TransactionAnswer made = init();
+  add(made.producer, {{"gone", PartitionIndex(0)}});
+  coordinator->end_transaction("tx", {made.producer, false, 2, {}}, [](const TransactionAnswer&) {});
+  run(10);
+  CHECK(state() == TransactionState::kCompleteAbort);
+}
+
+TEST_CASE_METHOD(TwoBrokers,
+                 "a coordinator on another broker is asked, and its answer told in the append's words") {
+  using Kind = TransactionQuestion::Kind;
+  lead_elsewhere("__transaction_state", 0);
+  CHECK(ask_gate(Kind::kVerify, [&] {
+          peers.answer_addition({ErrorCode::kNone, ErrorCode::kTransactionAbortable});
+        }) == Errors{ErrorCode::kNone, ErrorCode::kInvalidTxnState});
+  const auto& asked = peers.additions.back().first.transactions.at(0);
+  CHECK(asked.verify_only);
+  CHECK(asked.producer_id == 5);
+  CHECK(asked.producer_epoch == 1);
+  CHECK(asked.topics.at(0).partitions == std::vector<std::int32_t>{0, 1});
+  CHECK(ask_gate(Kind::kVerifyAbortable, [&] {
+          peers.answer_addition({ErrorCode::kTransactionAbortable, ErrorCode::kProducerFenced});
+        }) == Errors{ErrorCode::kTransactionAbortable, ErrorCode::kInvalidProducerEpoch});
+  CHECK(ask_gate(Kind::kAdd, [&] {
+          CHECK_FALSE(peers.additions.back().first.transactions.at(0).verify_only);
+          peers.answer_addition({ErrorCode::kNone, ErrorCode::kNone});
+        }) == Errors{ErrorCode::kNone, ErrorCode::kNone});
+  CHECK(ask_gate(Kind::kVerify, [&] {
+          std::exchange(peers.additions.back().second, nullptr)(fail(ErrorCode::kRequestTimedOut));
+        }) == Errors{ErrorCode::kNetworkException, ErrorCode::kNetworkException});
+}
+
+TEST_CASE_METHOD(TwoBrokers, "to add partitions is tried again while the last transaction is being ended") {
+  using Kind = TransactionQuestion::Kind;
+  lead_elsewhere("__transaction_state", 0);
+  const Errors busy(2, ErrorCode::kConcurrentTransactions);
+  CHECK(ask_gate(Kind::kVerify, [&] { peers.answer_addition(busy); }) == busy);  // not asked again
+  CHECK(peers.additions.size() == 1);
+  CHECK(ask_gate(Kind::kAdd, [&] {
+          peers.answer_addition(busy);
+          run(30);
+          REQUIRE(peers.additions.size() == 3);
+          peers.answer_addition({ErrorCode::kNone, ErrorCode::kNone});
+        }) == Errors(2, ErrorCode::kNone));
+  // Not for ever.
+  CHECK(ask_gate(Kind::kAdd, [&] {
+          for (int i = 0; i < 10; ++i) {
+            if (peers.additions.back().second) peers.answer_addition(busy);
+            run(30);
+          }
+        }) == busy);
+}
+
+}  // namespace
+}  // namespace barnabas::broker::testing
