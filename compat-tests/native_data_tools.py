@@ -235,7 +235,7 @@ def new_group_protocol(tools):
 
 
 def transactions(tools):
-    """In transactions, which Barnabas does not have yet: what was committed is what is read."""
+    """In transactions: what was committed is what is read."""
     tools.compare("kafka-producer-perf-test", "--topic", "{t}-transactions", "--num-records", "50", "--record-size", "20",
                   "--throughput", "100", "--transactional-id", "{t}", "--transaction-duration-ms", "100")
     tools.compare("kafka-console-consumer", "--topic", "{t}-transactions", "--from-beginning", "--max-messages", "50",
@@ -296,8 +296,7 @@ def run(case):
             part(tools)
             step(f"{part.__name__.replace('_', ' ')}: {tools.count} command lines so far")
         new_group_protocol(tools)
-        if not case.is_barnabas:
-            transactions(tools)
+        transactions(tools)
         shared_group(tools, case.kafka_tools(broker.bootstrap))
         interrupted(tools)
         step("Ctrl-C ends a consumer as it ends Kafka's")
