@@ -379,9 +379,10 @@ class ModelOperations : public ModelAppends {
     model.epochs.clear();
     auto entries = read_epoch_checkpoint(files, "/logs/t-0/leader-epoch-checkpoint");
     if (!entries) return expect(log->latest_epoch() == kNoLeaderEpoch, "epochs come of a torn file");
-    // What begins at the end was forgotten; the file need not have been written for that.
+    // What begins at the end may have been forgotten; the file need not have been written for that.
     for (const EpochEntry& entry : *entries)
-      if (entry.start_offset < model.log_end) model.epochs.emplace_back(entry.epoch, entry.start_offset);
+      if (entry.start_offset < model.log_end || entry.epoch <= log->latest_epoch())
+        model.epochs.emplace_back(entry.epoch, entry.start_offset);
     for (const ModelBatch& batch : model.batches) {
       if (batch.magic < 2 || batch.base < model.log_start) continue;
       expect(log->epoch_of(batch.base) == batch.epoch, "{} is of epoch {} after the crash", to_string(batch),
