@@ -231,6 +231,7 @@ TEST_CASE("a lone controller serves observers, and becomes one of several when v
   REQUIRE(quorum.set_quota_now(1, "u") == ErrorCode::kNone);
   REQUIRE(quorum.wait_until_equal());
   CHECK(quorum.has_quota(4, "u"));
+  quorum.run_ms(10000);  // Longer than a leader may be without a majority of others.
   for (const int id : {2, 3}) {
     AddRaftVoterRequest request;
     request.voter.key = {BrokerId(id), quorum.member(id).options.directory_id};
@@ -245,6 +246,7 @@ TEST_CASE("a lone controller serves observers, and becomes one of several when v
     REQUIRE(*answered == ErrorCode::kNone);
   }
   CHECK_FALSE(quorum.node(1).is_lone_voter());
+  CHECK(quorum.node(1).epoch() == LeaderEpoch(1));
   REQUIRE(quorum.set_quota_now(1, "v") == ErrorCode::kNone);
   quorum.crash(1);
   REQUIRE(quorum.run_until([&] { return quorum.leader() != 0; }));

@@ -172,6 +172,8 @@ void RaftNode::refresh_replicas() {
     if (voter.key.id != options_.local.id && progress_of(voter.key) == nullptr)
       leading_.replicas.emplace_back().key = voter.key;
   std::erase_if(leading_.fetched_voters, [this](BrokerId id) { return !voters().contains(id); });
+  // A majority of other voters is given its whole time: who led alone was never asked for one.
+  leading_.quorum_deadline = std::max(leading_.quorum_deadline, now_ + options_.timeouts.fetch * 3 / 2);
 }
 
 }  // namespace barnabas::kraft
