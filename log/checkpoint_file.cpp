@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -85,6 +86,9 @@ Result<std::vector<EpochEntry>> read_epoch_checkpoint(FileSystem& files, const s
   std::vector<EpochEntry> entries;
   // An empty file is one that a crash took the content of: entries or none, two lines stand there.
   if (content.empty() && TRY(files.exists(path))) return malformed(path, 1);
+  // One that it took the end of may still read as numbers.
+  if (!content.empty() && content.back() != '\n')
+    return malformed(path, 1 + static_cast<std::size_t>(std::ranges::count(content, '\n')));
   for (const auto& fields : TRY(entry_lines(path, content, 2))) {
     auto epoch = number<std::int32_t>(fields[0]);
     auto offset = number<std::int64_t>(fields[1]);

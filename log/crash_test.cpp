@@ -142,6 +142,19 @@ TEST_CASE("the first sync of a log makes its directory, its topic id and its lea
   }
 }
 
+TEST_CASE("an epoch checkpoint that a crash took any end of is refused") {
+  MemoryFileSystem files;
+  const std::vector<EpochEntry> entries = {{LeaderEpoch(0), Offset(0)}, {LeaderEpoch(2), Offset(43)}};
+  must(write_epoch_checkpoint(files, "/epochs", entries));
+  const std::string whole = must(files.read_file("/epochs"));
+  REQUIRE(must(read_epoch_checkpoint(files, "/epochs")) == entries);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    must(files.write_file_atomically("/epochs", whole.substr(0, size)));
+    INFO("of " << size << " bytes");
+    CHECK_FALSE(read_epoch_checkpoint(files, "/epochs").has_value());
+  }
+}
+
 TEST_CASE("after a failed write every call fails, after a full disk none") {
   Workload work;
   auto log = must(work.open(true));
