@@ -136,6 +136,17 @@ TEST_CASE_METHOD(Maintenance, "truncation takes records, epochs and producers ba
   CHECK(log->epoch_of(Offset(to)) == LeaderEpoch(9));
 }
 
+TEST_CASE_METHOD(Maintenance, "truncation at the end forgets an epoch in which nothing was written") {
+  fill(10);
+  const LeaderEpoch before = log->latest_epoch();
+  must(log->assign_epoch_start(LeaderEpoch(30), Offset(10)));
+  must(log->truncate_to(Offset(10)));
+  CHECK(log->latest_epoch() == before);
+  CHECK(log->log_end_offset() == Offset(10));
+  open(GENERATE(true, false));
+  CHECK(log->latest_epoch() == before);
+}
+
 TEST_CASE_METHOD(Maintenance, "a log that starts anew is empty at its new offset") {
   fill(10);
   must(log->truncate_fully_and_start_at(Offset(500)));

@@ -209,7 +209,8 @@ Result<void> PartitionLogImpl::sync_files() {
 
 Result<void> PartitionLogImpl::truncate_to(Offset offset) {
   TRY(check_open());
-  if (offset >= log_end_offset()) return {};
+  // A leader that wrote nothing left an epoch behind that begins at the end: the next leader's may be older.
+  if (offset >= log_end_offset()) return noted(epochs_.truncate_from_end(log_end_offset()));
   if (offset < segments_.begin()->first) return truncate_fully_and_start_at(offset);
   return noted(truncate_locked(offset));
 }

@@ -330,7 +330,7 @@ void PartitionModel::truncate_epochs_from_end(Offset end) {
 }
 
 void PartitionModel::truncate_to(Offset offset, std::int64_t now_ms) {
-  if (offset >= log_end) return;
+  if (offset >= log_end) return truncate_epochs_from_end(log_end);
   if (offset < segments.front().base) return start_anew(offset, now_ms);
   while (segments.size() > 1 && segments.back().base > offset) segments.pop_back();
   std::erase_if(batches, [&](const ModelBatch& batch) { return batch.last >= offset; });
