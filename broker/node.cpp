@@ -35,6 +35,7 @@
 #include "broker/drivers/peer_transactions.hpp"
 #include "broker/drivers/producer_id_allocator.hpp"
 #include "broker/drivers/quorum_network.hpp"
+#include "broker/drivers/replication.hpp"
 #include "broker/drivers/start_reserve.hpp"
 #include "broker/drivers/transaction_driver.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
@@ -118,6 +119,7 @@ class Node::Impl {
   Result<void> open_logs();
   void build_ways_to_controller(const BrokerSettings& settings);
   void build_coordinators(const BrokerSettings& settings, const std::vector<Reactor*>& reactors);
+  void build_replicas();
   void build_services();
   Result<void> bind_listeners();
   Result<void> start_http();
@@ -164,6 +166,8 @@ class Node::Impl {
   std::unique_ptr<Authorizer> authorizer_;
   std::vector<std::unique_ptr<AsioReactor>> reactors_;
   std::unique_ptr<QuorumNetwork> network_;
+  std::vector<std::unique_ptr<AsioReactor>> fetch_reactors_;  // of replica fetchers, which write and may sync
+  std::unique_ptr<Replication> replication_;
   std::unique_ptr<GroupDriver> groups_;
   std::unique_ptr<PeerTransactions> transaction_peers_;
   std::unique_ptr<TransactionDriver> transactions_;
@@ -282,17 +286,42 @@ void Node::Impl::build_coordinators(const BrokerSettings& settings, const std::v
   });
 }
 
+void Node::Impl::build_replicas() {
+  const auto settings = config_->settings();
+  ReplicationOptions options;
+  options.clock = &clock_;
+  options.max_lag = milliseconds(settings->replica_lag_time_max_ms);
+  options.topic_value = [this](const kraft::MetadataImage& image, std::string_view topic,
+                               std::string_view name) { return config_->topic_value(image, topic, name); };
+  replicas_ = std::make_unique<ReplicaManager>(
+      id_, *logs_,
+      [this](const kraft::MetadataImage& image, std::string_view topic) {
+        return config_->log_config_for(image, topic);
+      },
+      std::move(options));
+  std::vector<Reactor*> pool;
+  for (int i = 0; i < std::min(allowed_cores(), settings->num_replica_fetchers); ++i) {
+    fetch_reactors_.push_back(std::make_unique<AsioReactor>());
+    pool.push_back(fetch_reactors_.back().get());
+  }
+  replication_ = std::make_unique<Replication>(
+      ReplicationDependencies{clock_, random_, *config_, *replicas_, id_,
+                              [this] { return driver_->broker_epoch(); }, std::move(pool)},
+      metrics_);
+  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges*) {
+    replication_->on_image(image);
+  });
+}
+
 void Node::Impl::build_services() {
   const auto settings = config_->settings();
   cache_ = std::make_unique<MetadataCache>(id_, cluster_id_);
   cache_->publish(kraft::MetadataImage::empty(), 0);  // Controllers ask before there is another.
   driver_ = std::make_unique<MetadataDriverThread>(MetadataDriverDependencies{
       {files_, clock_, random_, *validator_}, *config_, *cache_, options_.on_failure});
-  replicas_ = std::make_unique<ReplicaManager>(
-      id_, *logs_, [this](const kraft::MetadataImage& image, std::string_view topic) {
-        return config_->log_config_for(image, topic);
-      });
+  build_replicas();
   build_ways_to_controller(*settings);
+  if (isr_changes_) replicas_->ask_for_isr_changes(*isr_changes_);
   fetch_sessions_ = std::make_unique<FetchSessionCache>(
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ =
@@ -522,6 +551,14 @@ Result<void> Node::Impl::start() {
       raw->run();
     });
   }
+  number = 0;
+  for (const auto& reactor : fetch_reactors_) {
+    threads_.emplace_back([raw = reactor.get(), name = fmt::format("fetcher-{}", number++)] {
+      pthread_setname_np(pthread_self(), name.c_str());
+      raw->run();
+    });
+  }
+  replication_->start();
   reserve_->fill();
   maintenance_->start();
   cleaner_->start();
@@ -561,8 +598,10 @@ Result<void> Node::Impl::stop() {
   if (transactions_) transactions_->stop();
   if (groups_) groups_->stop();
   if (serving_) drain();
+  if (replication_) replication_->stop();
   for (const auto& reactor : reactors_) reactor->stop();
   if (peers_reactor_) peers_reactor_->stop();
+  for (const auto& reactor : fetch_reactors_) reactor->stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
   if (flusher_) flusher_->stop();
@@ -572,6 +611,7 @@ Result<void> Node::Impl::stop() {
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   server_.reset();
+  replication_.reset();
   reserve_->release_where_full();
   auto closed = logs_->shutdown(epoch);
   logs_.reset();

@@ -6,24 +6,24 @@
 //   (KIP-516)
 //
 // The ordered stage (validate, append) is done when the handler returns, so the connection goes on with its
-// next request. With one replica acks=all is satisfied by the append; where flush.messages is reached the
-// answer waits for the disk, whatever the acks (LogFlusher). A batch that opens a transaction in its
+// next request. With acks=all the answer waits until the in-sync replicas have the batch, for timeout.ms at
+// most; with one replica the append is enough. Where flush.messages is reached the answer waits for the disk,
+// whatever the acks (LogFlusher). A batch that opens a transaction in its
 // partition is appended once the transaction's coordinator has said that the partition is part of it, or has
 // made it so (from v12 on); meanwhile the connection's next request waits. Measured on Kafka 4.3.1: a
 // partition named twice is appended once, from its last occurrence; null records are INVALID_RECORD here
 // where Kafka never answers; a failure with acks=0 closes the connection.
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <tuple>
 #include <vector>
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/leader_endpoints.hpp"
+#include "broker/api/pending_produce.hpp"
 #include "broker/api/transactional_produce.hpp"
 #include "broker/drivers/internal_topics.hpp"
-#include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/transaction_driver.hpp"
 #include "broker/replica/replica_manager.hpp"
@@ -39,6 +39,7 @@ using PartitionAnswer = ProduceResponse::PartitionProduceResponse;
 namespace {
 
 constexpr std::string_view kAdminClientId = "__admin_client";
+constexpr std::int16_t kAllReplicas = -1;  // acks
 
 PartitionAnswer refusal(std::int32_t index, ErrorCode code, std::string message = {}) {
   PartitionAnswer answer;
@@ -86,14 +87,6 @@ MutableByteView patchable(const protocol::Records& records) {
   return {const_cast<std::uint8_t*>(records.bytes.data()), records.bytes.size()};
 }
 
-/// An appended batch that is not on disk as it should be before it is acknowledged, and where its answer
-/// stands.
-struct Unsynced {
-  std::shared_ptr<Partition> partition;
-  std::size_t topic;
-  std::size_t answer;
-};
-
 struct ProduceStep {
   Services& services;
   const RequestContext& context;
@@ -102,7 +95,7 @@ struct ProduceStep {
   ProduceResponse& response;
   std::vector<const ProduceRequest::PartitionProduceData*> named_again;  // sorted; not to be looked at
   const VerifiedBatches& verified;
-  std::vector<Unsynced>& unsynced;
+  std::vector<Unfinished>& unfinished;
 };
 
 ErrorCode check_topic(const Services& services, const RequestContext& context, const std::string& name) {
@@ -139,7 +132,9 @@ PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
     }
     options.guard = asked->second.guard;
   }
-  auto appended = partition->append(patchable(*data.records), options);
+  const bool wants_all = step.request.acks == kAllReplicas;
+  auto appended = partition->append(patchable(*data.records), options,
+                                    wants_all ? RequiredAcks::kAll : RequiredAcks::kLeader);
   if (!appended) {
     const Offset log_start =
         partition->with_log([](log::PartitionLog& log) { return log.log_start_offset(); });
@@ -150,10 +145,12 @@ PartitionAnswer append_to(const ProduceStep& step, std::string_view topic,
   answer.base_offset = appended->base_offset.value();
   answer.log_append_time_ms = appended->log_append_time_ms;
   answer.log_start_offset = appended->log_start_offset.value();
-  if (appended->sync_due) {
+  const bool waits_for_replicas = wants_all && !appended->is_committed;
+  if (appended->sync_due || waits_for_replicas) {
     const auto& topics = step.response.responses;
-    step.unsynced.push_back(
-        {std::move(partition), topics.size() - 1, topics.back().partition_responses.size()});
+    step.unfinished.push_back({std::move(partition), topics.size() - 1,
+                               topics.back().partition_responses.size(), appended->last_offset + 1,
+                               appended->sync_due, waits_for_replicas});
   }
   return answer;
 }
@@ -225,56 +222,22 @@ bool has_transactional_batch(const ProduceRequest& request) {
   });
 }
 
-bool any_failed(const ProduceResponse& response) {
-  return std::ranges::any_of(response.responses, [](const auto& topic) {
-    return std::ranges::any_of(topic.partition_responses,
-                               [](const auto& answer) { return answer.error_code != 0; });
-  });
-}
-
-using ProduceReply = Reply<ProduceResponse>;
-
-void answer(ProduceReply& reply, const ProduceResponse& response, std::int16_t acks) {
-  if (acks != 0) return reply.send(response);
-  any_failed(response) ? reply.close_connection() : reply.send_nothing();
-}
-
-/// Answers once the last of `unsynced` is on disk, or cannot be.
-void answer_when_synced(LogFlusher& flusher, const std::vector<Unsynced>& unsynced, ProduceResponse response,
-                        std::int16_t acks, ProduceReply reply) {
-  struct Waiting {
-    std::size_t left;          // guarded by mutex
-    ProduceResponse response;  // guarded by mutex
-    ProduceReply reply;
-    std::mutex mutex = {};
-  };
-  auto waiting = std::make_shared<Waiting>(unsynced.size(), std::move(response), std::move(reply));
-  for (const Unsynced& one : unsynced) {
-    flusher.flush(one.partition,
-                  [waiting, acks, topic = one.topic, at = one.answer](const Result<void>& synced) {
-                    std::unique_lock lock(waiting->mutex);
-                    PartitionAnswer& told = waiting->response.responses[topic].partition_responses[at];
-                    if (!synced) told = refusal(told.index, ErrorCode::kKafkaStorageError);
-                    if (--waiting->left > 0) return;
-                    lock.unlock();
-                    answer(waiting->reply, waiting->response, acks);
-                  });
-  }
-}
-
 void append_all(Services& services, const RequestContext& context, const ProduceRequest& request,
                 const VerifiedBatches& verified, ProduceReply reply) {
   ProduceResponse response;
-  std::vector<Unsynced> unsynced;
+  std::vector<Unfinished> unfinished;
   const ProduceStep step{
-      services, context, request, services.metadata.image(), response, find_named_again(request),
-      verified, unsynced};
+      services, context,   request, services.metadata.image(), response, find_named_again(request),
+      verified, unfinished};
   for (const auto& topic : request.topic_data) {
     produce_topic(step, topic);
     if (response.responses.back().partition_responses.empty()) response.responses.pop_back();
   }
-  if (unsynced.empty()) return answer(reply, response, request.acks);
-  answer_when_synced(services.flusher, unsynced, std::move(response), request.acks, std::move(reply));
+  if (unfinished.empty()) return answer_produce(reply, response, request.acks);
+  const auto patience = std::chrono::milliseconds(std::max(request.timeout_ms, 0));
+  std::make_shared<PendingProduce>(*context.reactor, request.acks, std::move(response), std::move(reply),
+                                   std::move(unfinished))
+      ->start(services.flusher, services.clock.monotonic() + patience);
 }
 
 /// A request that waits for a coordinator. Its batches stay in the session's buffer, which `context` keeps.

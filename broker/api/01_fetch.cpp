@@ -1,4 +1,4 @@
-// Fetch 0-18: records from the leader.
+// Fetch 0-18: records, for consumers and for brokers that follow a partition.
 //
 //   v1 throttle time   v2 message timestamps (magic 1)   v3 a limit for all partitions, whole batches
 //   (KIP-74) v4 record batches, isolation level   v5 log start offset   v7 sessions (KIP-227)   v9 leader
@@ -7,11 +7,12 @@
 //
 // A fetch that finds less than min.bytes waits: it registers with its partitions and looks again when one of
 // them changed, until its deadline. The bytes themselves are never copied here: the answer names file ranges.
-// Left out: followers (this node replicates to nobody yet) and the preferred read replica; see docs/gaps.md.
-// Measured on Kafka 4.3.1: the first batch is returned whole whatever the limits say; aborted transactions
-// are null for read_uncommitted and a list for read_committed. Partitions that do not exist or may not be
-// read are set aside: they come last, with an empty list, and hasten the answer only when nothing else was
-// asked.
+// A follower reads up to the log end, and its first look tells the leader how far it is. Consumers read up to
+// the high watermark: from the leader, or from 11 on from any replica, to which the leader sends them by
+// their rack (KIP-392). Measured on Kafka 4.3.1: the first batch is returned whole whatever the limits say;
+// aborted transactions are null for read_uncommitted and a list for read_committed. Partitions that do not
+// exist or may not be read are set aside: they come last, with an empty list, and hasten the answer only when
+// nothing else was asked.
 #include <algorithm>
 #include <atomic>
 
@@ -25,6 +26,7 @@
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/replica_manager.hpp"
+#include "broker/replica/replica_selector.hpp"
 #include "protocol/messages/api_fetch.hpp"
 
 namespace barnabas::broker {
@@ -36,6 +38,7 @@ using PartitionData = FetchResponse::PartitionData;
 namespace {
 
 constexpr std::int8_t kReadCommitted = 1;
+constexpr std::int16_t kFirstFetchFromFollowers = 11;
 
 /// One fetch from its arrival to its answer. Lives on its connection's reactor; kept by the timer and the
 /// wakeup.
@@ -51,7 +54,9 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
         min_bytes_(std::min(request.min_bytes, max_bytes_)),
         max_wait_(std::chrono::milliseconds(std::max(request.max_wait_ms, 0))),
         committed_only_(request.isolation_level == kReadCommitted),
-        of_follower_(request.replica_id >= 0 || request.replica_state.replica_id >= 0),
+        follower_(std::max(request.replica_id, request.replica_state.replica_id)),
+        follower_epoch_(request.replica_state.replica_epoch),
+        rack_(request.rack_id),
         plan_(services.fetch_sessions.begin(request, context_.api_version)) {
     context_.frame.reset();  // nothing of the request's bytes is used any more
   }
@@ -77,6 +82,14 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   void collect();
   Answer read(FetchedPartitions::iterator asked);
   ErrorCode resolve(FetchedPartition& asked, std::shared_ptr<Partition>& partition);
+  ErrorCode read_for_follower(const FetchedPartition& asked, Answer& answer);
+  ErrorCode read_for_consumer(const FetchedPartition& asked, Answer& answer);
+  [[nodiscard]] BrokerId preferred_replica(const FetchedPartition& asked, const Partition& partition) const;
+  [[nodiscard]] bool is_throttled(const Partition& partition) const;
+  [[nodiscard]] bool of_follower() const { return follower_ >= BrokerId(0); }
+  [[nodiscard]] bool may_read_followers() const {
+    return !of_follower() && context_.api_version >= kFirstFetchFromFollowers;
+  }
   void read_log(log::PartitionLog& log, const FetchedPartition& asked, Answer& answer);
   [[nodiscard]] bool wants_message_sets() const { return context_.api_version < kFirstFetchOfBatches; }
   void convert(const FetchedPartition& asked, Answer& answer) const;
@@ -91,18 +104,21 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   const std::int32_t min_bytes_;
   const std::chrono::nanoseconds max_wait_;
   const bool committed_only_;
-  const bool of_follower_;  // of another broker, which reads what brokers may
+  const BrokerId follower_;  // another broker, which reads what brokers may; none: a consumer
+  const std::int64_t follower_epoch_;
+  const std::string rack_;  // the consumer's
   FetchPlan plan_;
 
   kraft::MetadataImagePtr image_;
   std::vector<Answer> answers_;
   std::uint64_t total_bytes_ = 0;
-  bool any_error_ = false;  // among the partitions that can be read
+  bool any_error_ = false;  // something to tell at once, among the partitions that can be read
   bool any_readable_ = false;
   bool answered_ = false;
   std::vector<log::FileSlice> uncached_;  // what partitions have for this fetch, but not in memory
   bool loading_ = false;                  // it waits for them
   bool loaded_ = false;                   // they were loaded for the next look
+  bool is_first_look_ = true;
   std::chrono::nanoseconds deadline_{};
   TimerId timer_ = 0;
   std::shared_ptr<Wakeup> wakeup_;
@@ -169,10 +185,12 @@ void PendingFetch::collect() {
     total_bytes_ += answer.size_bytes;
     if (!answer.set_aside) {
       any_readable_ = true;
-      any_error_ |= answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0;
+      any_error_ |= answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0 ||
+                    answer.data.preferred_read_replica >= 0;
     }
     answers_.push_back(std::move(answer));
   }
+  is_first_look_ = false;
   std::ranges::stable_partition(answers_, [](const Answer& answer) { return !answer.set_aside; });
 }
 
@@ -184,12 +202,64 @@ ErrorCode PendingFetch::resolve(FetchedPartition& asked, std::shared_ptr<Partiti
     asked.topic = topic->name;
   }
   const bool may_read =
-      of_follower_ ? allowed_on_cluster(services_, context_, Operation::kClusterAction)
-                   : allowed(services_, context_, Operation::kRead, ResourceKind::kTopic, asked.topic);
+      of_follower() ? allowed_on_cluster(services_, context_, Operation::kClusterAction)
+                    : allowed(services_, context_, Operation::kRead, ResourceKind::kTopic, asked.topic);
   if (!may_read) return ErrorCode::kTopicAuthorizationFailed;
   partition = services_.replicas.find(asked.topic, asked.partition);
-  if (!partition) return error_without_replica(*image_, asked.topic, asked.partition);
-  return partition->check_leader(LeaderEpoch(asked.current_leader_epoch));
+  return partition ? ErrorCode::kNone : error_without_replica(*image_, asked.topic, asked.partition);
+}
+
+ErrorCode PendingFetch::read_for_follower(const FetchedPartition& asked, Answer& answer) {
+  FollowerRequest request;
+  request.fetch = {follower_,
+                   follower_epoch_,
+                   Offset(asked.fetch_offset),
+                   Offset(asked.log_start_offset),
+                   kNoOffset,
+                   services_.clock.monotonic()};
+  request.current_epoch = LeaderEpoch(asked.current_leader_epoch);
+  request.is_first_look = is_first_look_;
+  const ErrorCode refused = answer.partition->serve_follower(request, [&](log::PartitionLog& log) {
+    read_log(log, asked, answer);
+    return answer.data.error_code == 0 && answer.data.diverging_epoch.epoch < 0;
+  });
+  if (refused != ErrorCode::kNone) return refused;
+  if (wants_message_sets()) convert(asked, answer);
+  if (is_throttled(*answer.partition)) {
+    answer.slices.clear();
+    answer.size_bytes = 0;
+  }
+  return ErrorCode::kNone;
+}
+
+/// Who is in sync is not held back: it would leave the in-sync set else.
+bool PendingFetch::is_throttled(const Partition& partition) const {
+  ReplicationQuota& quota = services_.replicas.leader_quota();
+  return !quota.is_idle() && quota.is_throttled(partition.topic_partition()) &&
+         !partition.is_in_sync(follower_) && quota.is_exceeded();
+}
+
+ErrorCode PendingFetch::read_for_consumer(const FetchedPartition& asked, Answer& answer) {
+  const LeaderEpoch epoch(asked.current_leader_epoch);
+  const ErrorCode refused =
+      may_read_followers() ? answer.partition->check_replica(epoch) : answer.partition->check_leader(epoch);
+  if (refused != ErrorCode::kNone) return refused;
+  answer.data.preferred_read_replica = preferred_replica(asked, *answer.partition).value();
+  answer.partition->with_log([&](log::PartitionLog& log) { read_log(log, asked, answer); });
+  if (wants_message_sets()) convert(asked, answer);
+  return ErrorCode::kNone;
+}
+
+BrokerId PendingFetch::preferred_replica(const FetchedPartition& asked, const Partition& partition) const {
+  if (rack_.empty() || !may_read_followers() || !services_.config.settings()->is_rack_aware_selector)
+    return kNoBroker;
+  const auto rack_of = [this](BrokerId broker) -> const std::string* {
+    const kraft::BrokerRegistration* found = image_->broker(broker);
+    const bool is_reachable = found != nullptr && !found->fenced &&
+                              endpoint_of(*image_, broker, context_.connection->listener) != nullptr;
+    return is_reachable && found->rack ? &*found->rack : nullptr;
+  };
+  return select_replica(partition.readable_at(Offset(asked.fetch_offset)), rack_, rack_of);
 }
 
 PendingFetch::Answer PendingFetch::read(FetchedPartitions::iterator asked) {
@@ -198,11 +268,12 @@ PendingFetch::Answer PendingFetch::read(FetchedPartitions::iterator asked) {
   answer.data.partition_index = asked->partition.value();
   answer.data.aborted_transactions.reset();
   answer.data.records = protocol::Records{};
-  const ErrorCode refused = resolve(*asked, answer.partition);
-  if (refused == ErrorCode::kNone) {
-    answer.partition->with_log([&](log::PartitionLog& log) { read_log(log, *asked, answer); });
-    if (wants_message_sets()) convert(*asked, answer);
-  } else {
+  ErrorCode refused = resolve(*asked, answer.partition);
+  if (refused == ErrorCode::kNone)
+    refused = of_follower() ? read_for_follower(*asked, answer) : read_for_consumer(*asked, answer);
+  if (refused != ErrorCode::kNone) {
+    answer.slices.clear();
+    answer.size_bytes = 0;
     answer.data.error_code = static_cast<std::int16_t>(refused);
     answer.set_aside = refused == ErrorCode::kUnknownTopicId ||
                        refused == ErrorCode::kUnknownTopicOrPartition ||
@@ -221,10 +292,11 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   answer.data.high_watermark = log.high_watermark().value();
   answer.data.last_stable_offset = log.last_stable_offset().value();
   answer.data.log_start_offset = log.log_start_offset().value();
+  if (answer.data.preferred_read_replica >= 0) return;
   const Offset from(asked.fetch_offset);
   if (asked.last_fetched_epoch >= 0) {
     const log::EpochEndOffset end = log.end_offset_for_epoch(LeaderEpoch(asked.last_fetched_epoch));
-    if (end.epoch == kNoLeaderEpoch) {
+    if (end.epoch == kNoLeaderEpoch || from < log.log_start_offset()) {
       answer.data.error_code = static_cast<std::int16_t>(ErrorCode::kOffsetOutOfRange);
       return;
     }
@@ -235,7 +307,9 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
   }
   log::ReadOptions options;
   options.from = from;
-  options.up_to = committed_only_ ? log.last_stable_offset() : log.high_watermark();
+  options.up_to = of_follower()     ? log.log_end_offset()
+                  : committed_only_ ? log.last_stable_offset()
+                                    : log.high_watermark();
   const auto room = static_cast<std::uint64_t>(std::max(max_bytes_, 0));
   options.max_bytes = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(asked.max_bytes, 0)),
                                               room > total_bytes_ ? room - total_bytes_ : 0);
@@ -288,8 +362,9 @@ void PendingFetch::wait() {
       if (auto self = weak.lock()) self->try_to_answer(false);
     });
   });
+  const auto awaited = of_follower() ? Partition::Change::kAppended : Partition::Change::kCommitted;
   for (const Answer& answer : answers_) {
-    if (answer.partition) answer.partition->wait_for_change(wakeup_);
+    if (answer.partition) answer.partition->wait_for_change(wakeup_, awaited);
   }
   if (timer_ != 0) return;
   timer_ = context_.reactor->schedule_at(deadline_, [self = shared_from_this()] {
@@ -300,6 +375,7 @@ void PendingFetch::wait() {
 
 bool PendingFetch::is_news(const Answer& answer) const {
   return answer.size_bytes > 0 || answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0 ||
+         answer.data.preferred_read_replica >= 0 ||
          answer.data.high_watermark != answer.asked->told_high_watermark ||
          answer.data.log_start_offset != answer.asked->told_log_start_offset;
 }
@@ -314,8 +390,9 @@ void PendingFetch::send() {
   for (Answer& answer : answers_) {
     FetchedPartition& asked = *answer.asked;
     if (plan_.incremental && !is_news(answer)) continue;
-    // An error is told each time: nothing counts as told after it.
-    const bool failed = answer.data.error_code != 0;
+    // An error is told each time: nothing counts as told after it. Who learns that its log parts from this
+    // one takes nothing else from the answer.
+    const bool failed = answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0;
     asked.told_high_watermark = failed ? -1 : answer.data.high_watermark;
     asked.told_log_start_offset = failed ? -1 : answer.data.log_start_offset;
     if (!answer.converted.empty()) {
@@ -324,6 +401,9 @@ void PendingFetch::send() {
       answer.data.records = protocol::Records{
           {}, static_cast<std::uint32_t>(files.size()), static_cast<std::int32_t>(answer.size_bytes)};
       std::ranges::move(answer.slices, std::back_inserter(files));
+      if (of_follower() && !services_.replicas.leader_quota().is_idle() &&
+          services_.replicas.leader_quota().is_throttled(answer.partition->topic_partition()))
+        services_.replicas.leader_quota().record(static_cast<std::int64_t>(answer.size_bytes));
       if (plan_.session) plan_.session->move_to_back(answer.asked);
     }
     if (context_.api_version >= 16 &&

@@ -121,10 +121,16 @@ Answer list_offset(Services& services, const RequestContext& context, const List
     });
     return answer;
   }
+  const bool of_consumer = request.replica_id == kConsumerReplicaId;
+  if (of_consumer && asked.timestamp == kLatest && partition->is_behind_its_epoch()) {
+    answer.error_code = static_cast<std::int16_t>(context.api_version >= 5 ? ErrorCode::kOffsetNotAvailable
+                                                                           : ErrorCode::kLeaderNotAvailable);
+    return answer;
+  }
   const bool committed_only = context.api_version >= 2 && request.isolation_level == 1;
   auto found = partition->with_log([&](log::PartitionLog& log) {
     Offset up_to = committed_only ? log.last_stable_offset() : log.high_watermark();
-    if (request.replica_id != kConsumerReplicaId) up_to = log.log_end_offset();
+    if (!of_consumer) up_to = log.log_end_offset();
     return look_up(log, asked.timestamp, up_to);
   });
   if (!found) {

@@ -122,30 +122,57 @@ using Call = std::shared_ptr<CallState>;
 struct ApiFixtureOptions {
   ConfigMap properties;  // beside those of a lone node
   std::uint64_t seed = 1;
+  // One of several brokers in one world, which a test tells the metadata with take(): it has no controller of
+  // its own. The world, the disk (formatted at first use) and the channel outlive it.
+  SimulatedWorld* world = nullptr;
+  MemoryFileSystem* files = nullptr;
+  AlterPartitionChannel* isr_changes = nullptr;
+  std::int32_t id = 1;
 };
 
 class ApiFixture {
+  // Before all else, which refers to them.
+  std::unique_ptr<SimulatedWorld> own_world_;
+  std::unique_ptr<MemoryFileSystem> own_files_;
+
  public:
   explicit ApiFixture(ApiFixtureOptions options = {})
-      : world(options.seed),
+      : own_world_(options.world ? nullptr : std::make_unique<SimulatedWorld>(options.seed)),
+        own_files_(options.files ? nullptr : std::make_unique<MemoryFileSystem>()),
+        id(options.id),
+        host(options.world ? host_of(options.id) : kBrokerHost),
+        world(options.world ? *options.world : *own_world_),
         clock(world.clock()),
-        reactor(world.node(kBrokerHost)),
+        reactor(world.node(host)),
+        files(options.files ? *options.files : *own_files_),
         driver(reactor, clock),
         to_controller(reactor, world.clock(), random, driver, {}),
-        cache(BrokerId(1), kClusterId) {
-    ConfigMap properties = {{"node.id", "1"},
+        cache(id, kClusterId),
+        isr_changes_(options.isr_changes) {
+    const std::string self = std::to_string(options.id);
+    ConfigMap properties = {{"node.id", self},
                             {"process.roles", "broker,controller"},
                             {"controller.listener.names", "CONTROLLER"},
-                            {"listeners", "PLAINTEXT://broker:9092,CONTROLLER://broker:9093"},
-                            {"controller.quorum.voters", "1@broker:9093"},
+                            {"listeners", "PLAINTEXT://" + host + ":9092,CONTROLLER://" + host + ":9093"},
+                            {"controller.quorum.voters", self + "@" + host + ":9093"},
                             {"log.dirs", "/data"},
                             {"broker.session.timeout.ms", "2000000000"}};
     for (auto& [name, value] : options.properties) properties[name] = value;
     config = demand(BrokerConfig::make(std::move(properties)));
     validator = std::make_unique<NodeConfigValidator>(*config);
     open_storage();
-    open_metadata();
-    join();
+    make_replicas();
+    if (options.world == nullptr) open_metadata();
+    make_services();
+    if (options.world == nullptr) join();
+  }
+  /// Of one of several brokers.
+  [[nodiscard]] static std::string host_of(std::int32_t id) {
+    return kBrokerHost + ("-" + std::to_string(id));
+  }
+  /// As the metadata driver publishes an image.
+  void take(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
+    publish(image, changes);
   }
   /// What still waits is dropped while the services are there.
   ~ApiFixture() { crash(); }
@@ -155,7 +182,7 @@ class ApiFixture {
   /// Ends everything on the reactor without a call.
   void crash() {
     if (std::exchange(crashed_, true)) return;
-    world.crash_node(kBrokerHost);
+    world.crash_node(host);
   }
 
   /// The file ranges of a response in their places: the frame as the client sees it.
@@ -288,11 +315,13 @@ class ApiFixture {
     return *found;
   }
 
-  SimulatedWorld world;
+  const BrokerId id;
+  const std::string host;
+  SimulatedWorld& world;
   SimulatedClock& clock;
   Reactor& reactor;
   SeededRandom random{11};
-  MemoryFileSystem files;
+  MemoryFileSystem& files;
   std::unique_ptr<BrokerConfig> config;
   std::unique_ptr<NodeConfigValidator> validator;
   std::unique_ptr<log::LogManager> logs;
@@ -317,15 +346,31 @@ class ApiFixture {
   void open_storage() {
     kraft::FormatOptions format;
     format.cluster_id = kClusterId;
-    format.node_id = BrokerId(1);
+    format.node_id = id;
+    format.ignore_formatted = true;
     format.log_directories = config->settings()->log_dirs;
     format.metadata_directory = config->settings()->metadata_log_dir;
     (void)demand(kraft::format_storage(files, clock, random, format));
     log::LogManagerOptions options;
     options.directories = config->settings()->log_dirs;
-    options.node_id = BrokerId(1);
+    options.node_id = id;
     options.default_config = config->default_log_config();
     logs = demand(log::LogManager::open(files, clock, random, std::move(options)));
+  }
+
+  void make_replicas() {
+    ReplicationOptions replication;
+    replication.clock = &clock;
+    replication.max_lag = std::chrono::milliseconds(config->settings()->replica_lag_time_max_ms);
+    replication.topic_value = [this](const kraft::MetadataImage& image, std::string_view topic,
+                                     std::string_view name) {
+      return config->topic_value(image, topic, name);
+    };
+    const auto log_config_for = [this](const kraft::MetadataImage& image, std::string_view topic) {
+      return config->log_config_for(image, topic);
+    };
+    replicas = std::make_unique<ReplicaManager>(id, *logs, log_config_for, std::move(replication));
+    if (isr_changes_ != nullptr) replicas->ask_for_isr_changes(*isr_changes_);
   }
 
   void open_metadata() {
@@ -345,10 +390,6 @@ class ApiFixture {
     options.controller.broker_disconnect_timeout_ms = 2500;
     options.max_idle_interval_ms = 0;  // nothing may happen by itself: the world is to become idle
     options.snapshot_max_interval_ms = 0;
-    replicas = std::make_unique<ReplicaManager>(
-        BrokerId(1), *logs, [this](const kraft::MetadataImage& image, std::string_view topic) {
-          return config->log_config_for(image, topic);
-        });
     driver.node = demand(kraft::MetadataNode::open(
         {files, clock, random, *validator}, std::move(options),
         [this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges& changes) {
@@ -360,12 +401,16 @@ class ApiFixture {
       if (!driver.node->is_active_controller()) world.run_until(std::max(due, clock.monotonic()));
     }
     publish(driver.node->image(), nullptr);
+  }
+
+  void make_services() {
+    const auto settings = config->settings();
     fetch_sessions = std::make_unique<FetchSessionCache>(
         clock, random, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
     producer_ids =
         std::make_unique<ProducerIdAllocator>([this](auto answer) { request_block(std::move(answer)); });
     groups = std::make_unique<GroupDriver>(
-        GroupDriverDependencies{clock, random, *config, *replicas, BrokerId(1), {&reactor}});
+        GroupDriverDependencies{clock, random, *config, *replicas, id, {&reactor}});
     driver.add_listener([this](const auto& image, const auto* changes) { groups->on_image(image, changes); });
     transactions = std::make_unique<TransactionDriver>(TransactionDriverDependencies{
         clock, *config, cache, *replicas, *groups, *producer_ids, nullptr, BrokerId(1), {&reactor}});
@@ -375,7 +420,7 @@ class ApiFixture {
                                                    *producer_ids, authorizer, metrics, flusher, cold_reads});
     connection = std::make_shared<ClientConnection>();
     connection->listener = "PLAINTEXT";
-    connection->local = {kBrokerHost, 9092};
+    connection->local = {host, 9092};
     connection->peer = {"client", 50000};
   }
 
@@ -430,6 +475,7 @@ class ApiFixture {
     demand(!fenced, "the broker is unfenced");
   }
 
+  AlterPartitionChannel* isr_changes_;
   bool crashed_ = false;
   std::int32_t correlation_id_ = 0;
   std::deque<Bytes> kept_;  // what decoded responses point into

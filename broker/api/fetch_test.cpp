@@ -279,14 +279,6 @@ TEST_CASE("a session names only what changed, at every version that has sessions
   }
 }
 
-TEST_CASE("followers are not served with a preferred replica: a gap of docs/gaps.md") {
-  Fetching at;
-  (void)at.node.append("t", 0);
-  auto asked = at.request(12);
-  asked.rack_id = "another rack";
-  CHECK(at.only(asked, 12).preferred_read_replica == -1);
-}
-
 TEST_CASE("offsets are listed by timestamp at every version") {
   Fetching at;
   (void)at.node.append("t", 0, 2);

@@ -68,6 +68,28 @@ void read_topics_and_network(const Reader& read, BrokerSettings& s) {
   read("max.request.partition.size.limit", s.max_request_partition_size_limit);
 }
 
+void read_replication(const ConfigLayers& layers, const Reader& read, BrokerSettings& s) {
+  read("num.replica.fetchers", s.num_replica_fetchers);
+  read("replica.fetch.max.bytes", s.replica_fetch_max_bytes);
+  read("replica.fetch.response.max.bytes", s.replica_fetch_response_max_bytes);
+  read("replica.fetch.min.bytes", s.replica_fetch_min_bytes);
+  read("replica.fetch.wait.max.ms", s.replica_fetch_wait_max_ms);
+  read("replica.fetch.backoff.ms", s.replica_fetch_backoff_ms);
+  read("replica.socket.timeout.ms", s.replica_socket_timeout_ms);
+  read("replica.lag.time.max.ms", s.replica_lag_time_max_ms);
+  read("replication.quota.window.num", s.replication_quota_window_num);
+  read("replication.quota.window.size.seconds", s.replication_quota_window_size_seconds);
+  s.is_rack_aware_selector =
+      layers.value("replica.selector.class") == "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+  // Quotas of one broker: there are no static values.
+  const auto limit = [&layers](const char* name, std::int64_t& into) {
+    if (const auto found = layers.dynamic_broker.find(name); found != layers.dynamic_broker.end())
+      into = std::stoll(found->second);
+  };
+  limit("leader.replication.throttled.rate", s.leader_replication_throttled_rate);
+  limit("follower.replication.throttled.rate", s.follower_replication_throttled_rate);
+}
+
 void read_logs(const Reader& read, BrokerSettings& s) {
   read("log.retention.check.interval.ms", s.log_retention_check_interval_ms);
   read("log.flush.scheduler.interval.ms", s.log_flush_scheduler_interval_ms);
@@ -190,6 +212,7 @@ Result<std::shared_ptr<const BrokerSettings>> make_settings(const ConfigLayers& 
   const Reader read(layers);
   read_identity(layers, read, *settings);
   read_topics_and_network(read, *settings);
+  read_replication(layers, read, *settings);
   read_logs(read, *settings);
   read_coordinators(read, *settings);
   TRY(read_overrides_per_ip(layers, *settings));

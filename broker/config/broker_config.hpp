@@ -92,6 +92,21 @@ struct BrokerSettings {
   std::int32_t max_incremental_fetch_session_cache_slots = 0;
   std::int32_t max_request_partition_size_limit = 0;
 
+  // Replication.
+  std::int32_t num_replica_fetchers = 1;
+  std::int32_t replica_fetch_max_bytes = 0;
+  std::int32_t replica_fetch_response_max_bytes = 0;
+  std::int32_t replica_fetch_min_bytes = 1;
+  std::int32_t replica_fetch_wait_max_ms = 0;
+  std::int32_t replica_fetch_backoff_ms = 0;
+  std::int32_t replica_socket_timeout_ms = 0;
+  std::int64_t replica_lag_time_max_ms = 0;
+  bool is_rack_aware_selector = false;  // replica.selector.class
+  std::int64_t leader_replication_throttled_rate = INT64_MAX;
+  std::int64_t follower_replication_throttled_rate = INT64_MAX;
+  std::int32_t replication_quota_window_num = 0;
+  std::int32_t replication_quota_window_size_seconds = 0;
+
   // Logs.
   std::int64_t log_retention_check_interval_ms = 0;
   std::int64_t log_flush_scheduler_interval_ms = 0;

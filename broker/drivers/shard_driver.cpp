@@ -22,7 +22,7 @@ class PartitionShardLog final : public ShardLog {
     options.origin = log::AppendOrigin::kCoordinator;
     options.guard = {how.guard};
     options.transaction_version = how.transaction_version;
-    auto appended = partition_->append(batch, options);
+    auto appended = partition_->append(batch, options, RequiredAcks::kAll);
     if (!appended) return std::unexpected(appended.error().error);
     return appended->last_offset + 1;
   }

@@ -19,6 +19,7 @@ void assign(FetchedPartition& to, const protocol::FetchRequest::FetchTopic& topi
   to.current_leader_epoch = from.current_leader_epoch;
   to.fetch_offset = from.fetch_offset;
   to.last_fetched_epoch = from.last_fetched_epoch;
+  to.log_start_offset = from.log_start_offset;
   to.max_bytes = from.partition_max_bytes;
 }
 

@@ -36,6 +36,7 @@ struct FetchedPartition {
   std::int32_t current_leader_epoch = -1;
   std::int64_t fetch_offset = 0;
   std::int32_t last_fetched_epoch = -1;
+  std::int64_t log_start_offset = -1;  // a follower's
   std::int32_t max_bytes = 0;
   // What the client was told last; an incremental answer leaves out what did not change.
   std::int64_t told_high_watermark = -1;

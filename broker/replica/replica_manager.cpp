@@ -1,6 +1,7 @@
 #include "broker/replica/replica_manager.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -11,137 +12,6 @@
 #include "kraft/metadata_delta.hpp"
 
 namespace barnabas::broker {
-
-void Partition::become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr) {
-  std::lock_guard lock(mutex_);
-  if (offline_) return;
-  if (!leader_ || leader_epoch_ != epoch) {
-    auto assigned = log_->assign_epoch_start(epoch, log_->log_end_offset());
-    if (!assigned) {
-      log_error("kafka.server.ReplicaManager", "{} cannot begin leader epoch {}: {}",
-                to_string(topic_partition()), epoch.value(), assigned.error().detail);
-    }
-  }
-  leader_ = true;
-  leader_epoch_ = epoch;
-  isr_ = std::move(isr);
-  if (isr_.size() <= 1) log_->set_high_watermark(log_->log_end_offset());
-}
-
-void Partition::resign() {
-  std::vector<std::weak_ptr<Wakeup>> waiters;
-  {
-    std::lock_guard lock(mutex_);
-    leader_ = false;
-    waiters.swap(waiters_);
-  }
-  wake(waiters);
-}
-
-void Partition::go_offline() {
-  {
-    std::lock_guard lock(mutex_);
-    offline_ = true;
-  }
-  resign();
-}
-
-bool Partition::is_offline() const {
-  std::lock_guard lock(mutex_);
-  return offline_;
-}
-
-std::string Partition::log_directory() const {
-  std::lock_guard lock(mutex_);
-  return log_->directory().substr(0, log_->directory().rfind('/'));
-}
-
-bool Partition::is_leader() const {
-  std::lock_guard lock(mutex_);
-  return leader_;
-}
-
-LeaderEpoch Partition::leader_epoch() const {
-  std::lock_guard lock(mutex_);
-  return leader_epoch_;
-}
-
-ErrorCode Partition::check_leader(LeaderEpoch current_epoch_of_client) const {
-  std::lock_guard lock(mutex_);
-  if (offline_) return ErrorCode::kKafkaStorageError;
-  if (current_epoch_of_client != kNoLeaderEpoch) {
-    if (current_epoch_of_client < leader_epoch_) return ErrorCode::kFencedLeaderEpoch;
-    if (current_epoch_of_client > leader_epoch_) return ErrorCode::kUnknownLeaderEpoch;
-  }
-  return leader_ ? ErrorCode::kNone : ErrorCode::kNotLeaderOrFollower;
-}
-
-std::expected<log::AppendResult, log::AppendError> Partition::append(MutableByteView batches,
-                                                                     log::AppendOptions options) {
-  std::vector<std::weak_ptr<Wakeup>> waiters;
-  std::unique_lock lock(mutex_);
-  if (!leader_) {
-    const ErrorCode why = offline_ ? ErrorCode::kKafkaStorageError : ErrorCode::kNotLeaderOrFollower;
-    return std::unexpected(log::AppendError{Error{why, {}}, {}});
-  }
-  options.leader_epoch = leader_epoch_;
-  auto appended = log_->append_as_leader(batches, options);
-  if (!appended) return appended;
-  closed_segment_ |= appended->rolled;
-  if (appended->sync_due) return appended;  // sync() shows it, and wakes who waits
-  advance_high_watermark();
-  waiters.swap(waiters_);
-  lock.unlock();
-  wake(waiters);
-  return appended;
-}
-
-/// A lone replica commits what it appended; where flush.messages wants it on disk first, what is there.
-/// Requires the mutex.
-void Partition::advance_high_watermark() {
-  if (isr_.size() > 1) return;
-  const bool is_flush_due = log_->log_end_offset() - log_->recovery_point() >= log_->config().flush_messages;
-  log_->set_high_watermark(is_flush_due ? log_->recovery_point() : log_->log_end_offset());
-}
-
-Result<void> Partition::sync() {
-  std::unique_lock lock(mutex_);
-  std::shared_ptr<log::PartitionLog> synced;
-  Result<void> outcome;
-  while (synced != log_) {  // it may move to another directory meanwhile, and the one it left fails then
-    synced = log_;
-    lock.unlock();
-    outcome = synced->sync();
-    lock.lock();
-  }
-  TRY(std::move(outcome));
-  advance_high_watermark();
-  std::vector<std::weak_ptr<Wakeup>> waiters;
-  waiters.swap(waiters_);
-  lock.unlock();
-  wake(waiters);
-  return {};
-}
-
-bool Partition::take_closed_segment() {
-  std::lock_guard lock(mutex_);
-  return std::exchange(closed_segment_, false);
-}
-
-void Partition::wait_for_change(std::weak_ptr<Wakeup> wakeup) {
-  std::lock_guard lock(mutex_);
-  // Waiters that gave up leave their entry behind; they go when the list would have to grow.
-  if (waiters_.size() == waiters_.capacity()) {
-    std::erase_if(waiters_, [](const std::weak_ptr<Wakeup>& waiter) { return waiter.expired(); });
-  }
-  waiters_.push_back(std::move(wakeup));
-}
-
-void Partition::wake(std::vector<std::weak_ptr<Wakeup>>& waiters) {
-  for (const auto& waiter : waiters) {
-    if (auto wakeup = waiter.lock()) (*wakeup)();
-  }
-}
 
 /// What of a topic lives here, by partition index; null where another node has the replica.
 struct HostedTopic {
@@ -159,13 +29,42 @@ struct ReplicaManager::Table {
   std::unordered_map<TopicId, std::shared_ptr<const HostedTopic>> by_id;
 };
 
-ReplicaManager::ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFor log_config_for)
+ReplicaManager::ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFor log_config_for,
+                               ReplicationOptions replication)
     : self_(self),
       logs_(logs),
       log_config_for_(std::move(log_config_for)),
-      table_(std::make_shared<Table>()) {}
+      surroundings_{self, replication.clock != nullptr ? *replication.clock : system_clock_, brokers_,
+                    nullptr, replication.max_lag},
+      topic_value_(std::move(replication.topic_value)),
+      leader_quota_(surroundings_.clock),
+      follower_quota_(surroundings_.clock),
+      table_(std::make_shared<Table>()) {
+  if (!topic_value_)
+    topic_value_ = [](const auto&, std::string_view, std::string_view) { return std::nullopt; };
+}
 
 ReplicaManager::~ReplicaManager() = default;
+
+std::int64_t ReplicaManager::ImageBrokers::epoch_of(BrokerId broker) const {
+  const auto now = image.load(std::memory_order_acquire);
+  const kraft::BrokerRegistration* registered = now ? now->broker(broker) : nullptr;
+  return registered != nullptr ? registered->epoch : -1;
+}
+
+bool ReplicaManager::ImageBrokers::is_active(BrokerId broker) const {
+  const auto now = image.load(std::memory_order_acquire);
+  return now && kraft::is_active(*now, broker);
+}
+
+void ReplicaManager::on_followed(std::function<void(std::vector<FollowedReplica>)> listener) {
+  std::lock_guard lock(apply_mutex_);
+  on_followed_ = std::move(listener);
+}
+
+void ReplicaManager::shrink_isrs() {
+  for (const auto& partition : all()) partition->shrink_isr();
+}
 
 std::shared_ptr<const ReplicaManager::Table> ReplicaManager::table() const {
   std::lock_guard lock(table_mutex_);
@@ -197,11 +96,12 @@ std::vector<std::shared_ptr<Partition>> ReplicaManager::all() const {
 
 void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
   std::lock_guard lock(apply_mutex_);
+  brokers_.image.store(image, std::memory_order_release);
   auto next = std::make_shared<Table>(*table());
   if (changes) {
     for (const auto& [id, topic] : changes->removed_topics) remove_topic(topic->name, *next);
     for (const auto& [id, partitions] : changes->changed_partitions) {
-      if (const kraft::TopicImage* topic = image->topic(id)) apply_topic(*image, *topic, *next);
+      if (const kraft::TopicImage* topic = image->topic(id)) apply_topic(*image, *topic, &partitions, *next);
     }
     bool broker_defaults = false;
     for (const kraft::ConfigResource& resource : changes->changed_configs) {
@@ -213,7 +113,7 @@ void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::Me
       for (const auto& [name, topic] : image->topics->by_name) apply_config(*image, *topic, *next);
     }
   } else {
-    for (const auto& [name, topic] : image->topics->by_name) apply_topic(*image, *topic, *next);
+    for (const auto& [name, topic] : image->topics->by_name) apply_topic(*image, *topic, nullptr, *next);
     mark_strays(*next);
     has_started_ = true;
   }
@@ -221,6 +121,8 @@ void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::Me
     std::lock_guard table_lock(table_mutex_);
     table_ = std::move(next);
   }
+  if (on_followed_ && !refollowed_.empty()) on_followed_(std::exchange(refollowed_, {}));
+  refollowed_.clear();
   if (placed_ && !misplaced_.empty()) placed_(std::exchange(misplaced_, {}));
   misplaced_.clear();
 }
@@ -263,30 +165,62 @@ std::shared_ptr<Partition> ReplicaManager::open_partition(const kraft::MetadataI
   }
   (*log)->set_config(config);
   (*log)->set_high_watermark(logs_.checkpointed_high_watermark(tp));
-  return std::make_shared<Partition>(*log, topic.id);
+  auto partition = std::make_shared<Partition>(*log, topic.id, surroundings_);
+  partition->set_min_insync_replicas(min_insync_replicas(image, topic.name));
+  return partition;
 }
 
+/// All of its partitions, or those that changed.
 void ReplicaManager::apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
-                                 Table& next) {
+                                 const std::set<PartitionIndex>* changed, Table& next) {
   auto hosted = std::make_shared<HostedTopic>();
   if (auto known = next.by_id.find(topic.id); known != next.by_id.end()) *hosted = *known->second;
   hosted->id = topic.id;
+  apply_throttles(image, topic.name);
   hosted->partitions.resize(std::max(hosted->partitions.size(), topic.partitions.size()));
-  for (std::size_t i = 0; i < topic.partitions.size(); ++i) {
-    const kraft::PartitionRegistration& registration = topic.partitions[i];
-    std::shared_ptr<Partition>& partition = hosted->partitions[i];
+  const auto apply_one = [&](std::size_t at) {
+    const kraft::PartitionRegistration& registration = topic.partitions[at];
+    std::shared_ptr<Partition>& partition = hosted->partitions[at];
     if (std::ranges::find(registration.replicas, self_) == registration.replicas.end()) {
-      partition = nullptr;
-      continue;
+      if (partition) drop_replica(std::exchange(partition, nullptr));
+      return;
     }
-    if (!partition) partition = open_partition(image, topic, PartitionIndex(static_cast<std::int32_t>(i)));
-    if (!partition) continue;
+    if (!partition) partition = open_partition(image, topic, PartitionIndex(static_cast<std::int32_t>(at)));
+    if (!partition) return;
     note_place(registration, *partition);
-    registration.leader == self_ ? partition->become_leader(registration.leader_epoch, registration.isr)
-                                 : partition->resign();
-  }
+    place_replica(registration, partition);
+  };
+  if (changed != nullptr)
+    for (const PartitionIndex index : *changed) apply_one(static_cast<std::size_t>(index.value()));
+  else
+    for (std::size_t at = 0; at < topic.partitions.size(); ++at) apply_one(at);
   next.by_name[topic.name] = hosted;
   next.by_id[topic.id] = hosted;
+}
+
+void ReplicaManager::place_replica(const kraft::PartitionRegistration& registration,
+                                   const std::shared_ptr<Partition>& partition) {
+  if (registration.leader == self_) {
+    stop_following(partition);
+    return partition->become_leader(registration);
+  }
+  if (!partition->become_follower(registration)) return;
+  if (registration.leader == kNoBroker) return stop_following(partition);
+  followed_.insert(partition.get());
+  refollowed_.push_back({partition, registration.leader, registration.leader_epoch});
+}
+
+void ReplicaManager::stop_following(const std::shared_ptr<Partition>& partition) {
+  if (followed_.erase(partition.get()) > 0) refollowed_.push_back({partition});
+}
+
+/// Its log goes with it.
+void ReplicaManager::drop_replica(const std::shared_ptr<Partition>& partition) {
+  stop_following(partition);
+  partition->resign();
+  if (auto removed = logs_.remove(partition->topic_partition()); !removed)
+    log_error("kafka.server.ReplicaManager", "cannot delete {}: {}", to_string(partition->topic_partition()),
+              removed.error().detail);
 }
 
 /// What the controller does not know yet, the place of a new or a moved replica, is told at the end of
@@ -301,26 +235,43 @@ void ReplicaManager::note_place(const kraft::PartitionRegistration& registration
     misplaced_.push_back({partition.topic_id(), partition.topic_partition().partition, directory});
 }
 
+std::int32_t ReplicaManager::min_insync_replicas(const kraft::MetadataImage& image,
+                                                 std::string_view topic) const {
+  std::int32_t count = 1;
+  if (const auto text = topic_value_(image, topic, "min.insync.replicas"))
+    (void)std::from_chars(text->data(), text->data() + text->size(), count);
+  return count;
+}
+
+void ReplicaManager::apply_throttles(const kraft::MetadataImage& image, const std::string& topic) {
+  const auto throttled = [&](const char* name) {
+    return ThrottledPartitions::parse(topic_value_(image, topic, name).value_or(""), self_);
+  };
+  leader_quota_.set_throttled(topic, throttled("leader.replication.throttled.replicas"));
+  follower_quota_.set_throttled(topic, throttled("follower.replication.throttled.replicas"));
+}
+
 void ReplicaManager::apply_config(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
                                   const Table& table) {
   auto hosted = table.by_id.find(topic.id);
   if (hosted == table.by_id.end()) return;
+  apply_throttles(image, topic.name);
   const log::LogConfig config = log_config_for_(image, topic.name);
+  const std::int32_t min_isr = min_insync_replicas(image, topic.name);
   for (const auto& partition : hosted->second->partitions) {
-    if (partition) partition->with_log([&](log::PartitionLog& log) { log.set_config(config); });
+    if (!partition) continue;
+    partition->with_log([&](log::PartitionLog& log) { log.set_config(config); });
+    partition->set_min_insync_replicas(min_isr);
   }
 }
 
 void ReplicaManager::remove_topic(const std::string& name, Table& next) {
+  leader_quota_.set_throttled(name, {});
+  follower_quota_.set_throttled(name, {});
   auto found = next.by_name.find(name);
   if (found == next.by_name.end()) return;
   for (const auto& partition : found->second->partitions) {
-    if (!partition) continue;
-    partition->resign();
-    if (auto removed = logs_.remove(partition->topic_partition()); !removed) {
-      log_error("kafka.server.ReplicaManager", "cannot delete {}: {}",
-                to_string(partition->topic_partition()), removed.error().detail);
-    }
+    if (partition) drop_replica(partition);
   }
   next.by_id.erase(found->second->id);
   next.by_name.erase(found);

@@ -1,17 +1,20 @@
 // ReplicaManager: the partitions that this node leads or follows, and who waits on them.
 //
 // Owns a Partition for each replica assigned here; the logs belong to log::LogManager. Thread safety:
-// thread-safe. A Partition's mutex is a leaf: nothing but the log manager's own is locked while it is held
-// and no waiter runs under it.
+// thread-safe. What moves data from the leaders to here is told by on_followed() (drivers/replication.hpp).
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
+#include "broker/replica/partition.hpp"
+#include "broker/replica/replication_quota.hpp"
 #include "kraft/metadata_image.hpp"
 #include "log/log_manager.hpp"
 
@@ -21,84 +24,6 @@ struct MetadataChanges;
 
 namespace barnabas::broker {
 
-/// Called once when something that a fetch or an acknowledgement waits for may have changed; from any thread.
-using Wakeup = std::function<void()>;
-
-class Partition {
- public:
-  Partition(std::shared_ptr<log::PartitionLog> log, TopicId topic_id)
-      : topic_partition_(log->topic_partition()), log_(std::move(log)), topic_id_(topic_id) {}
-
-  [[nodiscard]] TopicId topic_id() const { return topic_id_; }
-  [[nodiscard]] const TopicPartition& topic_partition() const { return topic_partition_; }
-
-  /// Leadership as the metadata image says. As a lone replica the high watermark follows the log end.
-  void become_leader(LeaderEpoch epoch, std::vector<BrokerId> isr);
-  void resign();
-  /// The log directory has failed: every answer is KAFKA_STORAGE_ERROR until the next start.
-  void go_offline();
-  [[nodiscard]] bool is_offline() const;
-  /// The directory of log.dirs that the log is in.
-  [[nodiscard]] std::string log_directory() const;
-  [[nodiscard]] bool is_leader() const;
-  [[nodiscard]] LeaderEpoch leader_epoch() const;
-  /// NONE, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER; epoch -1
-  /// asks for nothing.
-  [[nodiscard]] ErrorCode check_leader(LeaderEpoch current_epoch_of_client) const;
-
-  /// Appends and wakes who waits for data. NOT_LEADER_OR_FOLLOWER when another node leads,
-  /// KAFKA_STORAGE_ERROR when offline.
-  std::expected<log::AppendResult, log::AppendError> append(MutableByteView batches,
-                                                            log::AppendOptions options);
-
-  /// Makes everything that was appended before the call durable, and visible where it waited for that. May
-  /// block on the disk; beside appends. Once it failed the log is offline.
-  Result<void> sync();
-
-  /// Whether an append closed a segment since the last call: its data waits for a sync().
-  [[nodiscard]] bool take_closed_segment();
-
-  /// Runs `call` with the log while holding the partition's mutex. `call` must not block.
-  template <class Call>
-  auto with_log(Call&& call) {
-    std::lock_guard lock(mutex_);
-    return call(*log_);
-  }
-
-  /// Held for every call of the partition's future log while that is filled; taken before the partition's
-  /// mutex.
-  [[nodiscard]] std::unique_lock<std::mutex> hold_move() { return std::unique_lock(move_mutex_); }
-  /// Under the partition's mutex: `call(log)` gives the log that takes its place, or null when it is to stay.
-  template <class Call>
-  Result<bool> replace_log(Call&& call) {
-    std::lock_guard lock(mutex_);
-    std::shared_ptr<log::PartitionLog> next = TRY(call(*log_));
-    if (next == nullptr) return false;
-    log_ = std::move(next);
-    return true;
-  }
-
-  /// `wakeup` runs once, after the next append (or change of leadership). Cancelled by its owner's weak
-  /// state.
-  void wait_for_change(std::weak_ptr<Wakeup> wakeup);
-
- private:
-  void advance_high_watermark();
-  static void wake(std::vector<std::weak_ptr<Wakeup>>& waiters);
-
-  TopicPartition topic_partition_;
-  std::mutex move_mutex_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<log::PartitionLog> log_;  // guarded by mutex_
-  TopicId topic_id_;
-  bool leader_ = false;                         // guarded by mutex_
-  bool offline_ = false;                        // guarded by mutex_
-  bool closed_segment_ = false;                 // guarded by mutex_
-  LeaderEpoch leader_epoch_;                    // guarded by mutex_
-  std::vector<BrokerId> isr_;                   // guarded by mutex_
-  std::vector<std::weak_ptr<Wakeup>> waiters_;  // guarded by mutex_
-};
-
 /// In which of log.dirs a replica of this node is.
 struct ReplicaPlace {
   TopicId topic_id;
@@ -106,11 +31,29 @@ struct ReplicaPlace {
   DirectoryId directory;
 };
 
+/// From whom a replica here fetches from now on.
+struct FollowedReplica {
+  std::shared_ptr<Partition> partition;
+  BrokerId leader = kNoBroker;  // kNoBroker: from nobody
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+};
+
+struct ReplicationOptions {
+  const Clock* clock = nullptr;                                 // null: the machine's
+  AlterPartitionChannel* isr_changes = nullptr;                 // null: in-sync sets stay what they are
+  std::chrono::nanoseconds max_lag = std::chrono::seconds(30);  // replica.lag.time.max.ms
+  /// A topic's configuration (BrokerConfig::topic_value); null: nothing is configured.
+  std::function<std::optional<std::string>(const kraft::MetadataImage&, std::string_view topic,
+                                           std::string_view name)>
+      topic_value;
+};
+
 class ReplicaManager {
  public:
   using LogConfigFor = std::function<log::LogConfig(const kraft::MetadataImage&, std::string_view topic)>;
 
-  ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFor log_config_for);
+  ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFor log_config_for,
+                 ReplicationOptions replication = {});
   ~ReplicaManager();
 
   /// Makes, drops and changes partitions so that they agree with `image`. Only what is named in `changes` is
@@ -123,6 +66,18 @@ class ReplicaManager {
   [[nodiscard]] std::shared_ptr<Partition> find(TopicId id, PartitionIndex index) const;
   /// Those that are not offline.
   [[nodiscard]] std::vector<std::shared_ptr<Partition>> all() const;
+
+  /// Before the first apply(): whom leaders ask for changes of their in-sync sets; without it these stay.
+  void ask_for_isr_changes(AlterPartitionChannel& channel) { surroundings_.isr_changes = &channel; }
+  /// Before the first apply(): told of replicas that are to be fetched from another broker, or again, or not
+  /// any more; by apply()'s thread.
+  void on_followed(std::function<void(std::vector<FollowedReplica>)> listener);
+  /// To be called every half of replica.lag.time.max.ms.
+  void shrink_isrs();
+  /// What the partitions share, and counters of theirs.
+  [[nodiscard]] const PartitionSurroundings& surroundings() const { return surroundings_; }
+  [[nodiscard]] ReplicationQuota& leader_quota() { return leader_quota_; }
+  [[nodiscard]] ReplicationQuota& follower_quota() { return follower_quota_; }
 
   /// Begins to move a replica to another log directory of this node, or gives up a move by naming the
   /// directory that it is in (KIP-113). LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR; UNKNOWN_TOPIC_OR_PARTITION
@@ -142,8 +97,24 @@ class ReplicaManager {
 
  private:
   struct Table;
+  /// By the image that is being applied, or was last.
+  class ImageBrokers final : public BrokerView {
+   public:
+    [[nodiscard]] std::int64_t epoch_of(BrokerId broker) const override;
+    [[nodiscard]] bool is_active(BrokerId broker) const override;
+    std::atomic<kraft::MetadataImagePtr> image;
+  };
+
   [[nodiscard]] std::shared_ptr<const Table> table() const;
-  void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic, Table& next);
+  [[nodiscard]] std::int32_t min_insync_replicas(const kraft::MetadataImage& image,
+                                                 std::string_view topic) const;
+  void apply_throttles(const kraft::MetadataImage& image, const std::string& topic);
+  void place_replica(const kraft::PartitionRegistration& registration,
+                     const std::shared_ptr<Partition>& partition);
+  void stop_following(const std::shared_ptr<Partition>& partition);
+  void drop_replica(const std::shared_ptr<Partition>& partition);
+  void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
+                   const std::set<PartitionIndex>* changed, Table& next);
   void note_place(const kraft::PartitionRegistration& registration, const Partition& partition);
   [[nodiscard]] bool may_make_log(const TopicPartition& tp, const kraft::PartitionRegistration& registration);
   void apply_config(const kraft::MetadataImage& image, const kraft::TopicImage& topic, const Table& table);
@@ -156,11 +127,20 @@ class ReplicaManager {
   BrokerId self_;
   log::LogManager& logs_;
   LogConfigFor log_config_for_;
+  SystemClock system_clock_;
+  ImageBrokers brokers_;
+  PartitionSurroundings surroundings_;
+  decltype(ReplicationOptions::topic_value) topic_value_;
+  ReplicationQuota leader_quota_;
+  ReplicationQuota follower_quota_;
   std::function<void()> moves_changed_ = [] {};
   std::function<void(std::vector<ReplicaPlace>)> placed_;
+  std::function<void(std::vector<FollowedReplica>)> on_followed_;
   std::mutex apply_mutex_;
-  bool has_started_ = false;             // guarded by apply_mutex_: a whole image was applied
-  std::vector<ReplicaPlace> misplaced_;  // guarded by apply_mutex_: seen by the apply() under way
+  std::unordered_set<const Partition*> followed_;  // guarded by apply_mutex_: fetched from another broker
+  std::vector<FollowedReplica> refollowed_;        // guarded by apply_mutex_: seen by the apply() under way
+  bool has_started_ = false;                       // guarded by apply_mutex_: a whole image was applied
+  std::vector<ReplicaPlace> misplaced_;            // guarded by apply_mutex_: seen by the apply() under way
   mutable std::mutex table_mutex_;
   std::shared_ptr<const Table> table_;  // guarded by table_mutex_; replaced, never changed
 };
