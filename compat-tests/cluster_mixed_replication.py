@@ -163,7 +163,7 @@ def compare(case, cluster, load):
         for name in one:
             out = case.kafka_tools().call("kafka-dump-log", "--files", str(cluster[node].data_directory / name),
                                           "--deep-iteration")
-            check_contains(out, "Starting offset: ", "kafka-dump-log")
+            check_contains(out, "starting offset: ", "kafka-dump-log")
             check("isvalid: false" not in out, f"kafka-dump-log of {name}: {out[-500:]}")
     step(f"{len(load.acknowledged)} acknowledged records are there, and {len(one)} files are equal on both brokers")
 
