@@ -22,9 +22,11 @@ constexpr std::int16_t kVersion = 7;
 struct Forwarding : NetFixture {
   Forwarding()
       : channel(node.world.node("other"), node.world.clock(), node.random, driver, {}),
-        services{node.clock,      node.random,    *node.config,         node.cache,     node.driver,
-                 channel,         *node.replicas, *node.fetch_sessions, *node.groups,   *node.producer_ids,
-                 node.authorizer, node.metrics,   node.flusher,         node.cold_reads},
+        services{node.clock,         node.random,          *node.config,
+                 node.cache,         node.driver,          channel,
+                 *node.replicas,     *node.fetch_sessions, *node.groups,
+                 *node.transactions, *node.producer_ids,   node.authorizer,
+                 node.metrics,       node.flusher,         node.cold_reads},
         broker(services, ServerOptions{}) {
     ListenerOptions controller;
     controller.name = "CONTROLLER";

@@ -61,17 +61,17 @@ struct TransactionNode : ApiFixture {
     FAIL("the coordinator's topic was not created");
   }
 
-  InitProducerIdResponse init(const std::string& id, std::int16_t version = 5) {
+  InitProducerIdResponse init(const std::string& transaction, std::int16_t version = 5) {
     InitProducerIdRequest request;
-    request.transactional_id = id;
+    request.transactional_id = transaction;
     request.transaction_timeout_ms = 60000;
     return ask<InitProducerIdResponse>(request, version);
   }
-  Producer begin(const std::string& id = "tx") {
+  Producer begin(const std::string& transaction = "tx") {
     // As a client: CONCURRENT_TRANSACTIONS is tried again.
     for (int i = 0; i < 100; ++i) {
-      const auto made = init(id);
-      if (made.error_code == 0) return {id, made.producer_id, made.producer_epoch};
+      const auto made = init(transaction);
+      if (made.error_code == 0) return {transaction, made.producer_id, made.producer_epoch};
       CHECK(made.error_code == static_cast<std::int16_t>(ErrorCode::kConcurrentTransactions));
       settle();
     }
@@ -178,9 +178,9 @@ struct TransactionNode : ApiFixture {
     group.topics.emplace().push_back({"t", {}, {0}});
     return ask<OffsetFetchResponse>(request, 9).groups.at(0).topics.at(0).partitions.at(0);
   }
-  std::string state(const std::string& id) {
+  std::string state(const std::string& transaction) {
     DescribeTransactionsRequest request;
-    request.transactional_ids = {id};
+    request.transactional_ids = {transaction};
     return ask<DescribeTransactionsResponse>(request, 0).transaction_states.at(0).transaction_state;
   }
   ErrorCode write_marker(const Producer& producer, std::int32_t coordinator_epoch, std::int16_t version,
