@@ -1,7 +1,5 @@
 #include "broker/drivers/transaction_markers.hpp"
 
-#include <memory>
-#include <mutex>
 #include <utility>
 
 #include "broker/coordinator/group_shard.hpp"
@@ -12,46 +10,6 @@
 
 namespace barnabas::broker {
 namespace {
-
-/// Waits until the partition's high watermark has passed what was appended. Keeps itself alive meanwhile.
-class CommitWait : public std::enable_shared_from_this<CommitWait> {
- public:
-  CommitWait(std::shared_ptr<Partition> partition, Offset needs, LeaderEpoch epoch, MarkerWriter::Done done)
-      : partition_(std::move(partition)), needs_(needs), epoch_(epoch), done_(std::move(done)) {}
-
-  void look() {
-    // Registered first: what happens between the look and the registration would wake nobody.
-    auto wakeup = std::make_shared<Wakeup>([self = shared_from_this()] { self->look(); });
-    {
-      std::lock_guard lock(mutex_);
-      if (!done_) return;
-      wakeup_ = wakeup;
-    }
-    partition_->wait_for_change(wakeup);
-    const bool is_committed = is_passed(*partition_, needs_);
-    const bool leads = partition_->is_leader() && partition_->leader_epoch() == epoch_;
-    if (!is_committed && leads) return;
-    MarkerWriter::Done done;
-    {
-      std::lock_guard lock(mutex_);
-      done = std::exchange(done_, nullptr);
-      wakeup_.reset();
-    }
-    if (done) done(is_committed ? ErrorCode::kNone : ErrorCode::kNotLeaderOrFollower);
-  }
-
-  static bool is_passed(Partition& partition, Offset needs) {
-    return partition.with_log([&](log::PartitionLog& log) { return log.high_watermark() >= needs; });
-  }
-
- private:
-  const std::shared_ptr<Partition> partition_;
-  const Offset needs_;
-  const LeaderEpoch epoch_;
-  std::mutex mutex_;
-  MarkerWriter::Done done_;         // guarded by mutex_
-  std::shared_ptr<Wakeup> wakeup_;  // guarded by mutex_
-};
 
 /// The transaction coordinator is not told of the group coordinator's troubles: to it the partition has no
 /// leader for now.
@@ -99,12 +57,9 @@ void MarkerWriter::write(const TransactionEnd& marker, const TopicPartition& tp,
   log::AppendOptions options;
   options.origin = log::AppendOrigin::kCoordinator;
   options.transaction_version = marker.transaction_version;
-  const LeaderEpoch epoch = partition->leader_epoch();
-  auto appended = partition->append(bytes, options);
+  auto appended = partition->append(bytes, options, RequiredAcks::kAll);
   if (!appended) return done(appended.error().error.code);
-  const Offset needs = appended->last_offset + 1;
-  if (CommitWait::is_passed(*partition, needs)) return done(ErrorCode::kNone);
-  std::make_shared<CommitWait>(std::move(partition), needs, epoch, std::move(done))->look();
+  partition->when_committed(appended->last_offset + 1, std::move(done));
 }
 
 }  // namespace barnabas::broker
