@@ -91,7 +91,8 @@ void create_topic(RdKafka::Producer& producer, const Target& target) {
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
     if (count != 1) {
       problem = "not one result";
-    } else if (rd_kafka_topic_result_error(results[0]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    } else if (const auto refused = rd_kafka_topic_result_error(results[0]);
+               refused != RD_KAFKA_RESP_ERR_NO_ERROR && refused != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
       const char* said = rd_kafka_topic_result_error_string(results[0]);
       problem = said != nullptr ? said : rd_kafka_err2str(rd_kafka_topic_result_error(results[0]));
     }
