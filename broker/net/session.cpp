@@ -123,10 +123,12 @@ void Session::close() {
   if (closed_) return;
   closed_ = true;
   if (idle_timer_ != 0) reactor_.cancel(idle_timer_);
+  const auto self = shared_from_this();
+  // Before the peer sees the end: it may connect again at once, and is counted.
+  if (on_end_) std::exchange(on_end_, nullptr)();
   stream_->close();
   slots_.clear();
   settle_overdraft();
-  if (on_end_) std::exchange(on_end_, nullptr)();
 }
 
 void Session::drain() {
