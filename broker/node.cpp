@@ -610,6 +610,7 @@ Result<void> Node::Impl::stop() {
   if (scrub_) scrub_->stop();
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
+  if (replicas_) replicas_->drop_waits();
   server_.reset();
   replication_.reset();
   reserve_->release_where_full();

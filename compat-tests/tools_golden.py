@@ -71,6 +71,8 @@ REPLACED = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uuid>"),
     (r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])", "<id>"),
     (r"((Epoch|HighWatermark|LeaderEpoch|MaxFollowerLagTimeMs|MaxFollowerLag): +)\d+", r"\1<n>"),
+    (r"\b(Prepare|Complete)(Commit|Abort)\b", r"<ending with \2>"),  # markers are written in the background
+    (r"(<ms>[ \t]+)\d+", r"\1<n>"),
     (r" in [\d.]+ ms| \d+ ms ago", " <n> ms"),
     (r'"size":\d+', '"size":<n>'),
     (r'"avg_throughput":[\d.E-]+', '"avg_throughput":<n>'),

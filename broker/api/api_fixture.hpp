@@ -183,6 +183,7 @@ class ApiFixture {
   void crash() {
     if (std::exchange(crashed_, true)) return;
     world.crash_node(host);
+    if (replicas) replicas->drop_waits();
   }
 
   /// The file ranges of a response in their places: the frame as the client sees it.

@@ -247,6 +247,12 @@ void Partition::when_committed(Offset end, CommitCallback callback) {
   callback(outcome);
 }
 
+void Partition::drop_waits() {
+  Aftermath dropped;  // destroyed without the lock
+  std::lock_guard lock(mutex_);
+  end_waits(ErrorCode::kNone, dropped);
+}
+
 ErrorCode Partition::check_follower(const FollowerRequest& request) const {
   if (const ErrorCode refused = check_epoch(request.current_epoch); refused != ErrorCode::kNone)
     return refused;

@@ -124,6 +124,8 @@ class Partition : public std::enable_shared_from_this<Partition> {
   /// `callback` when everything below `end` is committed, or will not be by this leader. Within the call when
   /// that is known already.
   void when_committed(Offset end, CommitCallback callback);
+  /// Who waits is forgotten, not told: the node goes, and a callback may hold this partition.
+  void drop_waits();
 
   /// Appends what was fetched, moves high watermark and log start after the leader's.
   /// NOT_LEADER_OR_FOLLOWER when this node leads by now or follows in another epoch; OFFSET_OUT_OF_RANGE when

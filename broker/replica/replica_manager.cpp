@@ -94,6 +94,10 @@ std::vector<std::shared_ptr<Partition>> ReplicaManager::all() const {
   return partitions;
 }
 
+void ReplicaManager::drop_waits() {
+  for (const auto& partition : all()) partition->drop_waits();
+}
+
 void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
   std::lock_guard lock(apply_mutex_);
   brokers_.image.store(image, std::memory_order_release);

@@ -65,6 +65,8 @@ class ReplicaManager {
   [[nodiscard]] std::shared_ptr<Partition> find(std::string_view topic, PartitionIndex index) const;
   [[nodiscard]] std::shared_ptr<Partition> find(TopicId id, PartitionIndex index) const;
   /// Those that are not offline.
+  /// The end of the node, while reactors are there: whoever waits for a commit is forgotten.
+  void drop_waits();
   [[nodiscard]] std::vector<std::shared_ptr<Partition>> all() const;
 
   /// Before the first apply(): whom leaders ask for changes of their in-sync sets; without it these stay.
