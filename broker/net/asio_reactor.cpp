@@ -277,6 +277,9 @@ void AsioReactor::share_accepted_with(std::vector<AsioReactor*> pool) {
 void AsioReactor::run() {
   state_->thread = std::this_thread::get_id();
   state_->context.run();
+  // What waits for a time holds what is destroyed before this reactor.
+  state_->deadlines.clear();
+  const auto dropped = std::exchange(state_->timers, {});
 }
 
 void AsioReactor::stop() {

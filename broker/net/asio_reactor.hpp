@@ -21,7 +21,8 @@ class AsioReactor final : public Reactor {
   /// listen().
   void share_accepted_with(std::vector<AsioReactor*> pool);
 
-  /// Runs callbacks until stop(). Exceptions from callbacks are broken invariants and stop the process.
+  /// Runs callbacks until stop(), then drops the timers that are left. Exceptions from callbacks are broken
+  /// invariants and stop the process.
   void run();
   /// From any thread.
   void stop();
