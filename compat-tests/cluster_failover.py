@@ -70,7 +70,8 @@ def create_topic(node):
     with WireClient(node.port) as client:
         answer = client.call(CREATE_TOPICS, 7, {"Topics": [
             {"Name": TOPIC, "NumPartitions": PARTITIONS, "ReplicationFactor": REPLICAS, "Assignments": [],
-             "Configs": [{"Name": "segment.bytes", "Value": "1048576"}]}], "timeoutMs": 15000, "validateOnly": False})
+             "Configs": [{"Name": "segment.bytes", "Value": "1048576"},
+                         {"Name": "retention.ms", "Value": "-1"}]}], "timeoutMs": 15000, "validateOnly": False})
     check_equal([told["ErrorCode"] for told in answer["Topics"]], [0], "CreateTopics")
 
 
