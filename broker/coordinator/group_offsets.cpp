@@ -71,16 +71,10 @@ void GroupShard::commit_offsets(const protocol::OffsetCommitRequest& request, st
     for (const auto& partition : topic.partitions) {
       auto& result = topic_response.partitions.emplace_back();
       result.partition_index = partition.partition_index;
-      result.error_code = static_cast<std::int16_t>(refused);
-      if (refused != ErrorCode::kNone) continue;
-      committed.metadata = partition.committed_metadata.value_or("");
-      if (utf16_length(committed.metadata) > options_.offset_metadata_max_bytes) {
-        result.error_code = static_cast<std::int16_t>(ErrorCode::kOffsetMetadataTooLarge);
-        continue;
-      }
-      committed.offset = partition.committed_offset;
-      committed.leader_epoch = partition.committed_leader_epoch;
-      add_offset_commit(step.records, request.group_id, topic.name, partition.partition_index, committed);
+      const ErrorCode error = refused != ErrorCode::kNone
+                                  ? refused
+                                  : add_commit(request.group_id, topic.name, partition, committed, step);
+      result.error_code = static_cast<std::int16_t>(error);
     }
   }
   if (step.records.empty()) return step.reply(answer, std::move(response));
@@ -89,6 +83,19 @@ void GroupShard::commit_offsets(const protocol::OffsetCommitRequest& request, st
     if (error != ErrorCode::kNone) set_failed(response, error);
     next.reply(answer, std::move(response));
   };
+}
+
+/// Adds the record of one partition's offset, with what `committed` has of the whole request.
+template <class Partition>
+ErrorCode GroupShard::add_commit(const std::string& group, const std::string& topic, const Partition& asked,
+                                 CommittedOffset& committed, Step& step) const {
+  committed.metadata = asked.committed_metadata.value_or("");
+  if (utf16_length(committed.metadata) > options_.offset_metadata_max_bytes)
+    return ErrorCode::kOffsetMetadataTooLarge;
+  committed.offset = asked.committed_offset;
+  committed.leader_epoch = asked.committed_leader_epoch;
+  add_offset_commit(step.records, group, topic, asked.partition_index, committed);
+  return ErrorCode::kNone;
 }
 
 /// Of the transaction's producer more is known than of a plain commit: without a member, as clients before
@@ -117,16 +124,10 @@ void GroupShard::commit_in_transaction(const protocol::TxnOffsetCommitRequest& r
     for (const auto& partition : topic.partitions) {
       auto& result = results.partitions.emplace_back();
       result.partition_index = partition.partition_index;
-      result.error_code = static_cast<std::int16_t>(refused);
-      if (refused != ErrorCode::kNone) continue;
-      committed.metadata = partition.committed_metadata.value_or("");
-      if (utf16_length(committed.metadata) > options_.offset_metadata_max_bytes) {
-        result.error_code = static_cast<std::int16_t>(ErrorCode::kOffsetMetadataTooLarge);
-        continue;
-      }
-      committed.offset = partition.committed_offset;
-      committed.leader_epoch = partition.committed_leader_epoch;
-      add_offset_commit(step.records, request.group_id, topic.name, partition.partition_index, committed);
+      const ErrorCode error = refused != ErrorCode::kNone
+                                  ? refused
+                                  : add_commit(request.group_id, topic.name, partition, committed, step);
+      result.error_code = static_cast<std::int16_t>(error);
     }
   }
   if (step.records.empty()) return step.reply(answer, std::move(response));

@@ -88,6 +88,9 @@ class GroupShard final : public CoordinatorShard {
  private:
   [[nodiscard]] ErrorCode validate_commit(const protocol::OffsetCommitRequest& request, std::int16_t version,
                                           const Step& step);
+  template <class Partition>
+  ErrorCode add_commit(const std::string& group, const std::string& topic, const Partition& asked,
+                       CommittedOffset& committed, Step& step) const;
   [[nodiscard]] ErrorCode validate_transactional_commit(const protocol::TxnOffsetCommitRequest& request);
   void remove_expired(Step& step);
   /// Adds tombstones for expired offsets; true when none would be left.
