@@ -28,6 +28,7 @@ import tempfile
 sys.dont_write_bytecode = True
 
 import own_groups  # noqa: E402
+import page_cache  # noqa: E402
 import report  # noqa: E402
 import warm_groups  # noqa: E402
 from figures import FIGURES, GROUPS, groups_named  # noqa: E402
@@ -80,7 +81,7 @@ def said_by(command):
     return (done.stdout + done.stderr).strip()
 
 
-def about(arguments):
+def about(arguments, touched):
     """Lines that tell what was measured where."""
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
                  platform.machine())
@@ -88,6 +89,7 @@ def about(arguments):
              f"{model}, {os.cpu_count()} cores, Linux {platform.release()}; server on core 0, client on core 1",
              f"medians of {arguments.rounds} rounds, {arguments.seconds:g} s each load; load average before the run: "
              + " ".join(f"{load:.1f}" for load in os.getloadavg())]
+    lines.append(f"{touched / 1e9:.1f} GB of free memory touched before the run")
     if not arguments.no_kafka:
         lines.append(f"{said_by(['java', '-version']).splitlines()[0]}; Kafka after {arguments.warm_up:g} s of produce load")
     return lines
@@ -206,7 +208,7 @@ def main(command_line):
     check_mappings(arguments)
     allow_descriptors()
     check_descriptors(arguments)
-    described = about(arguments)
+    described = about(arguments, page_cache.touch_free_memory())
     result = report.medians(measure(arguments))
     text = report.table(result, described, sizes)
     arguments.results.mkdir(parents=True, exist_ok=True)
