@@ -59,7 +59,7 @@ TEST_CASE("a request waits until an active controller is known") {
   c.ask();
   c.run_for(1s);
   CHECK(c.answers.empty());
-  CHECK(c.one.connections == 0);
+  CHECK(c.one.connections() == 0);
   c.driver.tell(1, c.one.endpoint());
   c.run_for(1s);
   CHECK(c.answers == Codes{ErrorCode::kNone});
@@ -67,7 +67,7 @@ TEST_CASE("a request waits until an active controller is known") {
   CHECK(c.channel.controller_versions()->size() == 2);
   c.ask();
   c.run_for(1s);
-  CHECK(c.one.connections == 1);
+  CHECK(c.one.connections() == 1);
   CHECK(c.answers.size() == 2);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/simulated_network.hpp"
 #include "broker/drivers/metadata_driver.hpp"
+#include "broker/peers/frame_server_testing.hpp"
 #include "kraft/metadata_node.hpp"
 #include "protocol/headers.hpp"
 #include "protocol/messages/api_api_versions.hpp"
@@ -23,12 +24,8 @@ namespace barnabas::broker::testing {
 /// Listens on HOST:9093. What has no handler is not advertised; a handler that gives nothing keeps silent.
 class FakeController {
  public:
-  FakeController(SimulatedWorld& world, std::string host) : world_(world), host_(std::move(host)) {
-    listen();
-  }
-  ~FakeController() {
-    if (is_up_) world_.crash_node(host_);
-  }
+  FakeController(SimulatedWorld& world, std::string host)
+      : server_(world, {std::move(host), 9093}, [this](ByteView frame) { return answer(frame); }) {}
 
   template <class Request, class Response>
   void serve(std::function<std::optional<Response>(const Request&)> handler,
@@ -46,19 +43,11 @@ class FakeController {
                                  return body.take();
                                }};
   }
-  void crash() {
-    world_.crash_node(host_);
-    is_up_ = false;
-    sessions_.clear();
-  }
-  void restart() {
-    world_.restart_node(host_);
-    is_up_ = true;
-    listen();
-  }
-  [[nodiscard]] Endpoint endpoint() const { return {host_, 9093}; }
+  void crash() { server_.crash(); }
+  void restart() { server_.restart(); }
+  [[nodiscard]] const Endpoint& endpoint() const { return server_.endpoint(); }
+  [[nodiscard]] int connections() const { return server_.connections; }
 
-  int connections = 0;
   std::vector<protocol::RequestPrefix> asked;  // ApiVersions apart
 
  private:
@@ -66,47 +55,8 @@ class FakeController {
     std::int16_t min = 0, max = 0;
     std::function<Bytes(protocol::Reader&, std::int16_t)> handler;
   };
-  struct Session {
-    std::shared_ptr<Connection> connection;
-    Bytes room = Bytes(65536), received, writing, outgoing;
-  };
 
-  void listen() {
-    listener_ = *world_.node(host_).listen(endpoint(), [this](std::shared_ptr<Connection> connection) {
-      ++connections;
-      auto session = std::make_shared<Session>();
-      session->connection = std::move(connection);
-      sessions_.push_back(session);
-      read(session);
-    });
-  }
-  void read(const std::shared_ptr<Session>& session) {
-    session->connection->read_some(session->room, [this, session](const Result<std::size_t>& size) {
-      if (!size || *size == 0) return;
-      session->received.insert(session->received.end(), session->room.begin(),
-                               session->room.begin() + static_cast<std::ptrdiff_t>(*size));
-      while (session->received.size() >= 4) {
-        const auto whole = static_cast<std::size_t>(protocol::Reader(session->received).int32()) + 4;
-        if (session->received.size() < whole) break;
-        serve_frame(*session, ByteView(session->received).subspan(4, whole - 4));
-        session->received.erase(session->received.begin(),
-                                session->received.begin() + static_cast<std::ptrdiff_t>(whole));
-      }
-      write(session);
-      read(session);
-    });
-  }
-  void write(const std::shared_ptr<Session>& session) {
-    if (!session->writing.empty() || session->outgoing.empty()) return;
-    session->writing = std::exchange(session->outgoing, {});
-    const WritePiece piece{session->writing, nullptr, 0, 0};
-    const bool done = session->connection->write({&piece, 1}, [this, session](const Result<void>& written) {
-      session->writing.clear();
-      if (written) write(session);
-    });
-    if (done) session->writing.clear();
-  }
-  void serve_frame(Session& session, ByteView frame) {
+  Bytes answer(ByteView frame) {
     protocol::Reader reader(frame);
     const protocol::RequestPrefix header = protocol::read_request_header(reader);
     Bytes body;
@@ -120,21 +70,17 @@ class FakeController {
     } else {
       asked.push_back(header);
       body = apis_.at(header.api_key).handler(reader, header.api_version);
-      if (body.empty()) return;
+      if (body.empty()) return {};
     }
     protocol::Writer answer;
     answer.int32(static_cast<std::int32_t>(4 + body.size()));
     answer.int32(header.correlation_id);
     answer.raw(body);
-    session.outgoing.insert(session.outgoing.end(), answer.buffer().begin(), answer.buffer().end());
+    return answer.take();
   }
 
-  SimulatedWorld& world_;
-  std::string host_;
-  bool is_up_ = true;
   std::map<std::int16_t, Api> apis_;
-  std::unique_ptr<Listener> listener_;
-  std::vector<std::shared_ptr<Session>> sessions_;
+  FrameServer server_;
 };
 
 /// Tells who the active controller is. Tasks for a controller in this process are counted, not run.

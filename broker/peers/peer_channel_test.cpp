@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/simulated_network.hpp"
+#include "broker/peers/frame_server_testing.hpp"
 #include "protocol/headers.hpp"
 #include "protocol/messages/api_api_versions.hpp"
 #include "protocol/messages/api_heartbeat.hpp"
@@ -22,69 +23,20 @@ using protocol::HeartbeatResponse;
 /// A node that tells its versions and answers heartbeats as it is told to.
 class Peer {
  public:
-  explicit Peer(SimulatedWorld& world) : world_(world) { listen(); }
-  ~Peer() { world_.crash_node("peer"); }
-
-  void listen() {
-    listener_ = *world_.node("peer").listen({"peer", 9092}, [this](std::shared_ptr<Connection> connection) {
-      ++connections;
-      auto session = std::make_shared<Session>();
-      session->connection = std::move(connection);
-      if (closes_at_once) return session->connection->close();
-      sessions_.push_back(session);
-      read(session);
-    });
-  }
-  void crash() {
-    world_.crash_node("peer");
-    sessions_.clear();
-  }
-  void restart() {
-    world_.restart_node("peer");
-    listen();
-  }
+  explicit Peer(SimulatedWorld& world)
+      : server(world, {"peer", 9092}, [this](ByteView frame) { return serve(frame); }) {}
 
   std::int16_t newest_api_versions = ApiVersionsRequest::kMaxVersion;
   std::int16_t newest_heartbeat = 3;
-  bool has_heartbeat = true, closes_at_once = false, is_silent = false;
-  std::size_t padding = 0;  // of the answers
-  int connections = 0;
+  bool has_heartbeat = true, is_silent = false;
+  std::size_t padding = 0;          // of the answers
   std::vector<std::string> groups;  // of the heartbeats, as they came
   std::vector<std::int16_t> versions;
   std::function<Bytes(const Bytes&)> spoil;
+  testing::FrameServer server;
 
  private:
-  struct Session {
-    std::shared_ptr<Connection> connection;
-    Bytes room = Bytes(4096), received, writing, outgoing;
-  };
-
-  void read(const std::shared_ptr<Session>& session) {
-    session->connection->read_some(session->room, [this, session](const Result<std::size_t>& size) {
-      if (!size || *size == 0) return;
-      session->received.insert(session->received.end(), session->room.begin(),
-                               session->room.begin() + static_cast<std::ptrdiff_t>(*size));
-      while (session->received.size() >= 4) {
-        const auto whole = static_cast<std::size_t>(protocol::Reader(session->received).int32()) + 4;
-        if (session->received.size() < whole) break;
-        serve(*session, ByteView(session->received).subspan(4, whole - 4));
-        session->received.erase(session->received.begin(),
-                                session->received.begin() + static_cast<std::ptrdiff_t>(whole));
-      }
-      write(session);
-      read(session);
-    });
-  }
-  void write(const std::shared_ptr<Session>& session) {
-    if (!session->writing.empty() || session->outgoing.empty()) return;
-    session->writing = std::exchange(session->outgoing, {});
-    const WritePiece piece{session->writing, nullptr, 0, 0};
-    (void)session->connection->write({&piece, 1}, [this, session](const Result<void>& written) {
-      session->writing.clear();
-      if (written) write(session);
-    });
-  }
-  void serve(Session& session, ByteView frame) {
+  Bytes serve(ByteView frame) {
     protocol::Reader reader(frame);
     const protocol::RequestPrefix header = protocol::read_request_header(reader);
     protocol::Writer answer;
@@ -97,15 +49,14 @@ class Peer {
       request.read(reader, header.api_version);
       groups.push_back(request.group_id);
       versions.push_back(header.api_version);
-      if (is_silent) return;
+      if (is_silent) return {};
       HeartbeatResponse response;
       response.throttle_time_ms = static_cast<std::int32_t>(groups.size());
       if (header.api_version >= HeartbeatResponse::kFirstFlexibleVersion) answer.uvarint(0);
       response.write(answer, header.api_version);
     }
     answer.patch_int32(0, static_cast<std::int32_t>(answer.size() - 4));
-    const Bytes bytes = spoil ? spoil(answer.take()) : answer.take();
-    session.outgoing.insert(session.outgoing.end(), bytes.begin(), bytes.end());
+    return spoil ? spoil(answer.take()) : answer.take();
   }
   void tell_versions(protocol::Writer& answer, std::int16_t asked) const {
     ApiVersionsResponse response;
@@ -117,10 +68,6 @@ class Peer {
     if (!known) response.error_code = static_cast<std::int16_t>(ErrorCode::kUnsupportedVersion);
     response.write(answer, known ? asked : std::int16_t{0});
   }
-
-  SimulatedWorld& world_;
-  std::unique_ptr<Listener> listener_;
-  std::vector<std::shared_ptr<Session>> sessions_;
 };
 
 struct ChannelFixture {
@@ -158,7 +105,7 @@ TEST_CASE_METHOD(ChannelFixture, "requests go over one connection, and are answe
   CHECK(told.size() == 2);
   run_for(1s);
   CHECK(told == Told{"a ok", "b ok", "c ok"});
-  CHECK(peer.connections == 1);
+  CHECK(peer.server.connections == 1);
   CHECK(peer.groups == Told{"a", "b", "c"});
   CHECK(peer.versions == std::vector<std::int16_t>{3, 3, 3});
 }
@@ -171,7 +118,7 @@ TEST_CASE_METHOD(ChannelFixture,
   run_for(2s);
   CHECK(told == Told{"a ok"});
   CHECK(peer.versions == std::vector<std::int16_t>{2});
-  CHECK(peer.connections == 1);
+  CHECK(peer.server.connections == 1);
 }
 
 TEST_CASE_METHOD(ChannelFixture,
@@ -186,7 +133,7 @@ TEST_CASE_METHOD(ChannelFixture,
   ask("c");
   run_for(1s);
   CHECK(told.back() == "c 35");
-  CHECK(peer.connections == 2);
+  CHECK(peer.server.connections == 2);
 }
 
 TEST_CASE_METHOD(ChannelFixture, "what was sent fails with its connection, what was not waits for the next") {
@@ -195,13 +142,13 @@ TEST_CASE_METHOD(ChannelFixture, "what was sent fails with its connection, what 
   peer.is_silent = true;
   ask("b");
   run_for(100ms);
-  peer.crash();
+  peer.server.crash();
   run_for(10ms);
   CHECK(told == Told{"a ok", "b 13"});
   ask("c");
   run_for(1s);
   peer.is_silent = false;
-  peer.restart();
+  peer.server.restart();
   run_for(2s);
   CHECK(told == Told{"a ok", "b 13", "c ok"});
   CHECK(peer.groups == Told{"a", "b", "c"});
@@ -218,23 +165,23 @@ TEST_CASE_METHOD(ChannelFixture, "a request that is not answered in time takes t
   ask("c");
   run_for(1s);
   CHECK(told.back() == "c ok");
-  CHECK(peer.connections == 2);
+  CHECK(peer.server.connections == 2);
 }
 
 TEST_CASE_METHOD(ChannelFixture,
                  "attempts that fail are made ever more seldom, and requests time out meanwhile") {
-  peer.closes_at_once = true;
+  peer.server.closes_at_once = true;
   ask("a");
   run_for(4900ms);
   CHECK(told.empty());
   // 50, 100, 200, 400, 800 ms and then a second each, give or take a fifth.
-  CHECK(peer.connections >= 7);
-  CHECK(peer.connections <= 11);
+  CHECK(peer.server.connections >= 7);
+  CHECK(peer.server.connections <= 11);
   run_for(200ms);
   CHECK(told == Told{"a 7"});
-  const int connections = peer.connections;
+  const int connections = peer.server.connections;
   run_for(10s);
-  CHECK(peer.connections <= connections + 1);  // nobody asks any more
+  CHECK(peer.server.connections <= connections + 1);  // nobody asks any more
 }
 
 TEST_CASE_METHOD(ChannelFixture, "malformed answers end the connection") {
@@ -271,7 +218,7 @@ TEST_CASE_METHOD(ChannelFixture, "a short answer fails its request alone") {
   ask("c");
   run_for(1s);
   CHECK(told.back() == "c ok");
-  CHECK(peer.connections == 1);
+  CHECK(peer.server.connections == 1);
 }
 
 TEST_CASE_METHOD(ChannelFixture, "a channel that ends calls nobody, also from within an answer") {
