@@ -5,7 +5,7 @@
 #   make build     the programs: build/release/bin/barnabas and barnabas-tools
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
-#   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on
+#   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on; MODE=cluster: of whole clusters
 #   make mutants   plants bugs and shows that the simulation finds each
 #   make fuzz      each fuzz target for SECONDS=60
 #   make bench     Barnabas beside Apache Kafka
@@ -16,6 +16,7 @@
 
 SECONDS ?= 60
 SEEDS ?= 10000
+MODE ?= raft
 FIRST_SEED ?= 1
 ARGS ?=
 PROGRAM := build/release/bin/barnabas
@@ -49,7 +50,7 @@ fuzz: install-test
 simulate: install
 	@test -f build/release/build.ninja || cmake --preset release
 	@cmake --build --preset release --target barnabas_simulation
-	@build/release/bin/barnabas_simulation --raft --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+	@build/release/bin/barnabas_simulation --$(MODE) --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 mutants: install
 	@scripts/mutants.py

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/simulated_events.hpp"
 
 namespace barnabas {
 
@@ -16,6 +17,7 @@ using std::chrono::nanoseconds;
 namespace {
 
 constexpr std::size_t kSegmentBytes = 16 * 1024;
+constexpr nanoseconds kOwnDelay = std::chrono::microseconds(10);  // of a host to itself
 constexpr std::uint64_t kHashStart = 0xCBF29CE484222325ULL;
 constexpr std::uint64_t kHashPrime = 0x100000001B3ULL;
 
@@ -23,12 +25,10 @@ std::unexpected<Error> network_error(std::string detail) {
   return fail(ErrorCode::kNetworkException, std::move(detail));
 }
 
-struct NodeState {
-  std::string host;
-  bool alive = true;
-  std::uint64_t incarnation = 0;
+struct NodeState : SimulatedEvents::Process {
   std::map<std::uint16_t, std::shared_ptr<Reactor::AcceptHandler>> listeners;
   std::uint16_t next_port = 30000;
+  std::unique_ptr<Reactor> reactor;
 };
 
 /// What travels: data, or one of the two ways a connection ends.
@@ -36,13 +36,6 @@ struct Segment {
   enum class Kind { kData, kEnd, kReset };
   Kind kind = Kind::kData;
   Bytes data;
-};
-
-struct Event {
-  NodeState* node;
-  std::uint64_t incarnation;
-  std::string what;
-  Reactor::Task task;
 };
 
 }  // namespace
@@ -59,63 +52,46 @@ struct SimulatedWorld::State {
   State(std::uint64_t seed, const Options& chosen) : random(seed), options(chosen) {}
   ~State() { clear(); }
 
-  using Key = std::pair<nanoseconds, std::uint64_t>;
-
   std::uint64_t add(nanoseconds when, NodeState& node, std::string what, Reactor::Task task) {
-    const Key key{std::max(when, clock.monotonic()), ++last_event};
-    events.emplace(key, Event{&node, node.incarnation, std::move(what), std::move(task)});
-    times.emplace(key.second, key.first);
-    return key.second;
+    return events.add(std::max(when, clock.monotonic()), node, std::move(what), std::move(task));
   }
   void add_now(NodeState& node, std::string what, Reactor::Task task) {
     add(clock.monotonic(), node, std::move(what), std::move(task));
   }
-  bool cancel(std::uint64_t id) {
-    const auto time = times.find(id);
-    if (time == times.end()) return false;
-    const auto event = events.extract(Key{time->second, id});
-    times.erase(time);
-    return true;
-  }
-  /// The time of the next event that a living process is there to run.
-  std::optional<nanoseconds> next_time() {
-    while (!events.empty()) {
-      const auto& [key, event] = *events.begin();
-      if (event.node->alive && event.incarnation == event.node->incarnation) return key.first;
-      times.erase(key.second);
-      const auto dropped = events.extract(events.begin());
-    }
-    return std::nullopt;
-  }
   bool step() {
-    if (!next_time()) return false;
-    auto taken = events.extract(events.begin());
-    times.erase(taken.key().second);
-    clock.advance_to(taken.key().first);
-    note(taken.mapped());
-    current = taken.mapped().node;
-    taken.mapped().task();
+    if (!events.next_time()) return false;
+    SimulatedEvents::Due due = events.take();
+    clock.advance_to(due.time);
+    note(due.event);
+    current = due.event.process;
+    due.event.task();
     current = nullptr;
     return true;
   }
-  void note(const Event& event) {
+  void note(const SimulatedEvents::Event& event) {
     add_to_hash(static_cast<std::uint64_t>(clock.monotonic().count()));
-    for (const char c : event.node->host + "\n" + event.what) add_to_hash(static_cast<unsigned char>(c));
-    if (keeps_trace) trace.push_back({clock.monotonic(), event.node->host, event.what});
+    for (const char c : event.process->host) add_to_hash(static_cast<unsigned char>(c));
+    for (const char c : event.what) add_to_hash(static_cast<unsigned char>(c));
+    if (keeps_trace) trace.push_back({clock.monotonic(), event.process->host, event.what});
   }
   void add_to_hash(std::uint64_t value) { hash = (hash ^ value) * kHashPrime; }
 
   nanoseconds delay(const std::string& from, const std::string& to) {
-    if (from == to) return std::chrono::microseconds(10);
+    return from == to ? kOwnDelay : jittered(delay_of_link(from, to));
+  }
+  nanoseconds delay_of_link(const std::string& from, const std::string& to) {
     const auto [link, is_new] = delays.try_emplace({from, to});
     if (is_new) {
       const auto spread = static_cast<std::uint64_t>((options.max_delay - options.min_delay).count());
       link->second = options.min_delay + nanoseconds(random.below(spread + 1));
     }
-    return link->second + nanoseconds(random.below(static_cast<std::uint64_t>(link->second.count()) / 4 + 1));
+    return link->second;
+  }
+  nanoseconds jittered(nanoseconds delay) {
+    return delay + nanoseconds(random.below(static_cast<std::uint64_t>(delay.count()) / 4 + 1));
   }
   [[nodiscard]] bool is_blocked(const std::string& from, const std::string& to) const {
-    return blocked.contains({from, to});
+    return !blocked.empty() && blocked.contains({from, to});
   }
   NodeState* find(const std::string& host) {
     const auto found = nodes.find(host);
@@ -127,15 +103,12 @@ struct SimulatedWorld::State {
   SeededRandom random;
   Options options;
   std::map<std::string, std::unique_ptr<NodeState>> nodes;
-  std::map<std::string, std::unique_ptr<Reactor>> reactors;
-  std::map<Key, Event> events;
-  std::map<std::uint64_t, nanoseconds> times;  // of the events by id
-  std::uint64_t last_event = 0;
+  SimulatedEvents events;
   std::map<std::pair<std::string, std::string>, nanoseconds> delays;
   std::set<std::pair<std::string, std::string>> blocked;
   std::vector<std::weak_ptr<SimulatedNetworkParts::Side>> sides;
   std::uint64_t hash = kHashStart;
-  NodeState* current = nullptr;  // whose event runs
+  const SimulatedEvents::Process* current = nullptr;  // whose event runs
   bool keeps_trace = false;
   std::vector<TraceEvent> trace;
 };
@@ -196,7 +169,7 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     for (; stalled_ > 0; --stalled_) schedule_arrival(world_.clock.monotonic());
   }
 
-  [[nodiscard]] Reactor& reactor() { return *world_.reactors.at(node_.host); }
+  [[nodiscard]] Reactor& reactor() { return *node_.reactor; }
   [[nodiscard]] const std::string& host() const { return node_.host; }
   [[nodiscard]] const std::string& other_host() const { return other_host_; }
   [[nodiscard]] const Endpoint& local() const { return local_; }
@@ -204,12 +177,17 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
 
  private:
   [[nodiscard]] bool is_over() const { return !error_.empty(); }
+  /// To the other side.
+  nanoseconds delay() {
+    if (host() == other_host_) return kOwnDelay;
+    if (link_delay_ == nanoseconds(0)) link_delay_ = world_.delay_of_link(host(), other_host_);
+    return world_.jittered(link_delay_);
+  }
 
   void send(Segment segment) {
     const auto other = other_.lock();
     if (other == nullptr) return;
-    const nanoseconds when =
-        std::max(other->last_arrival_, world_.clock.monotonic() + world_.delay(host(), other_host_));
+    const nanoseconds when = std::max(other->last_arrival_, world_.clock.monotonic() + delay());
     other->wire_.push_back(std::move(segment));
     other->last_arrival_ = when;
     other->schedule_arrival(when);
@@ -248,7 +226,7 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     std::copy_n(received_.begin(), size, into_.begin());
     received_.erase(received_.begin(), received_.begin() + static_cast<std::ptrdiff_t>(size));
     if (const auto other = other_.lock(); other != nullptr && size > 0) {
-      const nanoseconds when = world_.clock.monotonic() + world_.delay(host(), other_host_);
+      const nanoseconds when = world_.clock.monotonic() + delay();
       world_.add(when, other->node_, "window", [other, size] { other->acknowledge(size); });
     }
     finish_read(size);
@@ -320,7 +298,8 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
   Endpoint peer_address_;
   std::weak_ptr<Side> other_;
   std::string other_host_;
-  std::string error_;  // once it is set, everything ends with it
+  nanoseconds link_delay_{0};  // once it is known
+  std::string error_;          // once it is set, everything ends with it
 
   std::deque<Segment> wire_;  // on the way to this side
   nanoseconds last_arrival_{0};
@@ -383,9 +362,11 @@ class SimulatedNetworkParts::NodeReactor final : public Reactor {
     if (node_.alive) world_.add_now(node_, "task", std::move(task));
   }
   TimerId schedule_at(nanoseconds when, Task task) override {
-    return node_.alive ? world_.add(when, node_, "timer", std::move(task)) : 0;
+    if (!node_.alive) return 0;
+    return world_.events.add_cancellable(std::max(when, world_.clock.monotonic()), node_, "timer",
+                                         std::move(task));
   }
-  bool cancel(TimerId timer) override { return world_.cancel(timer); }
+  bool cancel(TimerId timer) override { return world_.events.cancel(timer); }
 
   Result<std::unique_ptr<Listener>> listen(const Endpoint& endpoint, AcceptHandler handler) override {
     std::uint16_t port = endpoint.port;
@@ -452,12 +433,8 @@ class SimulatedNetworkParts::NodeReactor final : public Reactor {
 };
 
 void SimulatedWorld::State::clear() {
-  // What events hold may, when it is destroyed, close connections and so add events: until none is left.
   for (auto& [host, node] : nodes) node->alive = false;
-  while (!events.empty()) {
-    std::map<Key, Event> dropped;
-    dropped.swap(events);
-  }
+  events.clear();
   for (const auto& weak : std::exchange(sides, {})) {
     if (const auto side = weak.lock()) side->drop_handlers();
   }
@@ -481,9 +458,9 @@ Reactor& SimulatedWorld::node(const std::string& host) {
   if (node == nullptr) {
     node = std::make_unique<NodeState>();
     node->host = host;
-    state_->reactors[host] = std::make_unique<SimulatedNetworkParts::NodeReactor>(*state_, *node);
+    node->reactor = std::make_unique<SimulatedNetworkParts::NodeReactor>(*state_, *node);
   }
-  return *state_->reactors[host];
+  return *node->reactor;
 }
 
 void SimulatedWorld::crash_node(const std::string& host) {
@@ -494,25 +471,26 @@ void SimulatedWorld::crash_node(const std::string& host) {
     const auto side = weak.lock();
     if (side != nullptr && side->host() == host) side->die();
   }
-  node->alive = false;
-  ++node->incarnation;
   const auto listeners = std::exchange(node->listeners, {});
-  std::vector<Reactor::Task> dropped;
-  for (auto it = state_->events.begin(); it != state_->events.end();) {
-    if (it->second.node != node) {
-      ++it;
-      continue;
-    }
-    state_->times.erase(it->first.second);
-    dropped.push_back(std::move(it->second.task));
-    it = state_->events.erase(it);
-  }
+  const auto dropped = state_->events.kill(*node);
 }
 
 void SimulatedWorld::restart_node(const std::string& host) {
   NodeState* const node = state_->find(host);
   CHECK(node != nullptr && !node->alive, "restart_node: an unknown node or one that is up");
   node->alive = true;
+}
+
+void SimulatedWorld::pause_node(const std::string& host) {
+  NodeState* const node = state_->find(host);
+  CHECK(node != nullptr && node->alive, "pause_node: an unknown node or one that is down");
+  state_->events.pause(*node);
+}
+
+void SimulatedWorld::resume_node(const std::string& host) {
+  NodeState* const node = state_->find(host);
+  CHECK(node != nullptr, "resume_node: an unknown node");
+  state_->events.resume(*node, state_->clock.monotonic());
 }
 
 void SimulatedWorld::block(const std::string& from, const std::string& to) {
@@ -553,7 +531,7 @@ bool SimulatedWorld::step() {
 
 void SimulatedWorld::run_until(nanoseconds time) {
   while (true) {
-    const std::optional<nanoseconds> next = state_->next_time();
+    const std::optional<nanoseconds> next = state_->events.next_time();
     if (!next || *next > time) break;
     state_->step();
   }
@@ -561,7 +539,7 @@ void SimulatedWorld::run_until(nanoseconds time) {
 }
 
 bool SimulatedWorld::run_until_idle(nanoseconds limit) {
-  while (const std::optional<nanoseconds> next = state_->next_time()) {
+  while (const std::optional<nanoseconds> next = state_->events.next_time()) {
     if (*next > limit) return false;
     state_->step();
   }

@@ -16,6 +16,8 @@
 //   crash       The process of a node dies: its tasks, timers, listeners and pending operations are dropped
 //   without
 //               a call, its peers see a reset after the delay. (A machine that vanishes: block first.)
+//   pause       The process of a node stands still: what is due waits until it goes on, and its machine takes
+//               connections and data for it.
 // Every error is ErrorCode::kNetworkException with a detail beginning with errno's name.
 // Not thread-safe; post() too belongs to the one thread. The world outlives all it handed out.
 #pragma once
@@ -61,6 +63,9 @@ class SimulatedWorld {
   void crash_node(const std::string& host);
   /// The reactor takes tasks again; what lived on it before does not come back.
   void restart_node(const std::string& host);
+  /// Of a node that is up. A crash ends a pause.
+  void pause_node(const std::string& host);
+  void resume_node(const std::string& host);
   void block(const std::string& from, const std::string& to);
   void unblock(const std::string& from, const std::string& to);
   /// Both directions.

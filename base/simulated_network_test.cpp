@@ -237,6 +237,36 @@ TEST_CASE("a crashed node runs nothing more, resets its peers, refuses, and star
   CHECK(world.node("b").listen({"", kPort}, [](auto) {}));
 }
 
+TEST_CASE("a paused node runs nothing until it goes on, and its machine takes data for it") {
+  SimulatedWorld world(6);
+  Pair pair(world);
+  const auto at_server = sink_of(pair.server);
+  std::vector<std::string> ran;
+  const auto start = world.clock().monotonic();
+  world.node("b").schedule_at(start + seconds(2), [&] { ran.emplace_back("second"); });
+  world.node("b").schedule_at(start + seconds(1), [&] { ran.emplace_back("first"); });
+  const TimerId late = world.node("b").schedule_at(start + seconds(60), [&] { ran.emplace_back("late"); });
+  world.pause_node("b");
+  std::string outcome;
+  send(*pair.client, "x", &outcome);
+  world.run_until(start + seconds(10));
+  CHECK(ran.empty());
+  CHECK(at_server->received.empty());
+  CHECK(at_server->end.empty());
+  world.resume_node("b");
+  world.run_until(start + seconds(11));
+  CHECK(ran == std::vector<std::string>{"first", "second"});
+  CHECK(at_server->received == "x");
+  CHECK(world.node("b").cancel(late));
+  world.pause_node("b");
+  world.crash_node("b");
+  world.restart_node("b");
+  bool runs = false;
+  world.node("b").post([&] { runs = true; });
+  CHECK(world.run_until_idle());
+  CHECK(runs);
+}
+
 TEST_CASE("closing ends one's own pending read with an error and the peer's with an end") {
   SimulatedWorld world(7);
   Pair pair(world);

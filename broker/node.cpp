@@ -246,7 +246,7 @@ void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
   partition_changes_ = make("alter-partition", std::chrono::seconds(30));
   if (settings.is_controller) {
     registrar_ = std::make_unique<ControllerRegistrar>(clock_, *driver_, *to_controller_);
-    driver_->add_round([this](kraft::MetadataNode& node) { return registrar_->run(node); });
+    driver_->add_duty([this](kraft::MetadataNode& node) { return registrar_->run(node); });
     driver_->add_controller_listener([this](const kraft::ActiveController& active) {
       if (active.is_local && own_.broker_disconnect_timeout_ms != 0)
         probe_brokers(*peers_reactor_, clock_, *driver_, *cache_->image(), id_,

@@ -1,9 +1,10 @@
 // barnabas_simulation: runs seeds of the simulation and says which fail.
 //
-//   barnabas_simulation --raft [--seeds N] [--first-seed S] [--trace] [--stop]
+//   barnabas_simulation --raft|--cluster [--seeds N] [--first-seed S] [--trace] [--log] [--stop]
 //
-// --trace prints what happens, --stop ends at the first seed that fails.
-// A failing seed is printed with the command that repeats it exactly; the exit code is then 1.
+// --raft: metadata quorums alone; --cluster: whole nodes with their clients. --trace prints what happens,
+// --log what the nodes log, --stop ends at the first seed that fails. A failing seed is printed with the
+// command that repeats it exactly; the exit code is then 1.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/logging.hpp"
+#include "simulation/cluster_simulation.hpp"
 #include "simulation/raft_simulation.hpp"
 
 namespace {
@@ -37,24 +40,27 @@ extern "C" void say_seed(int) {
 }
 
 struct Arguments {
+  std::string_view kind;  // "--raft" or "--cluster"
   std::uint64_t seeds = 100;
   std::uint64_t first_seed = 1;
   bool trace = false;
+  bool log = false;
   bool stop = false;
 };
 
 std::optional<Arguments> parse(int count, char** values) {
   Arguments arguments;
-  bool has_kind = false;
   for (int i = 1; i < count; ++i) {
     const std::string_view name = values[i];
     std::uint64_t* number = name == "--seeds"        ? &arguments.seeds
                             : name == "--first-seed" ? &arguments.first_seed
                                                      : nullptr;
-    if (name == "--raft") {
-      has_kind = true;
+    if (name == "--raft" || name == "--cluster") {
+      arguments.kind = name;
     } else if (name == "--trace") {
       arguments.trace = true;
+    } else if (name == "--log") {
+      arguments.log = true;
     } else if (name == "--stop") {
       arguments.stop = true;
     } else if (number != nullptr && i + 1 < count) {
@@ -65,7 +71,78 @@ std::optional<Arguments> parse(int count, char** values) {
       return std::nullopt;
     }
   }
-  return has_kind ? std::optional(arguments) : std::nullopt;
+  return arguments.kind.empty() ? std::nullopt : std::optional(arguments);
+}
+
+void say_failure(const Arguments& arguments, std::uint64_t seed, const std::string& what) {
+  fmt::print("seed {} failed {}\n  repeat: barnabas_simulation {} --seeds 1 --first-seed {} --trace\n", seed,
+             what, arguments.kind, seed);
+}
+
+/// Calls run(seed) for each seed; it says whether the seed failed. How many did.
+template <class Run>
+std::uint64_t for_each_seed(const Arguments& arguments, Run run) {
+  std::uint64_t failed = 0;
+  for (std::uint64_t seed = arguments.first_seed; seed < arguments.first_seed + arguments.seeds; ++seed) {
+    seed_in_hand = seed;
+    if (!run(seed)) continue;
+    ++failed;
+    if (arguments.stop) break;
+  }
+  return failed;
+}
+
+double cpu_minutes() {
+  return std::max(static_cast<double>(std::clock()) / CLOCKS_PER_SEC, 0.001) / 60;
+}
+
+std::uint64_t run_raft(const Arguments& arguments) {
+  barnabas::simulation::RaftRun all;
+  const std::uint64_t failed = for_each_seed(arguments, [&](std::uint64_t seed) {
+    const auto run = barnabas::simulation::run_raft_seed(seed, arguments.trace);
+    all.committed += run.committed;
+    all.virtual_ms += run.virtual_ms;
+    all.elections += run.elections;
+    all.voter_changes += run.voter_changes;
+    all.snapshots_installed += run.snapshots_installed;
+    all.truncations += run.truncations;
+    if (arguments.trace) fmt::print("digest {:016x}\n", run.digest);
+    if (run.failure) say_failure(arguments, seed, *run.failure);
+    return run.failure.has_value();
+  });
+  fmt::print(
+      "{} elections, {} committed records, {} voter changes, {} snapshots installed, {} truncations in {} "
+      "virtual s\n",
+      all.elections, all.committed, all.voter_changes, all.snapshots_installed, all.truncations,
+      all.virtual_ms / 1000);
+  return failed;
+}
+
+std::uint64_t run_cluster(const Arguments& arguments) {
+  barnabas::set_log_level(arguments.log ? barnabas::LogLevel::kInfo : barnabas::LogLevel::kFatal);
+  barnabas::simulation::ClusterRun all;
+  const std::uint64_t failed = for_each_seed(arguments, [&](std::uint64_t seed) {
+    const auto run = barnabas::simulation::run_cluster_seed(seed, arguments.trace);
+    all.virtual_ms += run.virtual_ms;
+    all.records += run.records;
+    all.acknowledgements += run.acknowledgements;
+    all.leaderships += run.leaderships;
+    all.operations += run.operations;
+    all.crashes += run.crashes;
+    if (arguments.trace) fmt::print("{}\ndigest {:016x}\n", run.plan, run.digest);
+    if (!run.failure) return false;
+    say_failure(arguments, seed, *run.failure);
+    fmt::print("  {}\n", run.plan);
+    for (const std::string& line : run.trail) fmt::print("  {}\n", line);
+    return true;
+  });
+  const double hours = static_cast<double>(all.virtual_ms) / 3'600'000;
+  fmt::print(
+      "{} records committed, {} acknowledged, {} partition leaderships, {} changes of topics, {} crashes in "
+      "{:.2f} virtual hours ({:.1f} a CPU minute)\n",
+      all.records, all.acknowledgements, all.leaderships, all.operations, all.crashes, hours,
+      hours / cpu_minutes());
+  return failed;
 }
 
 }  // namespace
@@ -73,39 +150,14 @@ std::optional<Arguments> parse(int count, char** values) {
 int main(int count, char** values) {
   const auto arguments = parse(count, values);
   if (!arguments) {
-    fmt::print(stderr, "usage: barnabas_simulation --raft [--seeds N] [--first-seed S] [--trace] [--stop]\n");
+    fmt::print(stderr,
+               "usage: barnabas_simulation --raft|--cluster [--seeds N] [--first-seed S] [--trace] [--log] "
+               "[--stop]\n");
     return 2;
   }
   std::signal(SIGABRT, say_seed);
-  std::uint64_t failed = 0;
-  std::int64_t committed = 0;
-  std::int64_t virtual_ms = 0;
-  std::size_t elections = 0;
-  std::size_t voter_changes = 0;
-  std::size_t snapshots = 0;
-  std::size_t truncations = 0;
-  for (std::uint64_t seed = arguments->first_seed; seed < arguments->first_seed + arguments->seeds; ++seed) {
-    seed_in_hand = seed;
-    const auto run = barnabas::simulation::run_raft_seed(seed, arguments->trace);
-    committed += run.committed;
-    virtual_ms += run.virtual_ms;
-    elections += run.elections;
-    voter_changes += run.voter_changes;
-    snapshots += run.snapshots_installed;
-    truncations += run.truncations;
-    if (arguments->trace) fmt::print("digest {:016x}\n", run.digest);
-    if (!run.failure) continue;
-    ++failed;
-    fmt::print("seed {} failed {}\n  repeat: barnabas_simulation --raft --seeds 1 --first-seed {} --trace\n",
-               seed, *run.failure, seed);
-    if (arguments->stop) break;
-  }
-  const double cpu_seconds = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-  fmt::print(
-      "{} elections, {} committed records, {} voter changes, {} snapshots installed, {} truncations in {} "
-      "virtual s\n",
-      elections, committed, voter_changes, snapshots, truncations, virtual_ms / 1000);
-  fmt::print("{} seeds in {:.2f} CPU s ({:.0f} a CPU minute), {} failed\n", arguments->seeds, cpu_seconds,
-             static_cast<double>(arguments->seeds) * 60 / std::max(cpu_seconds, 0.001), failed);
+  const std::uint64_t failed = arguments->kind == "--raft" ? run_raft(*arguments) : run_cluster(*arguments);
+  fmt::print("{} seeds in {:.2f} CPU s ({:.0f} a CPU minute), {} failed\n", arguments->seeds,
+             cpu_minutes() * 60, static_cast<double>(arguments->seeds) / cpu_minutes(), failed);
   return failed == 0 ? 0 : 1;
 }

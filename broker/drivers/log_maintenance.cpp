@@ -66,17 +66,20 @@ void LogMaintenance::run() {
   pthread_setname_np(pthread_self(), "log-maintenance");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    const auto next = std::ranges::min_element(duties_, {}, &Duty::due);
-    const nanoseconds wait = next->due - clock_.monotonic();
-    if (wait > nanoseconds(0)) {
-      wake_.wait_for(lock, wait, [this] { return stopping_; });
-      continue;
-    }
-    next->due = clock_.monotonic() + next->interval;
     lock.unlock();
-    (this->*next->run)();
+    const nanoseconds due = run_due();
     lock.lock();
+    const nanoseconds wait = due - clock_.monotonic();
+    if (wait > nanoseconds(0)) wake_.wait_for(lock, wait, [this] { return stopping_; });
   }
+}
+
+nanoseconds LogMaintenance::run_due() {
+  const auto next = std::ranges::min_element(duties_, {}, &Duty::due);
+  if (next->due > clock_.monotonic()) return next->due;
+  next->due = clock_.monotonic() + next->interval;
+  (this->*next->run)();
+  return std::ranges::min_element(duties_, {}, &Duty::due)->due;
 }
 
 void LogMaintenance::apply_retention() {

@@ -31,6 +31,9 @@ class LogMaintenance {
 
   void start();
   void stop();
+  /// Carries out the duty that is due first, if it is; when it or the next is due. The thread's, or of a
+  /// caller who did not start() it.
+  std::chrono::nanoseconds run_due();
 
   // One duty each; called by the thread, and by tests.
   void apply_retention();

@@ -1,0 +1,103 @@
+// Cluster: the nodes of a simulated cluster, its clients, and what is checked of them, in one world.
+//
+// Owned by a simulation or a test. Not thread-safe; the same options and the same calls give the same run,
+// which digest() witnesses.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "simulation/cluster_admin.hpp"
+#include "simulation/cluster_checks.hpp"
+#include "simulation/cluster_consumer.hpp"
+#include "simulation/cluster_node.hpp"
+#include "simulation/cluster_producer.hpp"
+
+namespace barnabas::simulation {
+
+struct ClusterOptions {
+  std::uint64_t seed = 1;
+  int combined = 3;              // nodes that are controller and broker
+  int controllers = 0;           // and nothing else
+  int brokers = 0;               // and nothing else
+  broker::ConfigMap properties;  // of every node, beside those of its place in the cluster
+  SimulatedWorld::Options network;
+  AdminOptions admin;
+  std::vector<ProducerOptions> producers = {ProducerOptions{}};
+  int consumers = 1;
+  bool trace = false;  // what happens is printed as it happens
+};
+
+class Cluster {
+ public:
+  explicit Cluster(ClusterOptions options);
+  ~Cluster();
+
+  /// All nodes and all clients.
+  void start();
+  /// Lets time pass and looks at every replica. False once something is violated.
+  bool run_for(std::chrono::nanoseconds time);
+
+  [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+  [[nodiscard]] ClusterNode& node(std::size_t index) { return *nodes_.at(index); }
+  [[nodiscard]] SimulatedWorld& world() { return world_; }
+  [[nodiscard]] ClusterChecks& checks() { return checks_; }
+  [[nodiscard]] const ClusterAdmin& admin() const { return *admin_; }
+  [[nodiscard]] std::vector<std::string> client_hosts() const;
+  /// Something happened that is worth a line in the trail.
+  void note(std::string what);
+
+  /// No faults any more: connections, clocks and disks are sound, every node runs.
+  void heal();
+  void stop_clients();
+  /// Nothing is left to do: every node serves, everything written is acknowledged, read and on every replica,
+  /// which are all in sync. What is left, for people; empty: nothing.
+  [[nodiscard]] std::string unsettled();
+  /// Once settled: every replica has what was committed.
+  void finish();
+
+  [[nodiscard]] std::uint64_t digest() const { return world_.trace_hash(); }
+  [[nodiscard]] const std::deque<std::string>& trail() const { return trail_; }
+  /// The newest image of a node that is up; null without one.
+  [[nodiscard]] kraft::MetadataImagePtr newest_image() const;
+  /// That of the active controller of the highest epoch; null without one.
+  [[nodiscard]] kraft::MetadataImagePtr controllers_image() const;
+
+ private:
+  /// How far a node's replica was compared with the history.
+  struct Seen {
+    int life = 0;
+    TopicId topic;
+    Offset end;
+  };
+  void make_nodes();
+  void on_image(std::int32_t id, const kraft::MetadataImagePtr& image);
+  void note_changes(const kraft::MetadataImage& image);
+  void observe(ClusterNode& node);
+  void observe(ClusterNode& node, broker::Partition& partition);
+  [[nodiscard]] std::string unsettled(const kraft::MetadataImage& image, const SimulatedTopic& topic);
+  [[nodiscard]] std::string unsettled(const TopicPartition& partition,
+                                      const kraft::PartitionRegistration& registration);
+  [[nodiscard]] ClusterNode& node_of(BrokerId id);
+
+  ClusterOptions options_;
+  SimulatedWorld world_;
+  ClusterChecks checks_;
+  TopicBook topics_;
+  std::vector<std::unique_ptr<ClusterNode>> nodes_;
+  std::unique_ptr<ClusterAdmin> admin_;
+  std::vector<std::unique_ptr<ClusterProducer>> producers_;
+  std::vector<std::unique_ptr<ClusterConsumer>> consumers_;
+  std::map<std::pair<std::int32_t, TopicPartition>, Seen> seen_;
+  std::map<std::int32_t, kraft::MetadataImagePtr> images_;
+  /// What the trail says of each partition, up to the newest image of all.
+  std::map<TopicPartition, std::string> noted_;
+  Offset noted_up_to_ = kNoOffset;
+  std::deque<std::string> trail_;
+};
+
+}  // namespace barnabas::simulation

@@ -1,0 +1,38 @@
+#include "simulation/cluster_simulation.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "base/logging.hpp"
+
+using namespace barnabas::simulation;
+
+TEST_CASE("clusters under random faults keep what they acknowledged and settle") {
+  barnabas::set_log_level(barnabas::LogLevel::kFatal);
+  constexpr std::uint64_t kSeeds = 12;
+  ClusterRun all;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const ClusterRun run = run_cluster_seed(seed);
+    INFO("seed " << seed << ": barnabas_simulation --cluster --seeds 1 --first-seed " << seed << " --trace");
+    INFO(run.failure.value_or(""));
+    CHECK_FALSE(run.failure.has_value());
+    all.acknowledgements += run.acknowledgements;
+    all.leaderships += run.leaderships;
+    all.operations += run.operations;
+    all.crashes += run.crashes;
+  }
+  // Runs in which nothing happens would show nothing.
+  CHECK(all.acknowledgements > 500 * kSeeds);
+  CHECK(all.leaderships > 5 * kSeeds);
+  CHECK(all.operations > kSeeds);
+  CHECK(all.crashes > kSeeds);
+}
+
+TEST_CASE("a seed gives the same run of a cluster each time, another seed another") {
+  barnabas::set_log_level(barnabas::LogLevel::kFatal);
+  const ClusterRun once = run_cluster_seed(3);
+  const ClusterRun again = run_cluster_seed(3);
+  CHECK(again.digest == once.digest);
+  CHECK(again.trail == once.trail);
+  CHECK(again.virtual_ms == once.virtual_ms);
+  CHECK(run_cluster_seed(4).digest != once.digest);
+}

@@ -1,0 +1,57 @@
+// ReactorMetadataDriver: the MetadataDriver of a simulated node: the same rounds as MetadataDriverThread's,
+// as tasks and timers of a reactor instead of on a thread.
+//
+// Owned by a ClusterProcess. Not thread-safe: the reactor's one thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "base/network.hpp"
+#include "broker/drivers/metadata_round.hpp"
+
+namespace barnabas::simulation {
+
+class ReactorMetadataDriver final : public broker::MetadataDriver {
+ public:
+  ReactorMetadataDriver(Reactor& reactor, broker::MetadataDriverDependencies dependencies)
+      : reactor_(reactor), on_failure_(dependencies.on_failure), round_(std::move(dependencies)) {}
+
+  [[nodiscard]] broker::MetadataRound& round() { return round_; }
+  /// After round().open() and begin(): the rounds start.
+  void start() { wake_at(round_.now()); }
+  /// Leaves the cluster, then the quorum, as a controlled shutdown does; `done` when the process may end.
+  void leave(std::function<void()> done);
+
+  void submit(Task task) override;
+  void receive(BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer);
+  void add_listener(ImageListener listener) override { round_.add_listener(std::move(listener)); }
+  void add_controller_listener(ControllerListener listener) override {
+    round_.add_controller_listener(std::move(listener));
+  }
+  [[nodiscard]] kraft::ActiveController active_controller() const override {
+    return round_.active_controller();
+  }
+  [[nodiscard]] std::int64_t broker_epoch() const override {
+    return round_.life() != nullptr ? round_.life()->epoch() : -1;
+  }
+
+ private:
+  void wake_at(std::chrono::nanoseconds when);
+  void run();
+  void go_on_leaving();
+
+  Reactor& reactor_;
+  std::function<void(const Error&)> on_failure_;
+  broker::MetadataRound round_;
+  std::deque<Task> tasks_;
+  TimerId timer_ = 0;
+  std::chrono::nanoseconds timer_due_ = std::chrono::nanoseconds::max();
+  bool has_failed_ = false;
+  std::function<void()> when_left_;
+  std::optional<std::chrono::nanoseconds> resigns_until_;
+};
+
+}  // namespace barnabas::simulation
