@@ -5,7 +5,7 @@
 //   flexible   v9 GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION for an unknown group   v10 topic ids
 //
 // Topics that the client may not read, or that are not there, are answered one by one; the rest goes to the
-// group's shard. Left out: members of the consumer protocol (KIP-848).
+// group's shard. Members of the consumer protocol (KIP-848) commit by version 9 and above, with their epoch.
 #include <algorithm>
 #include <utility>
 

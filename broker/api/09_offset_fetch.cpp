@@ -2,9 +2,7 @@
 //
 //   v0 was kept in ZooKeeper: UNSUPPORTED_VERSION, as without one in Kafka 3.9.1   v2 null topics mean all;
 //   an error of the whole   v3 throttle time   v5 leader epochs   v6 flexible v7 require stable offsets
-//   (KIP-447)   v8 several groups in one request   v9 member id and epoch   v10 topic ids
-//
-// Left out: member ids and epochs of the consumer protocol (KIP-848) are not looked at.
+//   (KIP-447)   v8 several groups in one request   v9 member id and epoch (KIP-848)   v10 topic ids
 #include <algorithm>
 #include <mutex>
 #include <utility>

@@ -4,8 +4,8 @@
 //   v5 static members (KIP-345)   v6 flexible   v7 protocol type and name may be null   v8 reason (KIP-800)
 //   v9 skip assignment (KIP-814)
 //
-// The group's shard does the rest (coordinator/classic_groups.hpp). Left out: joining groups of the consumer
-// protocol (KIP-848).
+// The group's shard does the rest (coordinator/classic_groups.hpp). A group of the consumer protocol takes in
+// members that come this way too (KIP-848): coordinator/consumer_group_classic.cpp.
 #include <utility>
 
 #include "broker/api/api_table.hpp"
@@ -71,7 +71,7 @@ void handle_join_group(Services& services, const RequestContext& context, JoinGr
                       [request = std::move(request), join = std::move(join), frame = context.frame, refuse,
                        answer = std::move(answer)](ErrorCode refused, GroupShard* shard, Step* step) mutable {
                         if (refused != ErrorCode::kNone) return refuse(request, refused, answer);
-                        shard->classic().join(request, join, std::move(answer), *step);
+                        shard->join(request, join, std::move(answer), *step);
                       });
 }
 

@@ -37,7 +37,7 @@ void handle_heartbeat(Services& services, const RequestContext& context, Heartbe
                                                                Step* step) mutable {
         if (refused == ErrorCode::kCoordinatorLoadInProgress) return refuse(ErrorCode::kNone, reply);
         if (refused != ErrorCode::kNone) return refuse(refused, reply);
-        shard->classic().heartbeat(
+        shard->heartbeat(
             request,
             [reply = std::move(reply)](const HeartbeatResponse& response) mutable { reply.send(response); },
             *step);

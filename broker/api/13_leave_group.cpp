@@ -37,7 +37,7 @@ void handle_leave_group(Services& services, const RequestContext& context, Leave
                       [request = std::move(request), single, reply = std::move(reply)](
                           ErrorCode refused, GroupShard* shard, Step* step) mutable {
                         if (refused != ErrorCode::kNone) return refuse(refused, reply);
-                        shard->classic().leave(
+                        shard->leave(
                             request,
                             [single, reply = std::move(reply)](const LeaveGroupResponse& response) mutable {
                               if (!single || response.members.empty()) return reply.send(response);

@@ -41,7 +41,7 @@ void handle_sync_group(Services& services, const RequestContext& context, SyncGr
       [request = std::move(request), frame = context.frame, reply = std::move(reply)](
           ErrorCode refused, GroupShard* shard, Step* step) mutable {
         if (refused != ErrorCode::kNone) return refuse(refused, reply);
-        shard->classic().sync(
+        shard->sync(
             request,
             [reply = std::move(reply)](const SyncGroupResponse& response) mutable { reply.send(response); },
             *step);

@@ -3,7 +3,7 @@
 //   v1 throttle time   v2 same   v3 flexible   v4 states, and a filter by them   v5 types, and a filter by
 //   them
 //
-// Left out: groups of other types than classic.
+// Left out: share and streams groups.
 #include <iterator>
 #include <mutex>
 #include <utility>

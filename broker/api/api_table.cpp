@@ -56,6 +56,8 @@ SERVE(serve_describe_client_quotas);
 SERVE(serve_alter_client_quotas);
 SERVE(serve_describe_user_scram_credentials);
 SERVE(serve_alter_user_scram_credentials);
+SERVE(serve_consumer_group_heartbeat);
+SERVE(serve_consumer_group_describe);
 SERVE(serve_describe_quorum);
 SERVE(serve_update_features);
 SERVE(serve_envelope);
@@ -149,6 +151,8 @@ constexpr ApiRow kTable[] = {
     {65, "DescribeTransactions", 0, 0, false, serve_describe_transactions},
     {66, "ListTransactions", 0, 2, false, serve_list_transactions},
     {67, "AllocateProducerIds", 0, 0, false, serve_allocate_producer_ids},
+    {68, "ConsumerGroupHeartbeat", 0, 1, false, serve_consumer_group_heartbeat},
+    {69, "ConsumerGroupDescribe", 0, 1, false, serve_consumer_group_describe},
     {70, "ControllerRegistration", 0, 0, false, serve_controller_registration},
     {73, "AssignReplicasToDirs", 0, 0, false, serve_assign_replicas_to_dirs},
     {74, "ListConfigResources", 0, 1, false, serve_list_config_resources},

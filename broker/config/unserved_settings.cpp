@@ -18,8 +18,6 @@ struct Unserved {
 };
 constexpr Unserved kUnserved[] = {
     {"transaction.two.phase.commit.enable", "two-phase commit"},
-    {"group.consumer.", "groups of KIP-848"},
-    {"consumer.group.", "groups of KIP-848"},
     {"group.share.", "share groups"},
     {"share.", "share groups"},
     {"group.streams.", "streams groups"},

@@ -258,6 +258,26 @@ void ClassicGroups::members_gone(ClassicGroup& group, Step& step) {
   }
 }
 
+void ClassicGroups::take_over(std::string_view id, bool rebalance, Step& step) {
+  ClassicGroup* group = find(id);
+  if (group == nullptr) return;
+  for (auto& [member_id, member] : group->members()) renew_session(*group, member, step);
+  if (rebalance) prepare_rebalance(*group, step);
+}
+
+void ClassicGroups::send_back(ClassicGroup& group, Step& step) {
+  for (auto& [id, member] : group.members()) {
+    if (JoinAnswer answer = group.take_join_answer(member)) {
+      protocol::JoinGroupResponse response =
+          failed<protocol::JoinGroupResponse>(ErrorCode::kRebalanceInProgress);
+      response.member_id = id;
+      step.reply(answer, std::move(response));
+    }
+  }
+  if (group.is_in(ClassicState::kCompletingRebalance))
+    answer_syncs(group, ErrorCode::kRebalanceInProgress, step);
+}
+
 void ClassicGroups::loaded(Step& step) {
   for (auto& [id, group] : groups_) {
     for (auto& [member_id, member] : group.members()) renew_session(group, member, step);
@@ -313,6 +333,10 @@ void ClassicGroups::fire(const TimerQueue::Entry& entry, Step& step) {
       if (timers_.strikes(entry, group->sync_deadline, now_ms)) expire_sync(*group, step);
       return;
     case TimerKind::kCleanup:
+    case TimerKind::kMemberSession:
+    case TimerKind::kMemberRebalance:
+    case TimerKind::kMemberJoin:
+    case TimerKind::kMemberSync:
     case TimerKind::kTimeouts:
     case TimerKind::kMarkers:
       return;  // not of groups

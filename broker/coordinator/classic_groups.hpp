@@ -74,6 +74,12 @@ class ClassicGroups {
   /// A sign of life.
   void renew_session(ClassicGroup& group, ClassicMember& member, const Step& step);
 
+  /// A group that was one of the consumer protocol: its members' sessions start, and a rebalance if it has
+  /// to.
+  void take_over(std::string_view group, bool rebalance, Step& step);
+  /// Tells everybody who waits to come again.
+  void send_back(ClassicGroup& group, Step& step);
+
   /// Starts the sessions of the members that the log had.
   void loaded(Step& step);
   void unloaded(ErrorCode error);

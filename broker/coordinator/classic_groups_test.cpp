@@ -303,7 +303,7 @@ TEST_CASE("Syncs are checked: generation, protocol, member") {
   request.member_id = ids[0];
   request.generation_id = 1;
   request.protocol_name = "sticky";
-  fixture.exclusive([&](Step& step) { fixture.shard.classic().sync(request, caught.answer(), step); });
+  fixture.exclusive([&](Step& step) { fixture.shard.sync(request, caught.answer(), step); });
   CHECK(caught.error() == ErrorCode::kInconsistentGroupProtocol);
   CHECK(to_bytes(fixture.sync(ids[0], 1)->assignment) == Bytes(ids[0].begin(), ids[0].end()));
 }

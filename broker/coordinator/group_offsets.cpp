@@ -1,4 +1,5 @@
 // Committed offsets: commit, fetch, delete.
+#include <algorithm>
 #include <utility>
 
 #include "broker/coordinator/group_shard.hpp"
@@ -33,6 +34,8 @@ void show(const CommittedOffset* committed, Partition& to) {
 ErrorCode GroupShard::validate_commit(const protocol::OffsetCommitRequest& request, std::int16_t version,
                                       const Step& step) {
   const std::int32_t generation = request.generation_id_or_member_epoch;
+  if (const ConsumerGroup* consumers = consumer_.find(request.group_id))
+    return validate_consumer_commit(request, *consumers, version);
   ClassicGroup* group = classic_.find(request.group_id);
   if (group == nullptr) {
     // A consumer outside any group, or an administrator: the offset makes the group.
@@ -50,6 +53,26 @@ ErrorCode GroupShard::validate_commit(const protocol::OffsetCommitRequest& reque
   if (group->is_in(ClassicState::kCompletingRebalance)) return ErrorCode::kRebalanceInProgress;
   // A commit is a sign of life, as a heartbeat is.
   if (ClassicMember* member = group->find(request.member_id)) classic_.renew_session(*group, *member, step);
+  return ErrorCode::kNone;
+}
+
+/// One partition that the member does not have refuses the whole request, as in Kafka; but for those that are
+/// refused anyway.
+ErrorCode GroupShard::validate_consumer_commit(const protocol::OffsetCommitRequest& request,
+                                               const ConsumerGroup& group, std::int16_t version) const {
+  const std::int32_t epoch = request.generation_id_or_member_epoch;
+  const auto verdict = ConsumerGroups::validate_commit(
+      group, {request.member_id, request.group_instance_id, epoch, version, false});
+  if (verdict.by_partition == nullptr) return verdict.error;
+  for (const auto& topic : request.topics) {
+    for (const auto& partition : topic.partitions) {
+      if (utf16_length(partition.committed_metadata.value_or("")) > options_.offset_metadata_max_bytes)
+        continue;
+      const ErrorCode error = ConsumerGroups::validate_partition(
+          *verdict.by_partition, epoch, TopicId(topic.topic_id), partition.partition_index);
+      if (error != ErrorCode::kNone) return error;
+    }
+  }
   return ErrorCode::kNone;
 }
 
@@ -101,6 +124,21 @@ ErrorCode GroupShard::add_commit(const std::string& group, const std::string& to
 /// Of the transaction's producer more is known than of a plain commit: without a member, as clients before
 /// KIP-447 ask, the group's state does not matter.
 ErrorCode GroupShard::validate_transactional_commit(const protocol::TxnOffsetCommitRequest& request) {
+  if (const ConsumerGroup* consumers = consumer_.find(request.group_id)) {
+    const auto verdict = ConsumerGroups::validate_commit(
+        *consumers, {request.member_id, request.group_instance_id, request.generation_id, 0, true});
+    if (verdict.error == ErrorCode::kStaleMemberEpoch) return ErrorCode::kIllegalGeneration;
+    if (verdict.by_partition == nullptr) return verdict.error;
+    for (const auto& topic : request.topics) {
+      const std::optional<TopicId> id = consumer_.topic_id(topic.name);
+      const auto has = [&](const auto& partition) {
+        return id && ConsumerGroups::validate_partition(*verdict.by_partition, request.generation_id, *id,
+                                                        partition.partition_index) == ErrorCode::kNone;
+      };
+      if (!std::ranges::all_of(topic.partitions, has)) return ErrorCode::kIllegalGeneration;
+    }
+    return ErrorCode::kNone;
+  }
   ClassicGroup* group = classic_.find(request.group_id);
   if (group == nullptr) return request.generation_id < 0 ? ErrorCode::kNone : ErrorCode::kIllegalGeneration;
   if (request.generation_id < 0 && group->is_in(ClassicState::kEmpty)) return ErrorCode::kNone;
@@ -143,6 +181,12 @@ void GroupShard::fetch_offsets(const protocol::OffsetFetchRequest::OffsetFetchRe
                                bool require_stable, Answer<FetchedGroup> answer, Step& step) {
   FetchedGroup response;
   response.group_id = request.group_id;
+  if (const ConsumerGroup* consumers = consumer_.find(request.group_id)) {
+    const ErrorCode error =
+        ConsumerGroups::validate_fetch(*consumers, request.member_id, request.member_epoch);
+    response.error_code = static_cast<std::int16_t>(error);
+    if (error != ErrorCode::kNone) return step.reply(answer, std::move(response));
+  }
   const auto add = [&](std::string_view topic, std::int32_t partition, const CommittedOffset* committed,
                        auto& partitions) {
     auto& to = partitions.emplace_back();
@@ -179,8 +223,11 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
                                 Answer<protocol::OffsetDeleteResponse> answer, Step& step) {
   protocol::OffsetDeleteResponse response;
   const ClassicGroup* group = classic_.find(request.group_id);
+  const ConsumerGroup* consumers = consumer_.find(request.group_id);
   ErrorCode refused = ErrorCode::kNone;
-  if (group == nullptr) {
+  if (consumers != nullptr) {
+    // Each topic is looked at by itself.
+  } else if (group == nullptr) {
     refused = ErrorCode::kGroupIdNotFound;
   } else if (!group->is_in(ClassicState::kEmpty) && !group->uses_consumer_protocol()) {
     refused = ErrorCode::kNonEmptyGroup;
@@ -192,7 +239,9 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
   for (const auto& asked : request.topics) {
     auto& topic = response.topics.emplace_back();
     topic.name = asked.name;
-    const bool subscribed = !group->is_in(ClassicState::kEmpty) && group->is_subscribed_to(asked.name);
+    const bool subscribed = consumers != nullptr
+                                ? consumers->is_subscribed_to(asked.name)
+                                : !group->is_in(ClassicState::kEmpty) && group->is_subscribed_to(asked.name);
     for (const auto& partition : asked.partitions) {
       auto& result = topic.partitions.emplace_back();
       result.partition_index = partition.partition_index;

@@ -74,7 +74,17 @@ Result<GroupRecordKey> parse_group_record_key(ByteView key) {
       parsed.offset.partition = reader.int32();
       break;
     case GroupRecordType::kGroupMetadata:
+    case GroupRecordType::kGroupEpoch:
+    case GroupRecordType::kPartitionMetadata:
+    case GroupRecordType::kAssignmentEpoch:
       parsed.group = reader.string(false);
+      break;
+    case GroupRecordType::kMemberSubscription:
+    case GroupRecordType::kTargetAssignment:
+    case GroupRecordType::kCurrentAssignment:
+    case GroupRecordType::kResolvedPattern:
+      parsed.group = reader.string(false);
+      parsed.part = reader.string(false);
       break;
   }
   if (!reader.ok()) return fail(ErrorCode::kCorruptMessage, "the key of a group record is cut short");

@@ -23,6 +23,14 @@ enum class GroupRecordType : std::int16_t {
   kLegacyOffsetCommit = 0,  // same fields as kOffsetCommit
   kOffsetCommit = 1,
   kGroupMetadata = 2,
+  // Of groups of the consumer protocol (consumer_group_records.hpp).
+  kGroupEpoch = 3,
+  kPartitionMetadata = 4,
+  kMemberSubscription = 5,
+  kAssignmentEpoch = 6,
+  kTargetAssignment = 7,
+  kCurrentAssignment = 8,
+  kResolvedPattern = 16,
 };
 
 /// What is kept of one committed offset.
@@ -46,7 +54,8 @@ struct OffsetKey {
 struct GroupRecordKey {
   std::int16_t type = -1;
   OffsetKey offset;   // of the offset types
-  std::string group;  // of kGroupMetadata
+  std::string group;  // of the others
+  std::string part;   // the member, or the pattern
 };
 
 void add_offset_commit(RecordList& records, std::string_view group, std::string_view topic,

@@ -191,7 +191,7 @@ TEST_CASE(
 TEST_CASE("Loading reads the log in bounded pieces and goes on where the log ends") {
   ShardFixture fixture;
   for (int i = 0; i < 50; ++i) REQUIRE(fixture.commit("g", "t", i % 7, i).came());
-  GroupShard shard(ShardFixture::options(), fixture.random);
+  GroupShard shard(ShardFixture::options(), *fixture.surroundings, fixture.random);
   CoordinatorRuntime runtime(shard, *fixture.log, {.name = "test", .load_buffer_bytes = 300});
   int pieces = 0;
   CHECK(runtime.availability() == ErrorCode::kCoordinatorLoadInProgress);

@@ -6,12 +6,15 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
+#include "broker/coordinator/consumer_group_records.hpp"
+#include "broker/coordinator/consumer_protocol.hpp"
 
 namespace barnabas::broker {
 namespace {
 
 constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::string_view kClassicType = "classic";
+constexpr std::string_view kConsumerType = "consumer";
 
 bool same_without_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(
@@ -35,18 +38,63 @@ Result<void> GroupShard::replay(ByteView key, std::optional<ByteView> value) {
         return {};
       }
       offsets_.put(parsed.offset, TRY(parse_offset_value(*value)));
-      classic_.find_or_create(parsed.offset.group);
+      make_group_of_offsets(parsed.offset.group);
       return {};
     case GroupRecordType::kGroupMetadata:
       if (!value) {
         classic_.erase(parsed.group);
         return {};
       }
+      consumer_.erase(parsed.group);
       classic_.find_or_create(parsed.group).apply(TRY(parse_group_metadata(*value)));
       return {};
+    case GroupRecordType::kGroupEpoch:
+    case GroupRecordType::kPartitionMetadata:
+    case GroupRecordType::kMemberSubscription:
+    case GroupRecordType::kAssignmentEpoch:
+    case GroupRecordType::kTargetAssignment:
+    case GroupRecordType::kCurrentAssignment:
+    case GroupRecordType::kResolvedPattern: {
+      auto replayed = consumer_.replay(parsed, value);
+      if (offsets_.topics_of(parsed.group) != nullptr) make_group_of_offsets(parsed.group);
+      return replayed;
+    }
   }
-  // Groups of the newer protocols: their records stay in the log, their state is not served yet.
+  // Share and streams groups: their records stay in the log, their state is not served yet.
   return {};
+}
+
+/// Offsets belong to a group: without one of its own they make one.
+void GroupShard::make_group_of_offsets(const std::string& group) {
+  if (consumer_.find(group) == nullptr) classic_.find_or_create(group);
+}
+
+void GroupShard::join(const protocol::JoinGroupRequest& request, const JoinContext& context,
+                      JoinAnswer answer, Step& step) {
+  const ConsumerGroup* group = consumer_.find(request.group_id);
+  if (group != nullptr && !group->is_empty())
+    return consumer_.join(request, context, std::move(answer), step);
+  // Without members it is whatever the first one to join makes it.
+  if (group != nullptr && request.member_id.empty()) add_consumer_group_tombstones(step.records, *group);
+  classic_.join(request, context, std::move(answer), step);
+}
+
+void GroupShard::sync(const protocol::SyncGroupRequest& request, SyncAnswer answer, Step& step) {
+  if (consumer_.find(request.group_id) != nullptr) return consumer_.sync(request, std::move(answer), step);
+  classic_.sync(request, std::move(answer), step);
+}
+
+void GroupShard::heartbeat(const protocol::HeartbeatRequest& request,
+                           Answer<protocol::HeartbeatResponse> answer, Step& step) {
+  if (consumer_.find(request.group_id) != nullptr)
+    return consumer_.classic_heartbeat(request, std::move(answer), step);
+  classic_.heartbeat(request, std::move(answer), step);
+}
+
+void GroupShard::leave(const protocol::LeaveGroupRequest& request,
+                       Answer<protocol::LeaveGroupResponse> answer, Step& step) {
+  if (consumer_.find(request.group_id) != nullptr) return consumer_.leave(request, std::move(answer), step);
+  classic_.leave(request, std::move(answer), step);
 }
 
 Result<void> GroupShard::replay_transactional(ProducerId producer, ByteView key,
@@ -56,7 +104,7 @@ Result<void> GroupShard::replay_transactional(ProducerId producer, ByteView key,
   if (type != GroupRecordType::kOffsetCommit && type != GroupRecordType::kLegacyOffsetCommit) return {};
   std::optional<CommittedOffset> committed;
   if (value) committed = TRY(parse_offset_value(*value));
-  classic_.find_or_create(parsed.offset.group);
+  make_group_of_offsets(parsed.offset.group);
   offsets_.put_pending(producer, std::move(parsed.offset), std::move(committed));
   return {};
 }
@@ -75,11 +123,13 @@ Result<void> GroupShard::replay_end_of_transaction(ProducerId producer, bool com
 
 void GroupShard::loaded(Step& step) {
   classic_.loaded(step);
+  consumer_.loaded(step);
   timers_.set(cleanup_, step.now.mono_ms + options_.cleanup_interval_ms, TimerKind::kCleanup, {});
 }
 
 void GroupShard::unloaded(ErrorCode error) {
   classic_.unloaded(error);
+  consumer_.unloaded();
   offsets_.clear();
   timers_.clear();
   cleanup_ = {};
@@ -89,7 +139,7 @@ bool GroupShard::fire_timer(Step& step) {
   if (timers_.next_ms() > step.now.mono_ms) return false;
   const TimerQueue::Entry entry = timers_.pop();
   if (entry.kind != TimerKind::kCleanup) {
-    classic_.fire(entry, step);
+    if (!consumer_.fire(entry, step)) classic_.fire(entry, step);
     return true;
   }
   if (!timers_.strikes(entry, cleanup_, step.now.mono_ms)) return true;
@@ -100,9 +150,10 @@ bool GroupShard::fire_timer(Step& step) {
 
 void GroupShard::check_invariants() const {
   classic_.check_invariants();
+  consumer_.check_invariants();
   offsets_.check_invariants();
   for (const auto& [group, topics] : offsets_.groups()) {
-    CHECK(classic_.find(group) != nullptr, "offsets belong to a group");
+    CHECK(classic_.find(group) != nullptr || consumer_.find(group) != nullptr, "offsets belong to a group");
   }
 }
 
@@ -115,7 +166,9 @@ void GroupShard::describe(const std::string& group_id, std::int16_t version, Ans
     described.group_state = "Dead";
     if (version >= 6) {
       described.error_code = static_cast<std::int16_t>(ErrorCode::kGroupIdNotFound);
-      described.error_message = "Group " + group_id + " not found.";
+      const bool is_consumer = consumer_.find(group_id) != nullptr;
+      described.error_message =
+          "Group " + group_id + (is_consumer ? " is not a classic group." : " not found.");
     }
     return step.reply(answer, std::move(described));
   }
@@ -130,11 +183,11 @@ void GroupShard::describe(const std::string& group_id, std::int16_t version, Ans
     to.group_instance_id = member.instance_id;
     to.client_id = member.client_id;
     to.client_host = member.client_host;
-    if (!stable) continue;  // until it is, there is nothing agreed to show
+    keep.push_back(member.assignment);  // the last one, while the group rebalances
+    to.member_assignment = view_of(keep.back());
+    if (!stable) continue;  // until it is, no protocol is agreed on
     keep.push_back(member.metadata_of(described.protocol_data));
     to.member_metadata = view_of(keep.back());
-    keep.push_back(member.assignment);
-    to.member_assignment = view_of(keep.back());
   }
   step.reply(answer, std::move(described), std::move(keep));
 }
@@ -153,6 +206,17 @@ void GroupShard::list(const protocol::ListGroupsRequest& request, Answer<protoco
       listed.group_type = kClassicType;
     }
   }
+  if (names(request.types_filter, kConsumerType)) {
+    for (const auto& [id, group] : consumer_.groups()) {
+      const std::string_view state = to_string(group.state());
+      if (!names(request.states_filter, state)) continue;
+      auto& listed = response.groups.emplace_back();
+      listed.group_id = id;
+      listed.protocol_type = kConsumerProtocolType;
+      listed.group_state = state;
+      listed.group_type = kConsumerType;
+    }
+  }
   step.reply(answer, std::move(response));
 }
 
@@ -160,8 +224,12 @@ void GroupShard::remove(const std::string& group_id, Answer<DeletedGroup> answer
   DeletedGroup deleted;
   deleted.group_id = group_id;
   const ClassicGroup* group = classic_.find(group_id);
-  if (group == nullptr || !group->is_in(ClassicState::kEmpty)) {
-    const ErrorCode error = group == nullptr ? ErrorCode::kGroupIdNotFound : ErrorCode::kNonEmptyGroup;
+  const ConsumerGroup* consumers = consumer_.find(group_id);
+  const bool exists = group != nullptr || consumers != nullptr;
+  const bool empty =
+      consumers != nullptr ? consumers->is_empty() : exists && group->is_in(ClassicState::kEmpty);
+  if (!empty) {
+    const ErrorCode error = exists ? ErrorCode::kNonEmptyGroup : ErrorCode::kGroupIdNotFound;
     deleted.error_code = static_cast<std::int16_t>(error);
     return step.reply(answer, std::move(deleted));
   }
@@ -171,7 +239,11 @@ void GroupShard::remove(const std::string& group_id, Answer<DeletedGroup> answer
         add_offset_tombstone(step.records, group_id, topic, partition);
     }
   }
-  add_group_tombstone(step.records, group_id);
+  if (consumers != nullptr) {
+    add_consumer_group_tombstones(step.records, *consumers);
+  } else {
+    add_group_tombstone(step.records, group_id);
+  }
   step.applied = [answer = std::move(answer), deleted = std::move(deleted)](ErrorCode error,
                                                                             Step& next) mutable {
     deleted.error_code = static_cast<std::int16_t>(error);
@@ -199,10 +271,7 @@ bool GroupShard::expire_offsets(const ClassicGroup& group, Step& step) const {
       const std::int64_t base_ms = !simple && empty && group.state_timestamp_ms() >= 0
                                        ? group.state_timestamp_ms()
                                        : committed.commit_timestamp_ms;
-      const bool expired = committed.expire_timestamp_ms >= 0
-                               ? step.now.wall_ms >= committed.expire_timestamp_ms
-                               : step.now.wall_ms - base_ms >= options_.offsets_retention_ms;
-      if (expired && !offsets_.is_pending(group.id(), topic, partition)) {
+      if (is_expired(committed, base_ms, step) && !offsets_.is_pending(group.id(), topic, partition)) {
         add_offset_tombstone(step.records, group.id(), topic, partition);
       } else {
         all = false;
@@ -212,7 +281,37 @@ bool GroupShard::expire_offsets(const ClassicGroup& group, Step& step) const {
   return all && !offsets_.has_pending(group.id());
 }
 
+bool GroupShard::is_expired(const CommittedOffset& committed, std::int64_t base_ms, const Step& step) const {
+  return committed.expire_timestamp_ms >= 0 ? step.now.wall_ms >= committed.expire_timestamp_ms
+                                            : step.now.wall_ms - base_ms >= options_.offsets_retention_ms;
+}
+
+/// What nobody subscribes to goes when its time is up, members or not.
+bool GroupShard::expire_offsets(const ConsumerGroup& group, Step& step) const {
+  bool all = !offsets_.has_pending(group.id());
+  const OffsetStore::Topics* topics = offsets_.topics_of(group.id());
+  if (topics == nullptr) return all;
+  for (const auto& [topic, partitions] : *topics) {
+    const bool subscribed = group.is_subscribed_to(topic);
+    for (const auto& [partition, committed] : partitions) {
+      if (!subscribed && is_expired(committed, committed.commit_timestamp_ms, step) &&
+          !offsets_.is_pending(group.id(), topic, partition)) {
+        add_offset_tombstone(step.records, group.id(), topic, partition);
+      } else {
+        all = false;
+      }
+    }
+  }
+  return all;
+}
+
 void GroupShard::remove_expired(Step& step) {
+  for (const auto& [id, group] : consumer_.groups()) {
+    const bool all = expire_offsets(group, step);
+    if (!all || !group.is_empty()) continue;
+    log_info(kComponent, "Group {} has neither members nor offsets and is removed", id);
+    add_consumer_group_tombstones(step.records, group);
+  }
   for (const auto& [id, group] : classic_.groups()) {
     const bool all = expire_offsets(group, step);
     if (all && group.is_in(ClassicState::kEmpty) && group.pending_count() == 0) {

@@ -2,9 +2,9 @@
 //
 // Owned by the group driver beside its CoordinatorRuntime, which runs every operation. Thread safety: none,
 // the shard's thread. A pure state machine (DESIGN: state changes in replay). Operations come in two kinds,
-// told to the runtime by the caller: heartbeats, commits and fetches of offsets commute; all others are
-// exclusive. Requests of exclusive operations live until the step is finished. Errors are in the responses,
-// as Kafka 4.3.1 gives them. Source: measured on Kafka 4.3.1; KIP-211, -447, -496.
+// told to the runtime by the caller: heartbeats of the classic protocol, commits and fetches of offsets
+// commute; all others are exclusive. Requests of exclusive operations live until the step is finished. Errors
+// are in the responses, as Kafka 4.3.1 gives them. Source: measured on Kafka 4.3.1; KIP-211, -447, -496.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker/coordinator/classic_groups.hpp"
+#include "broker/coordinator/consumer_groups.hpp"
 #include "broker/coordinator/offset_store.hpp"
 #include "broker/coordinator/runtime.hpp"
 #include "protocol/messages/api_delete_groups.hpp"
@@ -28,6 +29,7 @@ namespace barnabas::broker {
 
 struct GroupShardOptions {
   ClassicGroupOptions classic;
+  ConsumerGroupOptions consumer;
   std::int32_t offset_metadata_max_bytes = 4096;  // offset.metadata.max.bytes; UTF-16 units, as in Kafka
   std::int64_t offsets_retention_ms = 604800000;  // offsets.retention.minutes
   std::int64_t cleanup_interval_ms = 600000;      // offsets.retention.check.interval.ms
@@ -44,11 +46,14 @@ class GroupShard final : public CoordinatorShard {
   using DescribedGroup = protocol::DescribeGroupsResponse::DescribedGroup;
   using DeletedGroup = protocol::DeleteGroupsResponse::DeletableGroupResult;
 
-  GroupShard(GroupShardOptions options, Random& random)
-      : options_(options), classic_(options.classic, random, timers_) {}
+  GroupShard(const GroupShardOptions& options, const GroupSurroundings& surroundings, Random& random)
+      : options_(options),
+        classic_(options.classic, random, timers_),
+        consumer_(options.consumer, surroundings, classic_, random, timers_) {}
 
-  [[nodiscard]] ClassicGroups& classic() { return classic_; }
   [[nodiscard]] const ClassicGroups& classic() const { return classic_; }
+  [[nodiscard]] ConsumerGroups& consumer() { return consumer_; }
+  [[nodiscard]] const ConsumerGroups& consumer() const { return consumer_; }
   [[nodiscard]] const OffsetStore& offsets() const { return offsets_; }
 
   // Offsets (group_offsets.cpp).
@@ -65,6 +70,15 @@ class GroupShard final : public CoordinatorShard {
                       Answer<protocol::OffsetDeleteResponse> answer, Step& step);
   /// Forgets what was committed for topics that are gone; not for others that have got the name since.
   void forget_topics(const std::vector<DeletedTopic>& topics, Step& step);
+
+  // The classic protocol, to groups of either kind.
+  void join(const protocol::JoinGroupRequest& request, const JoinContext& context, JoinAnswer answer,
+            Step& step);
+  void sync(const protocol::SyncGroupRequest& request, SyncAnswer answer, Step& step);
+  void heartbeat(const protocol::HeartbeatRequest& request, Answer<protocol::HeartbeatResponse> answer,
+                 Step& step);
+  void leave(const protocol::LeaveGroupRequest& request, Answer<protocol::LeaveGroupResponse> answer,
+             Step& step);
 
   // Groups (group_shard.cpp).
   /// Dead and NONE for an unknown group below version 6, GROUP_ID_NOT_FOUND from then on (KIP-1043).
@@ -95,10 +109,17 @@ class GroupShard final : public CoordinatorShard {
   void remove_expired(Step& step);
   /// Adds tombstones for expired offsets; true when none would be left.
   bool expire_offsets(const ClassicGroup& group, Step& step) const;
+  bool expire_offsets(const ConsumerGroup& group, Step& step) const;
+  [[nodiscard]] bool is_expired(const CommittedOffset& committed, std::int64_t base_ms,
+                                const Step& step) const;
+  [[nodiscard]] ErrorCode validate_consumer_commit(const protocol::OffsetCommitRequest& request,
+                                                   const ConsumerGroup& group, std::int16_t version) const;
+  void make_group_of_offsets(const std::string& group);
 
   const GroupShardOptions options_;
   TimerQueue timers_;
   ClassicGroups classic_;
+  ConsumerGroups consumer_;
   OffsetStore offsets_;
   Deadline cleanup_;
 };

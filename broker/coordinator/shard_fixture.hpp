@@ -118,11 +118,54 @@ inline Bytes subscription(const std::vector<std::string>& topics) {
   return writer.take();
 }
 
+/// Topics and settings as a test makes them.
+class FixedSurroundings final : public GroupSurroundings {
+ public:
+  [[nodiscard]] kraft::MetadataImagePtr image() const override { return image_; }
+  [[nodiscard]] ConsumerGroupSettings settings(std::string_view) const override { return fixed; }
+
+  /// Adds or replaces a topic; a new one gets an id of its own.
+  TopicId put_topic(const std::string& name, std::size_t partitions) {
+    const kraft::TopicImage* before = image_->topic(name);
+    auto topic = std::make_shared<kraft::TopicImage>();
+    topic->name = name;
+    topic->id = before != nullptr ? before->id : TopicId(Uuid::of_low(++last_id_));
+    topic->partitions.resize(partitions);
+    auto topics = std::make_shared<kraft::TopicsImage>(*image_->topics);
+    topics->by_id[topic->id] = topic;
+    topics->by_name[name] = topic;
+    publish(std::move(topics));
+    return topic->id;
+  }
+  void remove_topic(const std::string& name) {
+    auto topics = std::make_shared<kraft::TopicsImage>(*image_->topics);
+    topics->by_id.erase(topics->by_name.at(name)->id);
+    topics->by_name.erase(name);
+    publish(std::move(topics));
+  }
+
+  ConsumerGroupSettings fixed{
+      .session_timeout_ms = 45000, .heartbeat_interval_ms = 5000, .assignment_interval_ms = 0};
+
+ private:
+  void publish(std::shared_ptr<const kraft::TopicsImage> topics) {
+    auto next = std::make_shared<kraft::MetadataImage>(*image_);
+    next->topics = std::move(topics);
+    next->offset = image_->offset + 1;
+    image_ = std::move(next);
+  }
+
+  kraft::MetadataImagePtr image_ = kraft::MetadataImage::empty();
+  std::uint64_t last_id_ = 1000;
+};
+
 class ShardFixture {
  public:
-  explicit ShardFixture(GroupShardOptions with = options(), std::shared_ptr<MemoryShardLog> over = nullptr)
+  explicit ShardFixture(GroupShardOptions with = options(), std::shared_ptr<MemoryShardLog> over = nullptr,
+                        std::shared_ptr<FixedSurroundings> around = nullptr)
       : log(over ? std::move(over) : std::make_shared<MemoryShardLog>()),
-        shard(with, random),
+        surroundings(around ? std::move(around) : std::make_shared<FixedSurroundings>()),
+        shard(with, *surroundings, random),
         runtime(shard, *log, {.name = "__consumer_offsets-0"}) {
     while (!runtime.load_some(now).value()) {
     }
@@ -176,7 +219,7 @@ class ShardFixture {
     context.client_host = "/127.0.0.1";
     context.requires_known_member_id = input.version >= 4 && !input.instance;
     context.supports_skipping_assignment = input.version >= 9;
-    exclusive([&](Step& step) { shard.classic().join(request, context, caught.answer(), step); });
+    exclusive([&](Step& step) { shard.join(request, context, caught.answer(), step); });
     return caught;
   }
   /// Ends the initial delay, extended once.
@@ -198,7 +241,7 @@ class ShardFixture {
     request.generation_id = generation;
     request.group_instance_id = std::move(instance);
     for (const auto& [id, assignment] : assignments) request.assignments.push_back({id, assignment});
-    exclusive([&](Step& step) { shard.classic().sync(request, caught.answer(), step); });
+    exclusive([&](Step& step) { shard.sync(request, caught.answer(), step); });
     return caught;
   }
   ErrorCode heartbeat(const std::string& member, std::int32_t generation, const std::string& group = "g",
@@ -209,7 +252,7 @@ class ShardFixture {
     request.member_id = member;
     request.generation_id = generation;
     request.group_instance_id = std::move(instance);
-    commuting([&](Step& step) { shard.classic().heartbeat(request, caught.answer(), step); });
+    commuting([&](Step& step) { shard.heartbeat(request, caught.answer(), step); });
     return caught.came() ? caught.error() : ErrorCode::kNetworkException;
   }
   Caught<protocol::LeaveGroupResponse> leave(
@@ -219,7 +262,7 @@ class ShardFixture {
     protocol::LeaveGroupRequest request;
     request.group_id = group;
     for (const auto& [member, instance] : members) request.members.push_back({member, instance, {}});
-    exclusive([&](Step& step) { shard.classic().leave(request, caught.answer(), step); });
+    exclusive([&](Step& step) { shard.leave(request, caught.answer(), step); });
     return caught;
   }
   /// One partition; the answer's single error.
@@ -273,6 +316,7 @@ class ShardFixture {
   SeededRandom random{7};
   bool batching = false;  // commuting operations wait for flush()
   std::shared_ptr<MemoryShardLog> log;
+  std::shared_ptr<FixedSurroundings> surroundings;
   GroupShard shard;
   CoordinatorRuntime runtime;
 };

@@ -32,6 +32,11 @@ enum class TimerKind : std::uint8_t {
   kJoin,
   kSync,
   kCleanup,
+  // Of members of the consumer protocol.
+  kMemberSession,
+  kMemberRebalance,
+  kMemberJoin,
+  kMemberSync,
   // Of transactions.
   kTimeouts,
   kMarkers,

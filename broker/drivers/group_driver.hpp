@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -37,7 +38,8 @@ class GroupDriver {
   /// With NONE both pointers are set and valid during the call; else both are null.
   using Operation = std::move_only_function<void(ErrorCode refused, GroupShard* shard, Step* step)>;
 
-  explicit GroupDriver(GroupDriverDependencies dependencies);
+  explicit GroupDriver(const GroupDriverDependencies& dependencies);
+  ~GroupDriver();
 
   /// On the shard that keeps `group`. The operation lives until its step is finished.
   void run(std::string_view group, Kind kind, Operation operation) {
@@ -51,7 +53,12 @@ class GroupDriver {
     shards_.run_on(shard, kind, on_shard(std::move(operation)));
   }
 
-  /// Loads and unloads shards as the image says, and forgets the offsets of topics that are gone.
+  /// Whether the consumer protocol (KIP-848) may be used: by group.coordinator.rebalance.protocols and by the
+  /// level of group.version.
+  [[nodiscard]] bool serves_consumer_protocol() const;
+
+  /// Loads and unloads shards as the image says, tells groups of their topics' changes, and forgets the
+  /// offsets of topics that are gone.
   void on_image(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
   /// Closes every shard; who waits is answered NOT_COORDINATOR.
   void stop() { shards_.stop(); }
@@ -61,8 +68,12 @@ class GroupDriver {
   void end_topic_creation() { shards_.end_topic_creation(); }
 
  private:
-  [[nodiscard]] static ShardDriver::Operation on_shard(Operation operation);
+  class Surroundings;
 
+  [[nodiscard]] static ShardDriver::Operation on_shard(Operation operation);
+  void tell_of_topics(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes);
+
+  const std::shared_ptr<Surroundings> surroundings_;  // of every shard
   ShardDriver shards_;
 };
 
