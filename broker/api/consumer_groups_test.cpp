@@ -134,7 +134,7 @@ TEST_CASE("A group has the heartbeat interval of its own configuration") {
 }
 
 TEST_CASE("Where the protocol is not to be used, its requests are of an unsupported version") {
-  Coordinator node({{"group.coordinator.rebalance.protocols", "classic"}});
+  Coordinator node(ConfigMap{{"group.coordinator.rebalance.protocols", "classic"}});
   CHECK(error_of(node.beat("t").error_code) == ErrorCode::kUnsupportedVersion);
   CHECK(error_of(node.describe().error_code) == ErrorCode::kUnsupportedVersion);
 }

@@ -3,6 +3,7 @@
 
 #include "broker/coordinator/consumer_group_fixture.hpp"
 #include "broker/coordinator/consumer_protocol.hpp"
+#include "protocol/messages/data_consumer_protocol_subscription.hpp"
 
 namespace barnabas::broker::testing {
 namespace {
@@ -20,6 +21,21 @@ JoinInput classic_join(const std::string& member = {}) {
   JoinInput input;
   input.member = member;
   input.protocols = {{"range", subscription({"t"})}};
+  return input;
+}
+
+/// A member that rebalances cooperatively, and says what it has.
+JoinInput owning(const std::string& member, std::vector<std::int32_t> partitions) {
+  protocol::ConsumerProtocolSubscription message;
+  message.topics = {"t"};
+  message.user_data.reset();
+  message.owned_partitions.push_back({"t", std::move(partitions)});
+  protocol::Writer writer;
+  writer.int16(1);
+  message.write(writer, 1);
+  JoinInput input;
+  input.member = member;
+  input.protocols = {{"range", writer.take()}};
   return input;
 }
 
@@ -66,14 +82,14 @@ TEST_CASE("A classic group goes over with its members, its assignments and its e
   CHECK(old.assigned.at(scene.topic).size() == 2);
   // It hears that it is to rejoin, lets go of one partition, and the new member gets it.
   CHECK(fixture.heartbeat(scene.member, scene.generation) == ErrorCode::kRebalanceInProgress);
-  const auto revoking = fixture.join(classic_join(scene.member));
+  const auto revoking = fixture.join(owning(scene.member, {0, 1}));
   CHECK(revoking->generation_id == scene.generation);
   const auto less = fixture.sync(scene.member, scene.generation);
   REQUIRE(sync_error(less) == ErrorCode::kNone);
-  CHECK(parse_assignment(less->assignment)->partitions.at("t").size() == 1);
+  const auto kept = parse_assignment(less->assignment)->partitions.at("t");
+  REQUIRE(kept.size() == 1);
   CHECK(fixture.heartbeat(scene.member, scene.generation) == ErrorCode::kRebalanceInProgress);
-  JoinInput owning = classic_join(scene.member);
-  const auto rejoined = fixture.join(owning);  // version 0 of the subscription says that it has nothing
+  const auto rejoined = fixture.join(owning(scene.member, {*kept.begin()}));
   CHECK(rejoined->generation_id == scene.generation + 1);
   CHECK(sync_error(fixture.sync(scene.member, rejoined->generation_id)) == ErrorCode::kNone);
   CHECK(fixture.heartbeat(scene.member, rejoined->generation_id) == ErrorCode::kNone);
