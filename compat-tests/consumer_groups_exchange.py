@@ -3,8 +3,7 @@
 
 A broker writes groups (members, a static one that is away, a pattern, committed offsets), stops cleanly, and the other
 kind starts on its data directory. Members go on at their epochs: nothing is assigned anew, which it would be if the
-metadata hash were another. Then a new member joins there, and the first kind takes over again. Apache Kafka's own
-formatter reads what Barnabas wrote.
+metadata hash were another. After a kill -9 they go on again. Then subscriptions change there, and the first kind takes over.
 """
 
 import time
@@ -76,6 +75,10 @@ def run(case):
     second = case.broker(SETTINGS, name="second", data_directory=first.data_directory).start()
     go_on(second, before, 2)
     step(f"{case.kind} took over the groups that {other} had written, at their epochs")
+    second.kill()
+    second.start()
+    go_on(second, before, 2)
+    step("they went on after a kill -9 too")
     answer = beat(second, "static", "b", InstanceId="i")
     check_equal((answer["MemberEpoch"], len(answer["Assignment"]["TopicPartitions"])), (2, 1), "the static member is back")
     for group in ("one", "pattern"):
