@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "broker/api/api_fixture.hpp"
+#include "broker/coordinator/coordinator_partition.hpp"
 #include "protocol/messages/api_add_offsets_to_txn.hpp"
 #include "protocol/messages/api_add_partitions_to_txn.hpp"
 #include "protocol/messages/api_describe_transactions.hpp"
@@ -184,13 +185,13 @@ struct TransactionNode : ApiFixture {
     return ask<DescribeTransactionsResponse>(request, 0).transaction_states.at(0).transaction_state;
   }
   ErrorCode write_marker(const Producer& producer, std::int32_t coordinator_epoch, std::int16_t version,
-                         const std::string& topic = "t") {
+                         const std::string& topic = "t", std::int32_t partition = 0) {
     WriteTxnMarkersRequest request;
     auto& marker = request.markers.emplace_back();
     marker.producer_id = producer.producer_id;
     marker.producer_epoch = producer.epoch;
     marker.coordinator_epoch = coordinator_epoch;
-    marker.topics = {{topic, {0}}};
+    marker.topics = {{topic, {partition}}};
     const auto response = ask<WriteTxnMarkersResponse>(request, version);
     return static_cast<ErrorCode>(response.markers.at(0).topics.at(0).partitions.at(0).error_code);
   }
@@ -308,6 +309,29 @@ TEST_CASE_METHOD(TransactionNode, "a batch that is asked about when its transact
   CHECK((error == ErrorCode::kNone || error == ErrorCode::kInvalidTxnState));
   const auto read = fetch(true);
   CHECK(read.last_stable_offset == read.high_watermark);
+}
+
+TEST_CASE_METHOD(TransactionNode, "an offset that is asked about when its transaction ends comes too late") {
+  Producer producer = begin("slow");
+  CHECK(add_offsets(producer) == ErrorCode::kNone);
+  TxnOffsetCommitRequest request;
+  request.transactional_id = producer.id;
+  request.group_id = "g";
+  request.producer_id = producer.producer_id;
+  request.producer_epoch = producer.epoch;
+  auto& topic = request.topics.emplace_back();
+  topic.name = "t";
+  topic.partitions.emplace_back().committed_offset = 5;
+  const Call waiting = start(request, 3);
+  CHECK(waiting->answers == 0);  // the coordinator is being asked
+  CHECK(write_marker(producer, 9, 1, "__consumer_offsets", coordinator_partition("g", 2)) ==
+        ErrorCode::kNone);
+  REQUIRE(wait(waiting));
+  const auto told = decode<TxnOffsetCommitResponse>(waiting, 3);
+  const auto error = static_cast<ErrorCode>(told.topics.at(0).partitions.at(0).error_code);
+  // Either it was first, and the marker ended it, or it is refused; it must not stay pending.
+  CHECK((error == ErrorCode::kNone || error == ErrorCode::kInvalidTxnState));
+  CHECK(committed(true).error_code == 0);
 }
 
 TEST_CASE_METHOD(TransactionNode, "a zombie is fenced by the next producer of its id") {

@@ -247,7 +247,8 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
       result.partition_index = partition.partition_index;
       if (subscribed) {
         result.error_code = static_cast<std::int16_t>(ErrorCode::kGroupSubscribedToTopic);
-      } else if (offsets_.find(request.group_id, asked.name, partition.partition_index) != nullptr) {
+      } else if (offsets_.find(request.group_id, asked.name, partition.partition_index) != nullptr ||
+                 offsets_.is_pending(request.group_id, asked.name, partition.partition_index)) {
         add_offset_tombstone(step.records, request.group_id, asked.name, partition.partition_index);
       }
     }
@@ -261,16 +262,20 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
 }
 
 void GroupShard::forget_topics(const std::vector<DeletedTopic>& topics, Step& step) {
-  for (const auto& [group, by_topic] : offsets_.groups()) {
-    for (const DeletedTopic& gone : topics) {
-      const auto topic = by_topic.find(gone.name);
-      if (topic == by_topic.end()) continue;
-      for (const auto& [partition, committed] : topic->second) {
-        if (is_of_another_topic(committed, gone.id.value())) continue;
-        add_offset_tombstone(step.records, group, gone.name, partition);
+  const auto forget = [&](const OffsetStore::Groups& groups) {
+    for (const auto& [group, by_topic] : groups) {
+      for (const DeletedTopic& gone : topics) {
+        const auto topic = by_topic.find(gone.name);
+        if (topic == by_topic.end()) continue;
+        for (const auto& [partition, committed] : topic->second) {
+          if (is_of_another_topic(committed, gone.id.value())) continue;
+          add_offset_tombstone(step.records, group, gone.name, partition);
+        }
       }
     }
-  }
+  };
+  forget(offsets_.groups());
+  for (const auto& [producer, groups] : offsets_.pending()) forget(groups);
   step.may_split = true;
 }
 

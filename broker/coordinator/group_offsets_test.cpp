@@ -227,31 +227,143 @@ TEST_CASE("Offsets of a deleted topic are forgotten, not those of a new one with
   CHECK(fixture.committed("g", "kept", 0) == 1);
 }
 
-TEST_CASE("Offsets of an open transaction appear with its commit, and make the offset unstable until then") {
-  ShardFixture fixture;
-  REQUIRE(fixture.commit("g", "t", 0, 1).came());
-  RecordList records;
-  CommittedOffset next;
-  next.offset = 9;
-  add_offset_commit(records, "g", "t", 0, next);
-  const auto& entry = records.entry(0);
-  REQUIRE(fixture.shard.replay_transactional(ProducerId(5), records.key(entry), records.value(entry)));
-  const auto fetch = [&](bool stable) {
+/// What one group has for one partition, and what transactions are about to do to it.
+struct TransactionalOffsets : ShardFixture {
+  Caught<protocol::TxnOffsetCommitResponse> commit_pending(std::int64_t producer, std::int64_t offset,
+                                                           const std::string& topic = "t") {
+    Caught<protocol::TxnOffsetCommitResponse> caught;
+    protocol::TxnOffsetCommitRequest request;
+    request.group_id = "g";
+    request.producer_id = producer;
+    request.producer_epoch = 0;
+    request.generation_id = -1;
+    auto& to = request.topics.emplace_back();
+    to.name = topic;
+    to.partitions.emplace_back().committed_offset = offset;
+    commuting([&](Step& step) { shard.commit_in_transaction(request, 0, caught.answer(), step); });
+    return caught;
+  }
+  void end(std::int64_t producer, bool committed) {
+    exclusive([&](Step& step) {
+      step.end = TransactionEnd{ProducerId(producer), ProducerEpoch(0), 1, committed, 0};
+    });
+  }
+  protocol::OffsetFetchResponse::OffsetFetchResponsePartitions fetch(bool stable,
+                                                                     const std::string& topic = "t") {
     Caught<GroupShard::FetchedGroup> caught;
     protocol::OffsetFetchRequest::OffsetFetchRequestGroup request;
     request.group_id = "g";
-    request.topics.reset();
-    fixture.commuting(
-        [&](Step& step) { fixture.shard.fetch_offsets(request, stable, caught.answer(), step); });
+    request.topics.emplace().push_back({topic, {}, {0}});
+    commuting([&](Step& step) { shard.fetch_offsets(request, stable, caught.answer(), step); });
     return caught->topics.at(0).partitions.at(0);
-  };
+  }
+  /// As another coordinator would find it in the log.
+  std::int64_t loaded() {
+    ShardFixture after(options(), log);
+    return after.committed("g", "t", 0);
+  }
+};
+
+TEST_CASE_METHOD(
+    TransactionalOffsets,
+    "Offsets of an open transaction appear with its commit, and make the offset unstable until then") {
+  REQUIRE(commit("g", "t", 0, 1).came());
+  REQUIRE(commit_pending(5, 9)->topics.at(0).partitions.at(0).error_code == 0);
   CHECK(fetch(true).error_code == 88);
+  CHECK(fetch(true).committed_offset == -1);
   CHECK(fetch(false).committed_offset == 1);
-  REQUIRE(fixture.shard.replay_end_of_transaction(ProducerId(5), true));
+  end(5, true);
   CHECK(fetch(true).committed_offset == 9);
-  REQUIRE(fixture.shard.replay_transactional(ProducerId(6), records.key(entry), std::nullopt));
-  REQUIRE(fixture.shard.replay_end_of_transaction(ProducerId(6), false));
+  REQUIRE(commit_pending(6, 12).came());
+  end(6, false);
+  CHECK(fetch(true).error_code == 0);
   CHECK(fetch(true).committed_offset == 9);
+}
+
+TEST_CASE_METHOD(TransactionalOffsets, "An offset is as unstable after a move of the coordinator as before") {
+  REQUIRE(commit("g", "t", 0, 1).came());
+  REQUIRE(commit_pending(5, 9).came());
+  GroupShard moved(options(), *surroundings, random);
+  CoordinatorRuntime loading(moved, *log, {.name = "__consumer_offsets-0"});
+  while (!loading.load_some(now).value()) {
+  }
+  CHECK(moved.offsets().is_pending("g", "t", 0));
+  CHECK(moved.offsets().find("g", "t", 0)->offset == 1);
+  end(5, true);
+  CHECK(loaded() == 9);
+}
+
+TEST_CASE_METHOD(TransactionalOffsets,
+                 "Of two commits the later one counts, though the earlier one ends later") {
+  REQUIRE(commit_pending(5, 9).came());
+  REQUIRE(commit("g", "t", 0, 20).came());
+  CHECK(fetch(true).error_code == 88);
+  end(5, true);
+  CHECK(fetch(true).committed_offset == 20);
+  CHECK(loaded() == 20);
+  // Two transactions at once, of which the earlier ends last.
+  REQUIRE(commit_pending(6, 30).came());
+  REQUIRE(commit_pending(7, 40).came());
+  end(7, true);
+  CHECK(fetch(true).error_code == 88);
+  end(6, true);
+  CHECK(fetch(true).committed_offset == 40);
+  CHECK(loaded() == 40);
+  // And the last of one transaction's own.
+  REQUIRE(commit_pending(8, 50).came());
+  REQUIRE(commit_pending(8, 45).came());
+  end(8, true);
+  CHECK(fetch(true).committed_offset == 45);
+}
+
+TEST_CASE_METHOD(TransactionalOffsets,
+                 "Offsets of transactions and plain ones are in the log in the order in which they came") {
+  batching = true;
+  const auto plain = commit("g", "t", 0, 20);
+  CHECK_FALSE(plain.came());  // it waits for others
+  REQUIRE(commit_pending(5, 30).came());
+  CHECK(plain.came());
+  end(5, true);
+  CHECK(fetch(true).committed_offset == 30);
+  CHECK(loaded() == 30);
+}
+
+TEST_CASE_METHOD(TransactionalOffsets, "What is deleted is not brought back by a transaction that was open") {
+  REQUIRE(commit("g", "t", 0, 1).came());
+  REQUIRE(commit_pending(5, 9).came());
+  REQUIRE(commit_pending(5, 9, "other").came());
+  SECTION("the group") {
+    CHECK(remove("g") == ErrorCode::kNone);
+    end(5, true);
+    CHECK(describe("g").error_code == 69);
+    CHECK(committed("g", "other", 0) == -1);
+  }
+  SECTION("its offset") {
+    CHECK(delete_offset(*this, "g", "t")->topics.at(0).partitions.at(0).error_code == 0);
+    CHECK(delete_offset(*this, "g", "other")->topics.at(0).partitions.at(0).error_code == 0);
+    CHECK(fetch(true).error_code == 0);
+    end(5, true);
+    CHECK(committed("g", "other", 0) == -1);
+  }
+  SECTION("the topic") {
+    exclusive([&](Step& step) {
+      shard.forget_topics({{"t", TopicId(Uuid::of_low(1001))}, {"other", TopicId(Uuid::of_low(7))}}, step);
+    });
+    end(5, true);
+    CHECK(committed("g", "other", 0) == -1);  // its record has no topic id
+  }
+  CHECK(committed("g", "t", 0) == -1);
+  CHECK(loaded() == -1);
+  CHECK_FALSE(shard.offsets().has_pending("g"));
+}
+
+TEST_CASE_METHOD(TransactionalOffsets, "A group with an offset of an open transaction does not expire") {
+  REQUIRE(commit_pending(5, 9).came());
+  advance(std::int64_t{30} * 86400 * 1000);
+  CHECK(describe("g").error_code == 0);
+  end(5, false);
+  advance(86400 * 1000);
+  CHECK(describe("g").error_code == 69);
 }
 
 }  // namespace

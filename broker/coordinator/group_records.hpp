@@ -41,6 +41,7 @@ struct CommittedOffset {
   std::int64_t commit_timestamp_ms = -1;
   std::int64_t expire_timestamp_ms = -1;  // -1: by the broker's retention
   TopicId topic_id;                       // zero when unknown
+  std::uint64_t order = 0;  // of its record among those of the shard; OffsetStore's, not in the record
   bool operator==(const CommittedOffset&) const = default;
 };
 

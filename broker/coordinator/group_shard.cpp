@@ -102,22 +102,18 @@ Result<void> GroupShard::replay_transactional(ProducerId producer, ByteView key,
   GroupRecordKey parsed = TRY(parse_group_record_key(key));
   const auto type = static_cast<GroupRecordType>(parsed.type);
   if (type != GroupRecordType::kOffsetCommit && type != GroupRecordType::kLegacyOffsetCommit) return {};
-  std::optional<CommittedOffset> committed;
-  if (value) committed = TRY(parse_offset_value(*value));
+  if (!value) {
+    offsets_.erase(parsed.offset);  // a deletion waits for nobody's transaction
+    return {};
+  }
+  CommittedOffset committed = TRY(parse_offset_value(*value));
   make_group_of_offsets(parsed.offset.group);
-  offsets_.put_pending(producer, std::move(parsed.offset), std::move(committed));
+  offsets_.put_pending(producer, parsed.offset, std::move(committed));
   return {};
 }
 
 Result<void> GroupShard::replay_end_of_transaction(ProducerId producer, bool committed) {
-  for (auto& [key, offset] : offsets_.take_pending(producer)) {
-    if (!committed) continue;
-    if (offset) {
-      offsets_.put(key, std::move(*offset));
-    } else {
-      offsets_.erase(key);
-    }
-  }
+  for (const std::string& group : offsets_.end_transaction(producer, committed)) make_group_of_offsets(group);
   return {};
 }
 
@@ -233,12 +229,9 @@ void GroupShard::remove(const std::string& group_id, Answer<DeletedGroup> answer
     deleted.error_code = static_cast<std::int16_t>(error);
     return step.reply(answer, std::move(deleted));
   }
-  if (const OffsetStore::Topics* topics = offsets_.topics_of(group_id)) {
-    for (const auto& [topic, partitions] : *topics) {
-      for (const auto& [partition, offset] : partitions)
-        add_offset_tombstone(step.records, group_id, topic, partition);
-    }
-  }
+  // Those of open transactions too: their commit must not bring the group's offsets back.
+  for (const OffsetKey& key : offsets_.keys_of(group_id))
+    add_offset_tombstone(step.records, key.group, key.topic, key.partition);
   if (consumers != nullptr) {
     add_consumer_group_tombstones(step.records, *consumers);
   } else {

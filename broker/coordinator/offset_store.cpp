@@ -1,34 +1,55 @@
 #include "broker/coordinator/offset_store.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.hpp"
 
 namespace barnabas::broker {
+namespace {
+
+/// Null when nothing is there. `groups`: by group, topic and partition.
+template <class Groups>
+auto* find_in(Groups& groups, std::string_view group, std::string_view topic, std::int32_t partition) {
+  using Found = decltype(&groups.begin()->second.begin()->second.begin()->second);
+  const auto topics = groups.find(group);
+  if (topics == groups.end()) return Found(nullptr);
+  const auto partitions = topics->second.find(topic);
+  if (partitions == topics->second.end()) return Found(nullptr);
+  const auto found = partitions->second.find(partition);
+  return found == partitions->second.end() ? Found(nullptr) : &found->second;
+}
+
+/// And what is empty without it. False when nothing was there.
+template <class Groups>
+bool erase_in(Groups& groups, std::string_view group, std::string_view topic, std::int32_t partition) {
+  const auto topics = groups.find(group);
+  if (topics == groups.end()) return false;
+  const auto partitions = topics->second.find(topic);
+  if (partitions == topics->second.end()) return false;
+  if (partitions->second.erase(partition) == 0) return false;
+  if (partitions->second.empty()) topics->second.erase(partitions);
+  if (topics->second.empty()) groups.erase(topics);
+  return true;
+}
+
+}  // namespace
 
 void OffsetStore::put(const OffsetKey& key, CommittedOffset committed) {
+  committed.order = ++last_order_;
   groups_[key.group][key.topic][key.partition] = std::move(committed);
 }
 
 void OffsetStore::erase(const OffsetKey& key) {
-  const auto group = groups_.find(key.group);
-  if (group == groups_.end()) return;
-  const auto topic = group->second.find(key.topic);
-  if (topic == group->second.end()) return;
-  topic->second.erase(key.partition);
-  if (topic->second.empty()) group->second.erase(topic);
-  if (group->second.empty()) groups_.erase(group);
+  erase_in(groups_, key.group, key.topic, key.partition);
+  if (!is_pending(key.group, key.topic, key.partition)) return;
+  for (auto& [producer, groups] : pending_) erase_in(groups, key.group, key.topic, key.partition);
+  std::erase_if(pending_, [](const auto& transaction) { return transaction.second.empty(); });
+  erase_in(open_, key.group, key.topic, key.partition);
 }
 
 const CommittedOffset* OffsetStore::find(std::string_view group, std::string_view topic,
                                          std::int32_t partition) const {
-  const Topics* topics = topics_of(group);
-  if (topics == nullptr) return nullptr;
-  const auto partitions = topics->find(topic);
-  if (partitions == topics->end()) return nullptr;
-  const auto it = partitions->second.find(partition);
-  return it == partitions->second.end() ? nullptr : &it->second;
+  return find_in(groups_, group, topic, partition);
 }
 
 const OffsetStore::Topics* OffsetStore::topics_of(std::string_view group) const {
@@ -36,35 +57,65 @@ const OffsetStore::Topics* OffsetStore::topics_of(std::string_view group) const 
   return it == groups_.end() ? nullptr : &it->second;
 }
 
-void OffsetStore::put_pending(ProducerId producer, OffsetKey key, std::optional<CommittedOffset> committed) {
-  pending_[producer].emplace_back(std::move(key), std::move(committed));
+void OffsetStore::put_pending(ProducerId producer, const OffsetKey& key, CommittedOffset committed) {
+  committed.order = ++last_order_;
+  const bool is_new =
+      pending_[producer][key.group][key.topic].insert_or_assign(key.partition, std::move(committed)).second;
+  if (is_new) ++open_[key.group][key.topic][key.partition];
 }
 
-std::vector<std::pair<OffsetKey, std::optional<CommittedOffset>>> OffsetStore::take_pending(
-    ProducerId producer) {
-  auto node = pending_.extract(producer);
-  if (node.empty()) return {};
-  return std::move(node.mapped());
+/// One transaction less has an offset for the partition.
+void OffsetStore::close(std::string_view group, std::string_view topic, std::int32_t partition) {
+  int* count = find_in(open_, group, topic, partition);
+  CHECK(count != nullptr && *count > 0, "what is pending is counted");
+  if (--*count == 0) erase_in(open_, group, topic, partition);
+}
+
+std::vector<std::string> OffsetStore::end_transaction(ProducerId producer, bool committed) {
+  auto transaction = pending_.extract(producer);
+  if (transaction.empty()) return {};
+  std::vector<std::string> groups;
+  for (auto& [group, topics] : transaction.mapped()) {
+    if (committed) groups.push_back(group);
+    for (auto& [topic, partitions] : topics) {
+      for (auto& [partition, offset] : partitions) {
+        close(group, topic, partition);
+        if (!committed) continue;
+        const CommittedOffset* present = find(group, topic, partition);
+        if (present != nullptr && present->order > offset.order) continue;  // committed later, by itself
+        groups_[group][topic][partition] = std::move(offset);
+      }
+    }
+  }
+  return groups;
 }
 
 bool OffsetStore::is_pending(std::string_view group, std::string_view topic, std::int32_t partition) const {
-  return std::ranges::any_of(pending_, [&](const auto& transaction) {
-    return std::ranges::any_of(transaction.second, [&](const auto& entry) {
-      return entry.first.partition == partition && entry.first.group == group && entry.first.topic == topic;
-    });
-  });
+  return find_in(open_, group, topic, partition) != nullptr;
 }
 
-bool OffsetStore::has_pending(std::string_view group) const {
-  return std::ranges::any_of(pending_, [&](const auto& transaction) {
-    return std::ranges::any_of(transaction.second,
-                               [&](const auto& entry) { return entry.first.group == group; });
+std::vector<OffsetKey> OffsetStore::keys_of(std::string_view group) const {
+  std::vector<OffsetKey> keys;
+  const auto add = [&](const auto& groups, const auto& is_wanted) {
+    const auto found = groups.find(group);
+    if (found == groups.end()) return;
+    for (const auto& [topic, partitions] : found->second) {
+      for (const auto& [partition, value] : partitions) {
+        if (is_wanted(topic, partition)) keys.push_back({std::string(group), topic, partition});
+      }
+    }
+  };
+  add(groups_, [](std::string_view, std::int32_t) { return true; });
+  add(open_, [&](std::string_view topic, std::int32_t partition) {
+    return find(group, topic, partition) == nullptr;
   });
+  return keys;
 }
 
 void OffsetStore::clear() {
   groups_.clear();
   pending_.clear();
+  open_.clear();
 }
 
 void OffsetStore::check_invariants() const {
@@ -72,6 +123,16 @@ void OffsetStore::check_invariants() const {
     CHECK(!topics.empty());
     for (const auto& [topic, partitions] : topics) CHECK(!partitions.empty());
   }
+  Open counted;
+  for (const auto& [producer, groups] : pending_) {
+    CHECK(!groups.empty());
+    for (const auto& [group, topics] : groups) {
+      for (const auto& [topic, partitions] : topics) {
+        for (const auto& [partition, offset] : partitions) ++counted[group][topic][partition];
+      }
+    }
+  }
+  CHECK(counted == open_, "what is pending is counted");
 }
 
 }  // namespace barnabas::broker

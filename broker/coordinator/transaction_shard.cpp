@@ -34,6 +34,12 @@ const Transaction* TransactionShard::find(const std::string& transactional_id) c
   return found == transactions_.end() ? nullptr : &found->second;
 }
 
+std::vector<TopicPartition> TransactionShard::Ending::unsent() const {
+  std::vector<TopicPartition> partitions;
+  std::ranges::set_difference(left, in_flight, std::back_inserter(partitions));
+  return partitions;
+}
+
 /// Writes what was decided and answers. False when a producer id is missing.
 bool TransactionShard::carry_out(const std::string& transactional_id, TransactionDecision decision,
                                  Answer<TransactionAnswer>& answer, Step& step) {
@@ -112,8 +118,9 @@ void TransactionShard::begin_ending(const std::string& transactional_id, Coordin
 }
 
 void TransactionShard::go_on(const std::string& transactional_id, Ending& ending, Step& step) {
-  if (ending.is_given_up || ending.awaits_commit || !ending.in_flight.empty()) return;
+  if (ending.is_given_up || ending.awaits_commit) return;
   if (ending.left.empty()) return write_completion(transactional_id, step);
+  if (ending.unsent().empty()) return;
   ending.awaits_commit = true;
   const std::int64_t next_try_ms = step.now.mono_ms + kRetryMs;
   Answer<Committed> on_commit = [this, transactional_id, next_try_ms](const Committed& committed) {
@@ -129,14 +136,14 @@ void TransactionShard::go_on(const std::string& transactional_id, Ending& ending
 void TransactionShard::send(const std::string& transactional_id) {
   const Transaction& transaction = transactions_.at(transactional_id);
   Ending& ending = endings_.at(transactional_id);
-  ending.in_flight = ending.left;
   TransactionMarkers markers;
   markers.transactional_id = transactional_id;
   markers.producer = ending.producer;
   markers.coordinator_epoch = options_.coordinator_epoch;
   markers.committed = transaction.state == TransactionState::kPrepareCommit;
   markers.transaction_version = transaction.client_version;
-  markers.partitions.assign(ending.left.begin(), ending.left.end());
+  markers.partitions = ending.unsent();
+  ending.in_flight = ending.left;
   markers_.send(std::move(markers));
 }
 
@@ -166,16 +173,20 @@ bool TransactionShard::take_result(const std::string& transactional_id, Ending& 
   }
 }
 
-void TransactionShard::markers_written(const std::string& transactional_id, const ProducerIdentity& producer,
+void TransactionShard::markers_written(const std::string& transactional_id, const MarkersSent& sent,
                                        const std::vector<MarkerResult>& results, Step& step) {
+  // A refusal of that time ("another coordinator has taken over") is none of the present one.
+  if (sent.coordinator_epoch != options_.coordinator_epoch) return;
   const auto found = endings_.find(transactional_id);
   if (found == endings_.end()) return;
   Ending& ending = found->second;
-  if (ending.producer.id != producer.id || ending.producer.epoch != producer.epoch) return;
+  if (ending.producer.id != sent.producer.id || ending.producer.epoch != sent.producer.epoch) return;
   for (const MarkerResult& result : results)
     ending.is_given_up |= !take_result(transactional_id, ending, result);
-  if (ending.is_given_up || !ending.in_flight.empty()) return;
+  if (ending.is_given_up) return;
   if (ending.left.empty()) return write_completion(transactional_id, step);
+  // A broker that does not answer holds up its own partitions only.
+  if (ending.unsent().empty()) return;
   timers_.set(ending.next_try, step.now.mono_ms + kRetryMs, TimerKind::kMarkers, transactional_id);
 }
 

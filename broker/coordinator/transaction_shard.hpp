@@ -36,6 +36,11 @@ struct TransactionMarkers {
   std::int16_t transaction_version = 0;
   std::vector<TopicPartition> partitions;
 };
+/// By what results are known to be of one's own markers.
+struct MarkersSent {
+  ProducerIdentity producer;
+  std::int32_t coordinator_epoch = -1;
+};
 /// NONE also where the partition is gone: there is nothing to end.
 struct MarkerResult {
   TopicPartition partition;
@@ -89,8 +94,9 @@ class TransactionShard final : public CoordinatorShard {
   /// As init_producer().
   [[nodiscard]] bool end_transaction(const std::string& transactional_id, const EndInput& input,
                                      Answer<TransactionAnswer>& answer, Step& step);
-  /// Results of a send(); those of a transaction that is over mean nothing.
-  void markers_written(const std::string& transactional_id, const ProducerIdentity& producer,
+  /// Results of a send() by this coordinator of this epoch; those of a transaction that is over, and those
+  /// that an earlier life of this coordinator asked for, mean nothing.
+  void markers_written(const std::string& transactional_id, const MarkersSent& sent,
                        const std::vector<MarkerResult>& results, Step& step);
 
   void describe(const std::string& transactional_id, Answer<Described> answer, Step& step);
@@ -118,6 +124,8 @@ class TransactionShard final : public CoordinatorShard {
     bool awaits_commit = false;          // of its Prepare
     bool is_given_up = false;            // another coordinator has taken over
     Deadline next_try;
+
+    [[nodiscard]] std::vector<TopicPartition> unsent() const;  // to be asked for
   };
 
   bool carry_out(const std::string& transactional_id, TransactionDecision decision,

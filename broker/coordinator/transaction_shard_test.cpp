@@ -23,6 +23,10 @@ struct KeptMarkers final : MarkerSender {
   std::vector<TransactionMarkers> sent;
 };
 
+MarkersSent sent_of(const TransactionMarkers& markers) {
+  return {markers.producer, markers.coordinator_epoch};
+}
+
 /// A coordinator; several may be made over one log, one after another.
 struct Coordinator {
   explicit Coordinator(std::shared_ptr<MemoryShardLog> over = nullptr, std::int32_t epoch = 4)
@@ -96,7 +100,7 @@ struct Coordinator {
     const TransactionMarkers sent = at == SIZE_MAX ? markers.sent.back() : markers.sent.at(at);
     std::vector<MarkerResult> results;
     for (const TopicPartition& tp : sent.partitions) results.push_back({tp, error});
-    run([&](Step& step) { shard.markers_written("t", sent.producer, results, step); });
+    run([&](Step& step) { shard.markers_written("t", sent_of(sent), results, step); });
   }
   /// A transaction that has begun, of a new producer.
   ProducerIdentity begin(const std::set<TopicPartition>& partitions = {kFirst, kSecond},
@@ -171,7 +175,7 @@ TEST_CASE("markers that fail are sent again, those that are written are not") {
   const ProducerIdentity producer = at.begin();
   at.end(producer, true);
   at.run([&](Step& step) {
-    at.shard.markers_written("t", at.markers.sent.back().producer,
+    at.shard.markers_written("t", sent_of(at.markers.sent.back()),
                              {{kFirst, ErrorCode::kNone}, {kSecond, ErrorCode::kNotLeaderOrFollower}}, step);
   });
   CHECK(at.state() == kPrepareCommit);
@@ -184,6 +188,59 @@ TEST_CASE("markers that fail are sent again, those that are written are not") {
   REQUIRE(at.markers.sent.size() == 3);
   at.write_markers();
   CHECK(at.state() == kCompleteCommit);
+}
+
+TEST_CASE("a broker that does not answer holds up the markers of its own partitions only") {
+  Coordinator at;
+  at.end(at.begin(), true);
+  const auto told = [&](const TopicPartition& tp, ErrorCode error) {
+    at.run([&](Step& step) {
+      at.shard.markers_written("t", sent_of(at.markers.sent.front()), {{tp, error}}, step);
+    });
+  };
+  told(kFirst, ErrorCode::kNotLeaderOrFollower);
+  at.advance(1000);
+  REQUIRE(at.markers.sent.size() == 2);  // of the other nothing was heard: it is not asked again
+  CHECK(at.markers.sent.back().partitions == std::vector{kFirst});
+  told(kFirst, ErrorCode::kNone);
+  at.advance(60000);
+  CHECK(at.markers.sent.size() == 2);
+  CHECK(at.state() == kPrepareCommit);
+  told(kSecond, ErrorCode::kNetworkException);
+  at.advance(1000);
+  REQUIRE(at.markers.sent.size() == 3);
+  CHECK(at.markers.sent.back().partitions == std::vector{kSecond});
+  told(kSecond, ErrorCode::kNone);
+  CHECK(at.state() == kCompleteCommit);
+}
+
+TEST_CASE("a timeout comes too late for a transaction that is being committed") {
+  Coordinator at;
+  const ProducerIdentity producer = at.begin({kFirst});
+  at.advance(59999);
+  CHECK(at.end(producer, true).error() == ErrorCode::kNone);
+  at.advance(600000);  // the marker cannot be written all the while
+  CHECK(at.state() == kPrepareCommit);
+  for (const TransactionMarkers& sent : at.markers.sent) CHECK(sent.committed);
+  at.write_markers();
+  CHECK(at.state() == kCompleteCommit);
+}
+
+TEST_CASE("a commit comes too late for a transaction that timed out, at every version") {
+  for (const std::int16_t version : {0, 2}) {
+    Coordinator at;
+    const ProducerIdentity producer = at.begin({kFirst}, version);
+    at.advance(80000);
+    REQUIRE(at.state() == kPrepareAbort);
+    const auto early = version == 0 ? ErrorCode::kProducerFenced : ErrorCode::kConcurrentTransactions;
+    CHECK(at.end(producer, true, version).error() == early);
+    at.write_markers();
+    REQUIRE(at.state() == kCompleteAbort);
+    // At version 2 it is taken for the repeat of an EndTxn, which did not ask for what happened.
+    const auto late = version == 0 ? ErrorCode::kProducerFenced : ErrorCode::kInvalidTxnState;
+    CHECK(at.end(producer, true, version).error() == late);
+    CHECK(at.state() == kCompleteAbort);
+  }
 }
 
 TEST_CASE("a coordinator that another one has taken over from stops sending markers") {
@@ -236,6 +293,22 @@ TEST_CASE("a move of the coordinator in the middle of markers: the next one send
   CHECK(after.markers.sent.front().committed);
   CHECK(after.markers.sent.front().partitions == std::vector{kFirst, kSecond});
   CHECK(after.init().error() == ErrorCode::kConcurrentTransactions);
+  after.write_markers();
+  CHECK(after.state() == kCompleteCommit);
+}
+
+TEST_CASE("a coordinator that gets its partition back is not stopped by what its former life is told") {
+  Coordinator before;
+  before.end(before.begin(), true);
+  const MarkersSent stale = sent_of(before.markers.sent.back());
+  // Another one led in between, wrote a marker, and lost the partition again before it was done.
+  Coordinator after(before.log, 6);
+  after.run([&](Step& step) {
+    after.shard.markers_written("t", stale, {{kFirst, ErrorCode::kTransactionCoordinatorFenced}}, step);
+  });
+  after.write_markers(ErrorCode::kNotLeaderOrFollower);
+  after.advance(1000);
+  REQUIRE(after.markers.sent.size() == 2);
   after.write_markers();
   CHECK(after.state() == kCompleteCommit);
 }

@@ -32,6 +32,11 @@ bool is_exhausted(ProducerEpoch epoch) {
   return epoch.value() >= kLastProducerEpoch.value() - 1;
 }
 
+/// The last epoch is nobody's: it only fences, and who names it all the same has guessed it.
+bool has_epoch(const Transaction& current, ProducerEpoch epoch) {
+  return current.epoch == epoch && epoch < kLastProducerEpoch;
+}
+
 /// What every write has in common. Kafka 4.3.1 names the present producer id as the previous one each time.
 Transaction changed(const Transaction& current, TransactionState state, std::int64_t now_ms) {
   Transaction next = current;
@@ -115,7 +120,7 @@ TransactionDecision decide_end_with_bump(const Transaction& current, const EndIn
                               current.epoch.value() == producer.epoch.value() + 1);
   if (current.producer_id != producer.id && !repeats_over_new_id)
     return refuse(ErrorCode::kInvalidProducerIdMapping);
-  if (current.epoch != producer.epoch && !repeats) return refuse(ErrorCode::kProducerFenced);
+  if (!has_epoch(current, producer.epoch) && !repeats) return refuse(ErrorCode::kProducerFenced);
   if (repeats) return repeated_end(current, input.commit);
   if (current.state != TransactionState::kOngoing && input.commit) return refuse(ErrorCode::kInvalidTxnState);
   if (is_exhausted(current.epoch) && !input.new_id) return {.kind = Kind::kNeedsProducerId};
@@ -184,7 +189,7 @@ TransactionDecision decide_add(const Transaction* current, const ProducerIdentit
   // First, so that a producer whose id is about to change is told to wait rather than that it is unknown.
   if (current->is_ending()) return refuse(ErrorCode::kConcurrentTransactions);
   if (current->producer_id != producer.id) return refuse(ErrorCode::kInvalidProducerIdMapping);
-  if (current->epoch != producer.epoch) return refuse(ErrorCode::kProducerFenced);
+  if (!has_epoch(*current, producer.epoch)) return refuse(ErrorCode::kProducerFenced);
   const bool is_ongoing = current->state == TransactionState::kOngoing;
   if (is_ongoing && std::ranges::includes(current->partitions, partitions)) return refuse(ErrorCode::kNone);
   Transaction next = changed(*current, TransactionState::kOngoing, now_ms);
@@ -213,7 +218,8 @@ Transaction abort_and_fence(const Transaction& current, std::int16_t server_vers
   next.client_version =
       server_version >= kFirstTransactionVersionWithEpochBump ? kFirstTransactionVersionWithEpochBump : 0;
   next.last_epoch = kNoProducerEpoch;
-  next.epoch = bumped(current.epoch);
+  // Nobody has the last epoch, so it fences as it is.
+  if (current.epoch < kLastProducerEpoch) next.epoch = bumped(current.epoch);
   return next;
 }
 

@@ -167,6 +167,20 @@ TEST_CASE("fencing the last epoch does not overflow") {
   CHECK(init(&done, {}, ProducerId(8)).next.producer_id == ProducerId(8));
 }
 
+TEST_CASE("the epoch that fences is nobody's, not even of who guesses it") {
+  Transaction current = transaction(kCompleteAbort, INT16_MAX, 2);
+  const auto guess = producer(7, INT16_MAX);
+  CHECK(refuses(add(current, guess, {kFirst}, 2), ErrorCode::kProducerFenced));
+  CHECK(refuses(end(current, guess, false, 2), ErrorCode::kProducerFenced));
+  CHECK(refuses(end(current, guess, true, 2), ErrorCode::kProducerFenced));
+  CHECK(refuses(end(current, guess, false, 2, ProducerId(70)), ErrorCode::kProducerFenced));
+  // A log that has such a transaction all the same is loaded, and the transaction can be ended.
+  current = transaction(kOngoing, INT16_MAX, 2);
+  const auto fenced = init(&current);
+  REQUIRE(fenced.kind == Kind::kFence);
+  CHECK(fenced.next.epoch == kLastProducerEpoch);
+}
+
 TEST_CASE("partitions open a transaction and join it") {
   for (const TransactionState state : kIdle) {
     const Transaction current = transaction(state);

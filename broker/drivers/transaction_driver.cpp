@@ -20,6 +20,10 @@ TransactionAnswer refusal(ErrorCode error) {
   return {.error_code = static_cast<std::int16_t>(error)};
 }
 
+MarkersSent sent_of(const TransactionMarkers& markers) {
+  return {markers.producer, markers.coordinator_epoch};
+}
+
 template <class Results>
 void fail_all(const std::vector<TopicPartition>& partitions, ErrorCode error, Results& results) {
   for (const TopicPartition& tp : partitions) results.push_back({tp, error});
@@ -67,20 +71,20 @@ std::vector<MarkerResult> results_of(const protocol::WriteTxnMarkersResponse& re
 class TransactionDriver::Gathering {
  public:
   Gathering(TransactionDriver& driver, const TransactionMarkers& markers, std::size_t missing)
-      : driver_(driver), id_(markers.transactional_id), producer_(markers.producer), missing_(missing) {}
+      : driver_(driver), id_(markers.transactional_id), sent_(sent_of(markers)), missing_(missing) {}
 
   void put(const TopicPartition& tp, ErrorCode error) {
     std::unique_lock lock(mutex_);
     results_.push_back({tp, error});
     if (--missing_ > 0) return;
     lock.unlock();
-    driver_.report(id_, producer_, std::move(results_));
+    driver_.report(id_, sent_, std::move(results_));
   }
 
  private:
   TransactionDriver& driver_;
   const std::string id_;
-  const ProducerIdentity producer_;
+  const MarkersSent sent_;
   std::mutex mutex_;
   std::size_t missing_;                // guarded by mutex_
   std::vector<MarkerResult> results_;  // guarded by mutex_ until none is missing
@@ -184,7 +188,7 @@ void TransactionDriver::send(TransactionMarkers markers) {
       send_to(leader, markers, std::move(partitions));
     }
   }
-  if (!known.empty()) report(markers.transactional_id, markers.producer, std::move(known));
+  if (!known.empty()) report(markers.transactional_id, sent_of(markers), std::move(known));
 }
 
 void TransactionDriver::send_here(const TransactionMarkers& markers, std::vector<TopicPartition> partitions) {
@@ -200,12 +204,12 @@ void TransactionDriver::send_to(BrokerId broker, const TransactionMarkers& marke
   if (dependencies_.peers == nullptr) {
     std::vector<MarkerResult> results;
     fail_all(partitions, ErrorCode::kBrokerNotAvailable, results);
-    return report(markers.transactional_id, markers.producer, std::move(results));
+    return report(markers.transactional_id, sent_of(markers), std::move(results));
   }
   protocol::WriteTxnMarkersRequest request = request_of(markers, partitions);
   dependencies_.peers->write_markers(
       broker, std::move(request),
-      [this, id = markers.transactional_id, producer = markers.producer,
+      [this, id = markers.transactional_id, sent = sent_of(markers),
        partitions = std::move(partitions)](Result<protocol::WriteTxnMarkersResponse> response) {
         std::vector<MarkerResult> results;
         if (response) {
@@ -213,17 +217,16 @@ void TransactionDriver::send_to(BrokerId broker, const TransactionMarkers& marke
         } else {
           fail_all(partitions, response.error().code, results);
         }
-        report(id, producer, std::move(results));
+        report(id, sent, std::move(results));
       });
 }
 
 /// A shard that is gone meanwhile need not know: who loads it next sends its markers again.
-void TransactionDriver::report(const std::string& id, const ProducerIdentity& producer,
+void TransactionDriver::report(const std::string& id, const MarkersSent& sent,
                                std::vector<MarkerResult> results) {
-  run(id,
-      [id, producer, results = std::move(results)](ErrorCode refused, TransactionShard* shard, Step* step) {
-        if (refused == ErrorCode::kNone) shard->markers_written(id, producer, results, *step);
-      });
+  run(id, [id, sent, results = std::move(results)](ErrorCode refused, TransactionShard* shard, Step* step) {
+    if (refused == ErrorCode::kNone) shard->markers_written(id, sent, results, *step);
+  });
 }
 
 }  // namespace barnabas::broker

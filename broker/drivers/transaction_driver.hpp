@@ -81,7 +81,7 @@ class TransactionDriver final : private MarkerSender {
   void send(TransactionMarkers markers) override;
   void send_here(const TransactionMarkers& markers, std::vector<TopicPartition> partitions);
   void send_to(BrokerId broker, const TransactionMarkers& markers, std::vector<TopicPartition> partitions);
-  void report(const std::string& transactional_id, const ProducerIdentity& producer,
+  void report(const std::string& transactional_id, const MarkersSent& sent,
               std::vector<MarkerResult> results);
 
   const TransactionDriverDependencies dependencies_;
