@@ -57,6 +57,8 @@ const std::array kCommands = {
     Command{"kafka-storage", "Format log directories; look at them.", run_storage, storage_words},
     Command{"kafka-topics", "Create, list, describe, alter and delete topics.", run_topics,
             WORDS_OF(topics_options)},
+    Command{"kafka-transactions", "Show transactions and end those that hang.", run_transactions,
+            WORDS_OF(transactions_options)},
     Command{"kafka-verifiable-consumer", "Read a topic and print what happens.", run_verifiable_consumer,
             WORDS_OF(verifiable_consumer_options)},
     Command{"kafka-verifiable-producer", "Write numbers and print what becomes of each.",

@@ -143,7 +143,7 @@ void ClassicGroups::join_known_member(ClassicGroup& group, const protocol::JoinG
   if (group.is_pending(request.member_id)) {
     // Static members are never pending.
     if (request.group_instance_id) {
-      return step.reply(answer, join_error(request.member_id, ErrorCode::kUnknownServerError));
+      return step.reply(answer, join_error("", ErrorCode::kUnknownServerError));
     }
     return add_member(group, request.member_id, request, context, std::move(answer), step);
   }

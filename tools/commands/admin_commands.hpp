@@ -43,5 +43,7 @@ int run_log_dirs(Arguments arguments);
 JoptOptions log_dirs_options();
 int run_metadata_quorum(Arguments arguments);
 ArgparseOptions metadata_quorum_options();
+int run_transactions(Arguments arguments);
+ArgparseOptions transactions_options();
 
 }  // namespace barnabas::tools

@@ -9,6 +9,7 @@
 #include "protocol/messages/api_describe_quorum.hpp"
 #include "tools/commands/admin_commands.hpp"
 #include "tools/commands/command_frame.hpp"
+#include "tools/commands/tab_table.hpp"
 
 namespace barnabas::tools {
 namespace {
@@ -94,26 +95,13 @@ std::string time_text(std::int64_t timestamp_ms, bool human_readable) {
   return fmt::format("{} ms ago", now - timestamp_ms);
 }
 
-using Row = std::vector<std::string>;
-
-/// Columns as wide as their widest value, a tab after each.
-void print_table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows[0].size());
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) fmt::print("{:<{}}\t", row[i], widths[i]);
-    fmt::print("\n");
-  }
-}
-
 Result<void> print_replication(Admin& admin, bool human_readable) {
   const auto answer = TRY(describe(admin));
   const Quorum& quorum = answer->topics[0].partitions[0];
   const Replica* leader = leader_of(quorum);
   if (leader == nullptr) return fail(ErrorCode::kUnknownServerError, "The quorum has no leader.");
-  std::vector<Row> rows = {{"NodeId", "DirectoryId", "LogEndOffset", "Lag", "LastFetchTimestamp",
-                            "LastCaughtUpTimestamp", "Status"}};
+  std::vector<std::vector<std::string>> rows = {{"NodeId", "DirectoryId", "LogEndOffset", "Lag",
+                                                 "LastFetchTimestamp", "LastCaughtUpTimestamp", "Status"}};
   const auto add = [&](const Replica& replica, const char* status) {
     rows.push_back({std::to_string(replica.replica_id), replica.replica_directory_id.to_string(),
                     std::to_string(replica.log_end_offset),
@@ -125,7 +113,7 @@ Result<void> print_replication(Admin& admin, bool human_readable) {
   for (const auto& voter : quorum.current_voters)
     if (&voter != leader) add(voter, "Follower");
   for (const auto& observer : quorum.observers) add(observer, "Observer");
-  print_table(rows);
+  fmt::print("{}", tab_table(rows));
   return {};
 }
 
