@@ -14,7 +14,7 @@ build_packages=(
   python3=python3 git=git
   libboost1.81-dev libboost-system1.81-dev libboost-json1.81-dev
   libssl-dev libzstd-dev liblz4-dev libsnappy-dev libisal-dev zlib1g-dev
-  libspdlog-dev libfmt-dev libcli11-dev libre2-dev catch2
+  libspdlog-dev libfmt-dev libcli11-dev libre2-dev libxxhash-dev catch2
 )
 # clang and its tools for sanitizers, fuzzing, format and lint (llvm-19 names the functions in a sanitizer's
 # report); a JVM and Maven for Apache Kafka and its tools; the other clients that compat-tests/ runs.

@@ -1,10 +1,11 @@
 #include "broker/coordinator/metadata_hash.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "base/bytes.hpp"
 #include "broker/coordinator/java_text.hpp"
-#include "broker/coordinator/xxh3.hpp"
 
 namespace barnabas::broker {
 namespace {
@@ -19,7 +20,7 @@ class Stream {
     for (const char16_t unit : text) put(unit, 2);
     put(text.size(), 4);
   }
-  [[nodiscard]] std::uint64_t hash() const { return xxh3_64(bytes_); }
+  [[nodiscard]] std::uint64_t hash() const { return XXH3_64bits(bytes_.data(), bytes_.size()); }
 
  private:
   Bytes bytes_;

@@ -3,33 +3,55 @@
 
 #include <catch2/catch.hpp>
 
-#include "broker/coordinator/xxh3.hpp"
+#include "kraft/metadata_image.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-TEST_CASE("XXH3 of every kind of length is that of the reference implementation") {
-  struct Vector {
-    std::size_t size;
-    std::uint64_t hash;
-  };
-  // From libxxhash 0.8.1, of the bytes (131 i + 7) mod 256.
-  const Vector vectors[] = {
-      {0, 0x2D06800538D394C2},    {1, 0x4C5CCA45D0F4811F},    {3, 0x6E3E2670E61106AC},
-      {4, 0x5C4C63133443D03F},    {8, 0xF9FD4DD0B04D78F5},    {9, 0x7C20DF9712C26EDF},
-      {16, 0x86ABF6BACCEA0858},   {17, 0xB58BF5DC5022D071},   {32, 0xE3712ED84C04A66E},
-      {33, 0xA4DEE99B093E1F73},   {64, 0x1291D2D4042330DD},   {65, 0x97C6BF83217E5EC9},
-      {96, 0x81296929FC063365},   {97, 0xF145A45B658AB9DD},   {128, 0x10D17F72C0CCBA41},
-      {129, 0x1648BDC3DB49D1A2},  {144, 0xB46DBFC6D9E31ABA},  {240, 0xB6CFAF343FAB81E6},
-      {241, 0x956CAE592C67279E},  {256, 0xB15E550733C5DFAC},  {1024, 0x70BD377D9574F4BB},
-      {1025, 0x66C4487C41E127A7}, {2048, 0x8B46CAA67DAB3A30}, {3000, 0x33A08283BBA03E0C},
-  };
-  for (const Vector& vector : vectors) {
-    Bytes bytes(vector.size);
-    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(131 * i + 7);
-    CAPTURE(vector.size);
-    CHECK(xxh3_64(bytes) == vector.hash);
+Uuid uuid(std::uint64_t high, std::uint64_t low) {
+  Uuid id;
+  for (std::size_t i = 0; i < 8; ++i) {
+    id.bytes[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
+    id.bytes[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
   }
+  return id;
+}
+
+/// Brokers 1 and 2 in racks, 3 in none; partition 0 of each topic is on all of them, the others on 3.
+kraft::MetadataImage two_topics() {
+  kraft::MetadataImage image = *kraft::MetadataImage::empty();
+  kraft::ClusterImage cluster;
+  for (const std::int32_t id : {1, 2, 3}) {
+    kraft::BrokerRegistration broker;
+    broker.id = BrokerId(id);
+    if (id != 3) broker.rack = "rack-" + std::to_string(3 - id);
+    cluster.brokers.emplace(broker.id, broker);
+  }
+  image.cluster = std::make_shared<kraft::ClusterImage>(cluster);
+  kraft::TopicsImage topics;
+  for (const std::uint64_t number : {1, 2}) {
+    kraft::TopicImage topic;
+    topic.name = number == 1 ? "orders" : "pa\u00fdments";
+    topic.id = TopicId(uuid(0x0102030405060708, number));
+    for (std::size_t i = 0; i < 2 * number; ++i) {
+      kraft::PartitionRegistration partition;
+      partition.replicas = {BrokerId(3)};
+      if (i == 0) partition.replicas = {BrokerId(1), BrokerId(2), BrokerId(3)};
+      topic.partitions.push_back(partition);
+    }
+    topics.by_name.emplace(topic.name, std::make_shared<kraft::TopicImage>(topic));
+  }
+  image.topics = std::make_shared<kraft::TopicsImage>(topics);
+  return image;
+}
+
+// What Utils.computeTopicHash and computeGroupHash of Kafka 4.3.1 make of the same image.
+TEST_CASE("the hash over topics' metadata is Kafka's") {
+  const kraft::MetadataImage image = two_topics();
+  CHECK(topic_hash(image, *image.topic("orders")) == 0x799F6C4E42C810DA);
+  CHECK(topic_hash(image, *image.topic("pa\u00fdments")) == 0x1D81A0AFF671F9E3);
+  CHECK(group_hash(image, {"missing", "orders", "pa\u00fdments"}) == 0x23F7777946F1A904);
+  CHECK(group_hash(image, {"missing"}) == 0);
 }
 
 }  // namespace
