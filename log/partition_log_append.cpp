@@ -29,7 +29,7 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
     return nothing;
   }
   RecordBatchView batch(validated->bytes);
-  if (auto known = producers_.find_duplicate(batch)) {
+  if (auto known = TRY(find_duplicate(batch))) {
     AppendResult result{known->first_offset(), known->last_offset, known->timestamp_ms, log_start_offset(),
                         known->timestamp_ms};
     result.duplicate = true;
@@ -46,6 +46,42 @@ std::expected<AppendResult, AppendError> PartitionLogImpl::append_produce(Mutabl
   if (config_.message_timestamp_type == TimestampType::kLogAppendTime)
     result.log_append_time_ms = context.now_ms;
   return result;
+}
+
+/// What a producer's snapshot does not tell of its last five batches is looked for in the log, when somebody
+/// seems to repeat it.
+Result<std::optional<ProducedBatch>> PartitionLogImpl::find_duplicate(const RecordBatchView& batch) {
+  if (auto known = producers_.find_duplicate(batch)) return known;
+  const auto before = producers_.may_be_forgotten(batch);
+  if (!before) return std::nullopt;
+  producers_.remember_earlier(batch.producer_id(), TRY(batches_before(*before, batch)));
+  return producers_.find_duplicate(batch);
+}
+
+/// Batches of the producer and epoch of `like` in the last part of the segment before the offset.
+Result<std::vector<ProducedBatch>> PartitionLogImpl::batches_before(Offset before,
+                                                                    const RecordBatchView& like) {
+  constexpr std::uint64_t kSearchedBytes = std::uint64_t{1} << 20;
+  std::vector<ProducedBatch> found;
+  if (before <= log_start_offset()) return found;
+  Segment& segment = *segment_of(before - 1)->second;
+  const auto last = TRY(segment.find(before - 1));
+  if (!last) return found;
+  std::uint64_t from = last->position;
+  for (std::int64_t back = 64; from > 0 && from + kSearchedBytes > last->position; back *= 2) {
+    const auto entry = TRY(segment.find(std::max(segment.base_offset(), before - back)));
+    from = entry ? entry->position : 0;
+  }
+  HeaderScanner scanner(*segment.file(), from, last->position + last->size, std::size_t{64} << 10);
+  while (TRY(scanner.next())) {
+    const protocol::RecordBatchHeader header(scanner.header().data());
+    if (header.magic() < 2 || header.is_control() || header.producer_id() != like.producer_id() ||
+        header.producer_epoch() != like.producer_epoch())
+      continue;
+    found.push_back(
+        {header.last_sequence(), header.last_offset(), header.last_offset_delta(), header.max_timestamp()});
+  }
+  return found;
 }
 
 Result<AppendResult> PartitionLogImpl::append_trusted(MutableByteView batches, const AppendOptions& options) {

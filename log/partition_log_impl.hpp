@@ -159,6 +159,8 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> sync_if_due(const AppendOptions& options, AppendResult& result);
   Result<bool> maybe_roll(std::uint64_t bytes);
   Result<void> replay(const protocol::RecordBatchView& batch, Segment& segment);
+  Result<std::optional<ProducedBatch>> find_duplicate(const protocol::RecordBatchView& batch);
+  Result<std::vector<ProducedBatch>> batches_before(Offset before, const protocol::RecordBatchView& like);
   std::expected<AppendResult, AppendError> append_produce(MutableByteView batches,
                                                           const AppendOptions& options);
   Result<AppendResult> append_trusted(MutableByteView batches, const AppendOptions& options);

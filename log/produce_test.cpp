@@ -197,6 +197,38 @@ TEST_CASE_METHOD(Produce, "an idempotent producer's duplicates, gaps and old epo
   CHECK(must(append(*log, make_produced(id, 2, 1, 1))).base_offset == Offset(13));
 }
 
+TEST_CASE_METHOD(Produce,
+                 "any of a producer's last five batches is known again after a start and after a cut") {
+  config.index_interval_bytes = 200;
+  open();
+  ProducerId id(42);
+  for (int i = 0; i < 400; ++i) must(append(*log, make_produced(ProducerId(1), 0, i, 1)));
+  for (int i = 0; i < 6; ++i) {
+    must(append(*log, make_produced(id, 0, 10 * i, 10)));
+    must(append(*log, make_produced(ProducerId(1), 0, 400 + i, 1)));
+  }
+  const Offset end = log->log_end_offset();
+  if (GENERATE(true, false)) {
+    must(log->close());
+    open(true);
+  } else {
+    // A snapshot at the begin of a new segment, of which only the first batch is left.
+    must(log->roll());
+    for (int i = 0; i < 3; ++i) must(append(*log, make_produced(ProducerId(1), 0, 406 + i, 1)));
+    must(log->truncate_to(end + 1));
+  }
+  for (int back = 1; back <= 5; ++back) {
+    const int batch = 6 - back;
+    const AppendResult again = must(append(*log, make_produced(id, 0, 10 * batch, 10)));
+    CHECK(again.duplicate);
+    CHECK(again.base_offset == Offset(400 + 11 * batch));
+  }
+  CHECK(error_of(make_produced(id, 0, 0, 10)) == ErrorCode::kOutOfOrderSequenceNumber);  // a sixth back
+  CHECK(error_of(make_produced(id, 0, 21, 10)) ==
+        ErrorCode::kOutOfOrderSequenceNumber);  // none that there was
+  CHECK_FALSE(must(append(*log, make_produced(id, 0, 60, 1))).duplicate);
+}
+
 TEST_CASE_METHOD(Produce, "sequences begin at 0 again after 2147483647") {
   open();
   ProducerId id(41);

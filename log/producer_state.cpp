@@ -47,6 +47,7 @@ void ProducerState::Entry::set_epoch(ProducerEpoch value) {
   if (epoch == value) return;
   epoch = value;
   batch_count = 0;
+  knows_earlier = true;
 }
 
 void ProducerState::Entry::add(const ProducedBatch& batch) {
@@ -76,6 +77,31 @@ std::optional<ProducedBatch> ProducerState::find_duplicate(const RecordBatchHead
       return known;
   }
   return std::nullopt;
+}
+
+std::optional<Offset> ProducerState::may_be_forgotten(const RecordBatchHeader& batch) const {
+  const auto found = producers_.find(batch.producer_id());
+  if (found == producers_.end() || found->second.epoch != batch.producer_epoch()) return std::nullopt;
+  const Entry& entry = found->second;
+  if (entry.knows_earlier || entry.batch_count == 0 || entry.batch_count == entry.batches.size())
+    return std::nullopt;
+  // Sequences wrap around: what is less than half of them behind comes before.
+  const std::int32_t behind =
+      protocol::decrement_sequence(entry.batches[0].first_sequence(), batch.base_sequence());
+  if (behind == 0 || behind > INT32_MAX / 2) return std::nullopt;
+  return entry.batches[0].first_offset();
+}
+
+void ProducerState::remember_earlier(ProducerId id, const std::vector<ProducedBatch>& earlier) {
+  Entry& entry = producers_[id];
+  const std::vector<ProducedBatch> known(
+      entry.batches.begin(), entry.batches.begin() + static_cast<std::ptrdiff_t>(entry.batch_count));
+  const std::int64_t last_timestamp_ms = entry.last_timestamp_ms;
+  entry.batch_count = 0;
+  for (const ProducedBatch& batch : earlier) entry.add(batch);
+  for (const ProducedBatch& batch : known) entry.add(batch);
+  entry.last_timestamp_ms = last_timestamp_ms;
+  entry.knows_earlier = true;
 }
 
 Result<void> ProducerState::check_sequence(const Entry& entry, const RecordBatchHeader& batch,
@@ -294,6 +320,7 @@ Result<void> ProducerState::decode(ByteView bytes, std::int64_t now_ms) {
     last.offset_delta = reader.int32();
     last.timestamp_ms = reader.int64();
     if (last.last_offset >= Offset(0)) entry.add(last);
+    entry.knows_earlier = false;
     entry.last_timestamp_ms = last.timestamp_ms;
     entry.coordinator_epoch = reader.int32();
     entry.transaction_start = Offset(reader.int64());

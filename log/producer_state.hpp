@@ -66,6 +66,11 @@ class ProducerState {
 
   /// The remembered batch with the same sequences and epoch.
   [[nodiscard]] std::optional<ProducedBatch> find_duplicate(const protocol::RecordBatchHeader& batch) const;
+  /// A snapshot tells of each producer its last batch alone. Where `batch` may repeat one before that: the
+  /// offset below which its producer's earlier batches lie.
+  [[nodiscard]] std::optional<Offset> may_be_forgotten(const protocol::RecordBatchHeader& batch) const;
+  /// Those batches, the oldest first. They are not asked for again.
+  void remember_earlier(ProducerId id, const std::vector<ProducedBatch>& earlier);
   /// A guard for the append that is asked for, or none where the producer's transaction is open.
   VerificationGuard begin_verification(const VerificationRequest& request, std::int64_t now_ms);
   /// Whether `batch` may be appended at `offset`; changes nothing. Sequences are checked for a client only.
@@ -104,6 +109,7 @@ class ProducerState {
     Offset transaction_start = kNoOffset;
     std::array<ProducedBatch, 5> batches;  // the oldest first
     std::size_t batch_count = 0;
+    bool knows_earlier = true;  // not while what lay before the last batch of a snapshot may be asked for
 
     [[nodiscard]] const ProducedBatch* last_batch() const {
       return batch_count == 0 ? nullptr : &batches[batch_count - 1];
