@@ -41,6 +41,17 @@ std::string text_of(const std::vector<BrokerId>& ids) {
   return text;
 }
 
+std::string text_of(const kraft::PartitionRegistration& partition) {
+  std::string text = fmt::format(
+      "leader {} epoch {} in sync [{}] of [{}] eligible [{}] last known [{}]", partition.leader.value(),
+      partition.leader_epoch.value(), text_of(partition.isr), text_of(partition.replicas),
+      text_of(partition.eligible_leader_replicas), text_of(partition.last_known_elr));
+  if (!partition.adding_replicas.empty() || !partition.removing_replicas.empty())
+    text += fmt::format(" adding [{}] removing [{}]", text_of(partition.adding_replicas),
+                        text_of(partition.removing_replicas));
+  return text;
+}
+
 std::uint64_t digest_of(const kraft::MetadataImage& image) {
   Digest digest;
   for (const auto& [name, topic] : image.topics->by_name) {
@@ -162,20 +173,10 @@ void Cluster::note_changes(const kraft::MetadataImage& image) {
   for (const auto& [name, topic] : image.topics->by_name)
     for (std::size_t at = 0; at < topic->partitions.size(); ++at) {
       const kraft::PartitionRegistration& now = topic->partitions[at];
-      const auto changing = [&] {
-        return now.adding_replicas.empty() && now.removing_replicas.empty()
-                   ? std::string()
-                   : fmt::format(" adding [{}] removing [{}]", text_of(now.adding_replicas),
-                                 text_of(now.removing_replicas));
-      };
-      std::string text =
-          fmt::format("leader {} epoch {} in sync [{}] of [{}] eligible [{}] last known [{}]{}",
-                      now.leader.value(), now.leader_epoch.value(), text_of(now.isr), text_of(now.replicas),
-                      text_of(now.eligible_leader_replicas), text_of(now.last_known_elr), changing());
-      std::string& known = noted_[{name, PartitionIndex(static_cast<std::int32_t>(at))}];
-      if (known == text) continue;
-      note(fmt::format("{}-{}: {}", name, at, text));
-      known = std::move(text);
+      const auto [known, is_new] =
+          noted_.try_emplace({name, PartitionIndex(static_cast<std::int32_t>(at))}, now.partition_epoch);
+      if (!is_new && std::exchange(known->second, now.partition_epoch) == now.partition_epoch) continue;
+      note(fmt::format("{}-{}: {}", name, at, text_of(now)));
     }
 }
 
@@ -187,6 +188,21 @@ kraft::MetadataImagePtr Cluster::newest_image() const {
     if (newest == nullptr || image->second->offset > newest->offset) newest = image->second;
   }
   return newest;
+}
+
+bool Cluster::is_fully_replicated() const {
+  for (const auto& node : nodes_)
+    if (!node->is_up() || node->is_stopping() || node->is_paused() || node->is_disk_broken() ||
+        !node->process().is_serving())
+      return false;
+  const auto image = newest_image();
+  if (image == nullptr) return false;
+  for (const auto& [name, topic] : image->topics->by_name)
+    for (const auto& partition : topic->partitions)
+      if (partition.leader == kNoBroker ||
+          partition.isr.size() < std::max<std::size_t>(partition.replicas.size(), 2))
+        return false;
+  return true;
 }
 
 kraft::MetadataImagePtr Cluster::controllers_image() const {
@@ -213,7 +229,10 @@ void Cluster::observe(ClusterNode& node, Partition& partition) {
   const TopicPartition& tp = partition.topic_partition();
   const auto [start, high_watermark] = partition.with_log(
       [](log::PartitionLog& log) { return std::pair(log.log_start_offset(), log.high_watermark()); });
-  if (partition.is_leader()) checks_.high_watermark(tp, partition.leader_epoch(), node.id(), high_watermark);
+  if (partition.is_leader())
+    checks_.high_watermark(tp, partition.leader_epoch(), node.id(), high_watermark);
+  else if (node.id() == distrusted_)
+    return;
   Seen& seen = seen_[{node.id(), tp}];
   if (seen.life != node.lives() || seen.topic != partition.topic_id())
     seen = {node.lives(), partition.topic_id(), start};

@@ -64,6 +64,12 @@ class Cluster {
   [[nodiscard]] const std::deque<std::string>& trail() const { return trail_; }
   /// The newest image of a node that is up; null without one.
   [[nodiscard]] kraft::MetadataImagePtr newest_image() const;
+  /// Every node serves, and every replica is in sync.
+  [[nodiscard]] bool is_fully_replicated() const;
+  /// A broker lost what it had not synced: what it says to be committed counts again when it has caught up,
+  /// or leads. Its high watermark was on the disk, and older bytes may lie below it.
+  void distrust(std::int32_t id) { distrusted_ = id; }
+  void trust_all() { distrusted_ = -1; }
   /// That of the active controller of the highest epoch; null without one.
   [[nodiscard]] kraft::MetadataImagePtr controllers_image() const;
 
@@ -94,9 +100,10 @@ class Cluster {
   std::vector<std::unique_ptr<ClusterConsumer>> consumers_;
   std::map<std::pair<std::int32_t, TopicPartition>, Seen> seen_;
   std::map<std::int32_t, kraft::MetadataImagePtr> images_;
-  /// What the trail says of each partition, up to the newest image of all.
-  std::map<TopicPartition, std::string> noted_;
+  /// Of what the trail says of each partition, up to the newest image of all: the epoch.
+  std::map<TopicPartition, std::int32_t> noted_;
   Offset noted_up_to_ = kNoOffset;
+  std::int32_t distrusted_ = -1;
   std::deque<std::string> trail_;
 };
 

@@ -70,13 +70,6 @@ void ClusterChecks::acknowledged(const TopicPartition& partition, Offset offset,
   committed(partition, offset, record, "its producer was told");
 }
 
-bool ClusterChecks::is_committed(const TopicPartition& partition, const WrittenRecord& record) const {
-  const auto history = histories_.find(partition);
-  if (history == histories_.end()) return false;
-  const auto next = history->second.next_numbers.find(record.producer);
-  return next != history->second.next_numbers.end() && record.number < next->second;
-}
-
 /// As far as there are no holes: acknowledgements come before those of earlier offsets.
 void ClusterChecks::check_order(const TopicPartition& partition, History& history) {
   for (; history.ordered < history.records.size() && history.records[history.ordered]; ++history.ordered) {

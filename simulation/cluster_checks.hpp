@@ -46,9 +46,6 @@ class ClusterChecks {
   /// A producer was told that its record is at `offset`.
   void acknowledged(const TopicPartition& partition, Offset offset, const WrittenRecord& record);
 
-  /// Whether the record is known to be committed, and all before it.
-  [[nodiscard]] bool is_committed(const TopicPartition& partition, const WrittenRecord& record) const;
-
   /// `digest` is of the metadata's content.
   void metadata(std::int32_t node, Offset offset, LeaderEpoch epoch, std::uint64_t digest);
 

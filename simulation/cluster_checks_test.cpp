@@ -35,9 +35,6 @@ TEST_CASE("a history that is right passes") {
   CHECK_FALSE(history.checks.failure().has_value());
   CHECK(history.checks.committed_end(kPartition) == Offset(5));
   CHECK(history.checks.records() == 5);
-  CHECK(history.checks.is_committed(kPartition, {7, 3}));
-  CHECK_FALSE(history.checks.is_committed(kPartition, {7, 4}));
-  CHECK_FALSE(history.checks.is_committed(kPartition, {9, 0}));
   CHECK(history.checks.acknowledgements() == 4);
 }
 

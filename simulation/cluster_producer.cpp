@@ -179,13 +179,10 @@ void ClusterProducer::on_refusal(const TopicPartition& partition, Queue& queue, 
   if (!is_retriable(error))
     checks().violated(fmt::format("producer {} is refused with error {} by {}", options_.number,
                                   static_cast<int>(error), to_string(partition)));
-  // After a start a leader knows of each producer its last batch only, as Kafka's snapshots do: what is there
-  // already may be refused. What is not there, and is refused for ever, is found when the cluster must
-  // settle.
-  if (error == ErrorCode::kOutOfOrderSequenceNumber &&
-      checks().is_committed(partition, {options_.number, batch.first_number + batch.count - 1}))
-    std::erase_if(queue.batches,
-                  [sequence = batch.sequence](const Batch& other) { return other.sequence == sequence; });
+  // All before it is acknowledged, and it is one of the last five: it is there, or it is the next.
+  if (error == ErrorCode::kOutOfOrderSequenceNumber && &batch == &queue.batches.front())
+    checks().violated(fmt::format("{} does not know what producer {} wrote: sequence {} is out of order",
+                                  to_string(partition), options_.number, batch.sequence));
   queue.retrying = true;
   refresh();
 }

@@ -29,11 +29,24 @@ struct Rates {
   std::uint64_t resume = 30'000;
   std::uint64_t cut = 0;
   std::uint64_t mend = 25'000;
+  std::uint64_t depose = 0;
   std::uint64_t reset = 0;
   std::uint64_t clock_jump = 0;
   std::uint64_t full_disk = 0;
   std::uint64_t dead_disk = 0;
   std::uint64_t lost_disk = 0;
+};
+
+/// Longer than any session.
+constexpr seconds kCalm{10};
+constexpr seconds kPatienceToCalm{40};
+
+/// Power fails on a broker that has not synced what it acknowledged.
+struct CarefulLoss {
+  std::int32_t victim = 0;  // by index
+  nanoseconds give_up{0};
+  std::optional<nanoseconds> calm_since = std::nullopt;
+  bool has_happened = false;
 };
 
 class ClusterChaos {
@@ -141,17 +154,21 @@ class ClusterChaos {
     rates.full_disk = one_of(1000, 3000);
     rates.dead_disk = one_of(1000, 3000);
     rates.lost_disk = one_of(3000, 10'000);
+    rates.depose = one_of(5000, 30'000);
     if (random_.below(10) == 0) rates = {};  // nothing at all, once in a while
     return rates;
   }
 
   void disturb() {
+    if (careful_loss_) return advance(*careful_loss_);
     if (happens(rates_.kill)) kill(any_node());
-    if (happens(rates_.power)) cut_power(any_node());
+    if (happens(rates_.power)) fail_power(any_node());
+    if (careful_loss_) return;
     if (happens(rates_.everything)) kill_all();
     if (happens(rates_.stop)) stop(any_node());
     if (happens(rates_.pause)) pause(any_node());
     if (happens(rates_.cut)) cut();
+    if (happens(rates_.depose)) depose();
     if (happens(rates_.mend)) mend();
     if (happens(rates_.reset)) reset_connections();
     if (happens(rates_.clock_jump)) jump_clock(any_node());
@@ -173,17 +190,45 @@ class ClusterChaos {
     ++crashes_;
     node.kill();
   }
-  /// Without a sync before each acknowledgement that may lose what was acknowledged.
+  /// Without a sync before each acknowledgement what was acknowledged must be on other brokers.
   [[nodiscard]] bool may_lose_power(const ClusterNode& node) const { return syncs_ || !node.is_broker(); }
+  void fail_power(ClusterNode& node) {
+    if (may_lose_power(node)) return cut_power(node);
+    careful_loss_ = CarefulLoss{.victim = node.id() - 1, .give_up = now() + kPatienceToCalm};
+    mend();
+    for (std::size_t i = 0; i < cluster_.size(); ++i) cluster_.node(i).resume();
+  }
   void cut_power(ClusterNode& node) {
-    if (!node.is_up() || !may_lose_power(node)) return;
+    if (!node.is_up()) return;
     cluster_.note(fmt::format("power fails on node {}", node.id()));
     ++crashes_;
     node.cut_power(random_);
   }
-  void kill_all() {
+  /// Nobody may be about to be fenced for what happened before; and what one broker lost only the others
+  /// have: nothing else happens until it has caught up.
+  void advance(CarefulLoss& loss) {
     for (std::size_t i = 0; i < cluster_.size(); ++i)
-      random_.below(2) == 0 ? kill(cluster_.node(i)) : cut_power(cluster_.node(i));
+      if (!cluster_.node(i).is_up() && happens(rates_.restart)) restart(cluster_.node(i));
+    if (!cluster_.is_fully_replicated()) {
+      loss.calm_since.reset();
+      if (!loss.has_happened && now() > loss.give_up) careful_loss_.reset();
+      return;
+    }
+    if (loss.has_happened) {
+      cluster_.trust_all();
+      return careful_loss_.reset();
+    }
+    if (!loss.calm_since) loss.calm_since = now();
+    if (now() - *loss.calm_since < kCalm) return;
+    loss.has_happened = true;
+    cluster_.distrust(cluster_.node(static_cast<std::size_t>(loss.victim)).id());
+    cut_power(cluster_.node(static_cast<std::size_t>(loss.victim)));
+  }
+  void kill_all() {
+    for (std::size_t i = 0; i < cluster_.size(); ++i) {
+      ClusterNode& node = cluster_.node(i);
+      random_.below(2) == 0 && may_lose_power(node) ? cut_power(node) : kill(node);
+    }
   }
   void stop(ClusterNode& node) {
     if (!node.is_up() || node.is_stopping() || node.is_paused() || !node.process().is_serving()) return;
@@ -246,6 +291,7 @@ class ClusterChaos {
     const std::string one = any_host();
     const std::string other = any_host();
     SimulatedWorld& world = cluster_.world();
+    is_cut_ = true;
     switch (random_.below(4)) {
       case 0:
         cluster_.note(fmt::format("cut from {} to {}", one, other));
@@ -258,6 +304,7 @@ class ClusterChaos {
     }
   }
   void isolate(const std::string& one, bool is_two_way) {
+    is_cut_ = true;
     cluster_.note(fmt::format("cut {} off, {}", one, is_two_way ? "both ways" : "one way"));
     for (std::size_t i = 0; i < cluster_.size(); ++i) {
       const std::string& other = cluster_.node(i).host();
@@ -266,7 +313,19 @@ class ClusterChaos {
       if (is_two_way) cluster_.world().block(other, one);
     }
   }
+  /// The leader of some partition is cut off from all other nodes, not from its clients: it goes on taking
+  /// what it cannot commit.
+  void depose() {
+    const auto image = cluster_.newest_image();
+    if (image == nullptr || image->topics->by_name.empty()) return;
+    auto topic = image->topics->by_name.begin();
+    std::advance(topic, random_.below(image->topics->by_name.size()));
+    const auto& partitions = topic->second->partitions;
+    const BrokerId leader = partitions[random_.below(partitions.size())].leader;
+    if (leader != kNoBroker) isolate(ClusterNode::host_of(leader.value()), true);
+  }
   void mend() {
+    if (!std::exchange(is_cut_, false)) return;
     cluster_.note("connections are mended");
     for (const std::string& one : all_hosts())
       for (const std::string& other : all_hosts())
@@ -301,7 +360,8 @@ class ClusterChaos {
     if (!left.empty())
       return cluster_.checks().violated(
           fmt::format("not settled after {} s without faults: {}", kPatience.count(), left));
-    cluster_.finish();
+    cluster_.trust_all();
+    if (cluster_.run_for(milliseconds(1))) cluster_.finish();
   }
   /// Who was on its way out when the faults ended, or whose disk had failed, is started by its operator.
   void heal_again() {
@@ -315,6 +375,8 @@ class ClusterChaos {
   Cluster cluster_;
   Rates rates_;
   std::size_t crashes_ = 0;
+  bool is_cut_ = false;  // some host from some other
+  std::optional<CarefulLoss> careful_loss_;
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 // replica, and all replicas are in sync.
 //
 // What may be lost legally is never done: a data disk is taken away only from a broker that is in no in-sync
-// set, and power fails on brokers only where every acknowledgement waits for the disk
-// (log.flush.interval.messages=1).
+// set; power fails on brokers where every acknowledgement waits for the disk (log.flush.interval.messages=1),
+// else on one at a time, while all replicas are in sync, and nothing else happens until it has caught up.
 #pragma once
 
 #include <cstdint>
