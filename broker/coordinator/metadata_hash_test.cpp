@@ -2,6 +2,8 @@
 #include "broker/coordinator/metadata_hash.hpp"
 
 #include <catch2/catch.hpp>
+#include <map>
+#include <memory>
 
 #include "kraft/metadata_image.hpp"
 
@@ -52,6 +54,57 @@ TEST_CASE("the hash over topics' metadata is Kafka's") {
   CHECK(topic_hash(image, *image.topic("pa\u00fdments")) == 0x1D81A0AFF671F9E3);
   CHECK(group_hash(image, {"missing", "orders", "pa\u00fdments"}) == 0x23F7777946F1A904);
   CHECK(group_hash(image, {"missing"}) == 0);
+}
+
+/// An image with topics of these ids and numbers of partitions, on brokers of these racks.
+kraft::MetadataImage image_of(const std::map<std::string, std::pair<std::string, std::size_t>>& topics,
+                              const std::vector<std::string>& racks = {}) {
+  kraft::MetadataImage image = *kraft::MetadataImage::empty();
+  auto made = std::make_shared<kraft::TopicsImage>();
+  auto cluster = std::make_shared<kraft::ClusterImage>();
+  std::vector<BrokerId> brokers;
+  for (const std::string& rack : racks) {
+    brokers.emplace_back(static_cast<std::int32_t>(brokers.size()));
+    cluster->brokers[brokers.back()].rack = rack;
+  }
+  for (const auto& [name, what] : topics) {
+    auto topic = std::make_shared<kraft::TopicImage>();
+    topic->name = name;
+    topic->id = TopicId(*Uuid::parse(what.first));
+    topic->partitions.resize(what.second);
+    for (auto& partition : topic->partitions) partition.replicas = brokers;
+    made->by_name[name] = topic;
+    made->by_id[topic->id] = topic;
+  }
+  image.topics = std::move(made);
+  image.cluster = std::move(cluster);
+  return image;
+}
+
+TEST_CASE("Groups have the hashes that Apache Kafka 4.3.1 wrote for the same topics") {
+  const auto image = image_of({{"vp", {"laX93-3WRNy2B4Pk9sTzLQ", 1}},
+                               {"p1", {"AsN4m9U6TFa7LA3TRJ8iHQ", 1}},
+                               {"pp", {"g12Tfp6KSm-WQw0YMbdfaw", 2}}});
+  CHECK(static_cast<std::uint64_t>(group_hash(image, {"vp"})) == 0x081001D28A5E1835);
+  CHECK(static_cast<std::uint64_t>(group_hash(image, {"p1", "pp"})) == 0xFE4B1C2A20833634);
+}
+
+TEST_CASE("Topics that are not there do not count, and a group without topics has no hash") {
+  const auto image = image_of({{"vp", {"laX93-3WRNy2B4Pk9sTzLQ", 1}}});
+  CHECK(group_hash(image, {"another", "vp"}) == group_hash(image, {"vp"}));
+  CHECK(group_hash(image, {"another"}) == 0);
+  CHECK(group_hash(image, {}) == 0);
+}
+
+TEST_CASE("Partitions and racks make another hash, the order of replicas does not") {
+  const std::string id = "laX93-3WRNy2B4Pk9sTzLQ";
+  const auto hash = [&](std::size_t partitions, const std::vector<std::string>& racks) {
+    return group_hash(image_of({{"vp", {id, partitions}}}, racks), {"vp"});
+  };
+  CHECK(hash(1, {}) != hash(2, {}));
+  CHECK(hash(1, {}) != hash(1, {"a"}));
+  CHECK(hash(1, {"a", "b"}) == hash(1, {"b", "a"}));
+  CHECK(hash(1, {"a", "b"}) != hash(1, {"ab"}));
 }
 
 }  // namespace
