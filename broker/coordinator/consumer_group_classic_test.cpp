@@ -8,15 +8,6 @@
 namespace barnabas::broker::testing {
 namespace {
 
-BeatInput joining(const std::string& member, std::vector<std::string> topics = {"t"}) {
-  BeatInput input;
-  input.member = member;
-  input.rebalance_ms = 60000;
-  input.topics = std::move(topics);
-  input.owned.emplace();
-  return input;
-}
-
 JoinInput classic_join(const std::string& member = {}) {
   JoinInput input;
   input.member = member;

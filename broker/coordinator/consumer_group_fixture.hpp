@@ -27,6 +27,16 @@ struct BeatInput {
   std::int16_t version = 1;
 };
 
+/// A member's first heartbeat.
+inline BeatInput joining(const std::string& member, std::vector<std::string> topics = {"t"}) {
+  BeatInput input;
+  input.member = member;
+  input.rebalance_ms = 60000;
+  input.topics = std::move(topics);
+  input.owned.emplace();
+  return input;
+}
+
 using BeatAnswer = Caught<protocol::ConsumerGroupHeartbeatResponse>;
 
 inline BeatAnswer beat(ShardFixture& fixture, const BeatInput& input,

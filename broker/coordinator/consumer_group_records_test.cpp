@@ -3,19 +3,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "broker/coordinator/hex_testing.hpp"
 #include "broker/coordinator/shard_fixture.hpp"
 
 namespace barnabas::broker::testing {
 namespace {
-
-std::string hex(ByteView bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
 
 ConsumerMember sample() {
   ConsumerMember member;

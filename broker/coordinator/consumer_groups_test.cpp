@@ -6,15 +6,6 @@
 namespace barnabas::broker::testing {
 namespace {
 
-BeatInput joining(const std::string& member, std::vector<std::string> topics = {"t"}) {
-  BeatInput input;
-  input.member = member;
-  input.rebalance_ms = 60000;
-  input.topics = std::move(topics);
-  input.owned.emplace();
-  return input;
-}
-
 GroupShardOptions with_consumers(ConsumerGroupOptions consumer) {
   GroupShardOptions options = ShardFixture::options();
   options.consumer = std::move(consumer);

@@ -1,19 +1,11 @@
 // State rebuilt from the log equals the live state, whatever happened, whichever appends failed.
 #include <catch2/catch.hpp>
 
+#include "broker/coordinator/hex_testing.hpp"
 #include "broker/coordinator/shard_fixture.hpp"
 
 namespace barnabas::broker::testing {
 namespace {
-
-std::string hex(ByteView bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
 
 /// What restarts must keep, as text: every offset, and every group that is not amid a rebalance.
 std::string persistent_state(const GroupShard& shard, const GroupShard* only_groups_settled_in = nullptr) {
