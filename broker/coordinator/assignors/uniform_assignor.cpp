@@ -131,13 +131,15 @@ class ByLoad {
 std::vector<TopicId> by_pressure(const Books& books) {
   std::vector<TopicId> order;
   for (const auto& [topic, known] : books.topics()) order.push_back(topic);
-  std::ranges::stable_sort(order, [&](TopicId a, TopicId b) {
+  std::ranges::sort(order, [&](TopicId a, TopicId b) {
     const Books::Topic& x = books.topics().at(a);
     const Books::Topic& y = books.topics().at(b);
     // x.partitions / x.subscribers > y.partitions / y.subscribers, in whole numbers.
     const std::size_t left = x.owners.size() * y.subscribers.size();
     const std::size_t right = y.owners.size() * x.subscribers.size();
-    return left != right ? left > right : x.subscribers.size() < y.subscribers.size();
+    if (left != right) return left > right;
+    if (x.subscribers.size() != y.subscribers.size()) return x.subscribers.size() < y.subscribers.size();
+    return a < b;
   });
   return order;
 }
