@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Plants the bugs of scripts/mutants.toml one at a time and shows that the simulation finds each.
+"""Plants the bugs of scripts/mutants.toml one at a time and shows that the simulation finds each: that of quorums alone
+(raft), or where the bug says so (mode = "cluster") that of whole clusters.
 
     scripts/mutants.py                   each mutant with the seed that is listed for it
     scripts/mutants.py --find SEEDS      looks for the first seed up to SEEDS that finds it, and prints it
     scripts/mutants.py --only TEXT...    only mutants whose names contain one of the TEXTs
+    scripts/mutants.py --mode cluster    only those of this mode
 
 The tree is copied to build/mutants, and only the simulation is built there; the tree itself is not touched. Without
 a planted bug all listed seeds must pass. The last line counts: 'N killed, N survived'. The exit code is 0 only if
@@ -53,11 +55,12 @@ def mutated(text, mutant):
     return text[:found[0].start()] + mutant["new"] + text[found[0].end():]
 
 
-def failing_seed(first, seeds):
+def failing_seed(mutant, first, seeds):
     """The first seed that fails and what it says, or None."""
+    mode = "--" + mutant.get("mode", "raft")
     try:
-        run = subprocess.run([PROGRAM, "--raft", "--stop", "--first-seed", str(first), "--seeds", str(seeds)],
-                             capture_output=True, text=True, timeout=RUN_SECONDS)
+        run = subprocess.run([PROGRAM, mode, "--stop", "--first-seed", str(first), "--seeds", str(seeds)],
+                             capture_output=True, text=True, errors="replace", timeout=RUN_SECONDS)
     except subprocess.TimeoutExpired:
         return None
     if run.returncode == 0:
@@ -77,7 +80,7 @@ def plant(mutant, find):
             print(f"BROKEN    {mutant['name']}: it does not compile\n{built.stdout[-1500:]}")
             return False
         first, seeds = (1, find) if find else (mutant["seed"], 1)
-        found = failing_seed(first, seeds)
+        found = failing_seed(mutant, first, seeds)
     finally:
         path.write_text(original)
     if found is None:
@@ -91,16 +94,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--find", type=int, metavar="SEEDS")
     parser.add_argument("--only", metavar="TEXT", nargs="+", default=[""])
+    parser.add_argument("--mode", choices=["raft", "cluster"])
     arguments = parser.parse_args()
     mutants = tomllib.loads((ROOT / "scripts" / "mutants.toml").read_text())["mutant"]
-    chosen = [mutant for mutant in mutants if any(text in mutant["name"] for text in arguments.only)]
+    chosen = [mutant for mutant in mutants if any(text in mutant["name"] for text in arguments.only)
+              and arguments.mode in (None, mutant.get("mode", "raft"))]
     copy_tree()
     built = build()
     if built.returncode != 0:
         sys.exit("the tree does not build:\n" + built.stdout[-3000:])
     if not arguments.find:
         for mutant in chosen:
-            if failing_seed(mutant["seed"], 1):
+            if failing_seed(mutant, mutant["seed"], 1):
                 sys.exit(f"seed {mutant['seed']} fails without any planted bug")
     killed = sum(plant(mutant, arguments.find) for mutant in chosen)
     build()
