@@ -269,6 +269,9 @@ void produce_in_transaction(Services& services, const RequestContext& context, P
   TransactionQuestion question = std::move(asked.question);
   auto waiting = std::make_shared<WaitingProduce>(services, context, std::move(request), std::move(asked),
                                                   std::move(reply));
+  question.renew_guards = [waiting](const std::vector<TopicPartition>& partitions) {
+    renew_guards(waiting->services, partitions, waiting->asked);
+  };
   services.transactions.gate().ask(std::move(question), *context.reactor,
                                    [waiting](const std::vector<ErrorCode>& errors) {
                                      VerifiedBatches& verified = waiting->asked.verified;

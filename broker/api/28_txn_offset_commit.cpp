@@ -53,6 +53,7 @@ struct PendingCommit {
   TxnOffsetCommitRequest request;
   TxnOffsetCommitResponse response;  // what was refused so far
   Reply<TxnOffsetCommitResponse> reply;
+  log::VerificationGuard guard = {};  // where the coordinator is asked
 
   void answer(const TxnOffsetCommitResponse& rest) {
     for (const auto& topic : rest.topics) {
@@ -99,13 +100,13 @@ void sort_out(const RequestContext& context, PendingCommit& pending) {
   });
 }
 
-void commit(const std::shared_ptr<PendingCommit>& pending, std::uint64_t guard) {
+void commit(const std::shared_ptr<PendingCommit>& pending) {
   pending->services.groups.run(
       pending->request.group_id, GroupDriver::Kind::kCommuting,
-      [pending, guard](ErrorCode refused, GroupShard* shard, Step* step) {
+      [pending](ErrorCode refused, GroupShard* shard, Step* step) {
         if (refused != ErrorCode::kNone) return pending->refuse(refused);
         shard->commit_in_transaction(
-            pending->request, guard,
+            pending->request, pending->guard.id,
             [pending](const TxnOffsetCommitResponse& committed) { pending->answer(committed); }, *step);
       });
 }
@@ -124,15 +125,21 @@ void verify(const RequestContext& context, const std::shared_ptr<PendingCommit>&
   question.transactional_id = request.transactional_id;
   question.producer = {ProducerId(request.producer_id), ProducerEpoch(request.producer_epoch)};
   question.partitions = {{std::string(kGroupTopic), partition_index}};
-  const log::VerificationGuard guard = partition->with_log([&](log::PartitionLog& log) {
-    if (!adds && !log.config().verifies_transactions) return log::VerificationGuard{};
-    return log.begin_verification({question.producer.id, question.producer.epoch, -1, adds});
-  });
-  if (!guard.is_needed()) return commit(pending, 0);
+  const auto begin = [adds, producer = question.producer](Partition& of) {
+    return of.with_log([&](log::PartitionLog& log) {
+      if (!adds && !log.config().verifies_transactions) return log::VerificationGuard{};
+      return log.begin_verification({producer.id, producer.epoch, -1, adds});
+    });
+  };
+  pending->guard = begin(*partition);
+  if (!pending->guard.is_needed()) return commit(pending);
+  question.renew_guards = [pending, partition, begin](const std::vector<TopicPartition>&) {
+    pending->guard = begin(*partition);
+  };
   services.transactions.gate().ask(std::move(question), *context.reactor,
-                                   [pending, guard](const std::vector<ErrorCode>& errors) {
+                                   [pending](const std::vector<ErrorCode>& errors) {
                                      ErrorCode error = errors.front();
-                                     if (error == ErrorCode::kNone) return commit(pending, guard.id);
+                                     if (error == ErrorCode::kNone) return commit(pending);
                                      // Older clients retry this one without looking for a new coordinator.
                                      if (error == ErrorCode::kNetworkException)
                                        error = ErrorCode::kCoordinatorLoadInProgress;

@@ -117,6 +117,10 @@ struct TwoBrokers : ApiFixture {
   std::vector<ErrorCode> ask_gate(TransactionQuestion::Kind kind, const std::function<void()>& answer) {
     std::vector<ErrorCode> told;
     TransactionQuestion question{kind, "tx", {ProducerId(5), ProducerEpoch(1)}, {kHere, kThere}};
+    question.renew_guards = [&](const std::vector<TopicPartition>& partitions) {
+      CHECK(partitions == std::vector{kHere, kThere});
+      ++renewals;
+    };
     coordinator->gate().ask(std::move(question), reactor,
                             [&](const std::vector<ErrorCode>& errors) { told = errors; });
     run(1);
@@ -126,6 +130,7 @@ struct TwoBrokers : ApiFixture {
   }
 
   KeptPeers peers;
+  int renewals = 0;
   std::unique_ptr<TransactionDriver> coordinator;
 };
 
@@ -208,6 +213,7 @@ TEST_CASE_METHOD(TwoBrokers, "to add partitions is tried again while the last tr
           peers.answer_addition(busy);
           run(30);
           REQUIRE(peers.additions.size() == 3);
+          CHECK(renewals == 1);  // the marker that it waited for has made the guards void
           peers.answer_addition({ErrorCode::kNone, ErrorCode::kNone});
         }) == Errors(2, ErrorCode::kNone));
   // Not for ever.

@@ -18,6 +18,15 @@ TransactionQuestion::Kind kind_of(std::int16_t version) {
                                              : TransactionQuestion::Kind::kVerify;
 }
 
+/// None where the log needs none.
+log::VerificationGuard begin_verification(Partition& partition, const protocol::RecordBatchHeader& batch,
+                                          bool adds) {
+  return partition.with_log([&](log::PartitionLog& log) {
+    if (!adds && !log.config().verifies_transactions) return log::VerificationGuard{};
+    return log.begin_verification({batch.producer_id(), batch.producer_epoch(), batch.base_sequence(), adds});
+  });
+}
+
 }  // namespace
 
 bool is_transactional(ByteView records) {
@@ -46,11 +55,7 @@ ProduceQuestion find_question(Services& services, const RequestContext& context,
       producer = {batch.producer_id(), batch.producer_epoch()};
       const auto partition = services.replicas.find(name, PartitionIndex(data.index));
       if (!partition || !partition->is_leader()) continue;
-      const log::VerificationGuard guard = partition->with_log([&](log::PartitionLog& log) {
-        if (!adds && !log.config().verifies_transactions) return log::VerificationGuard{};
-        return log.begin_verification(
-            {batch.producer_id(), batch.producer_epoch(), batch.base_sequence(), adds});
-      });
+      const log::VerificationGuard guard = begin_verification(*partition, batch, adds);
       if (!guard.is_needed()) continue;
       found.question.partitions.push_back({std::string(name), PartitionIndex(data.index)});
       found.batches.push_back(&data);
@@ -58,6 +63,16 @@ ProduceQuestion find_question(Services& services, const RequestContext& context,
     }
   }
   return found;
+}
+
+void renew_guards(Services& services, const std::vector<TopicPartition>& partitions, ProduceQuestion& asked) {
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    const auto partition = services.replicas.find(partitions[i].topic, partitions[i].partition);
+    if (!partition) continue;  // the append says so
+    const protocol::RecordBatchHeader batch(asked.batches[i]->records->bytes.data());
+    // Only who adds partitions waits.
+    asked.verified.at(asked.batches[i]).guard = begin_verification(*partition, batch, true);
+  }
 }
 
 RefusedBatch refused_batch(ErrorCode error, std::int16_t produce_version) {

@@ -48,6 +48,9 @@ using TopicNamed = std::function<std::string_view(const protocol::ProduceRequest
                                             const protocol::ProduceRequest& request,
                                             const TopicNamed& topic_named);
 
+/// Anew, for batches that are asked about once more; `partitions` in the order of `batches`.
+void renew_guards(Services& services, const std::vector<TopicPartition>& partitions, ProduceQuestion& asked);
+
 struct RefusedBatch {
   ErrorCode error = ErrorCode::kNone;
   std::string message;

@@ -148,7 +148,10 @@ void TransactionGate::settle(const std::shared_ptr<Asked>& asked, Errors errors)
       return answer(asked, std::move(errors));
     const std::chrono::milliseconds backoff(
         integer_config(dependencies_.config, "add.partitions.to.txn.retry.backoff.ms", 20));
-    asked->reactor.schedule_at(now + backoff, [this, asked] { try_once(asked); });
+    asked->reactor.schedule_at(now + backoff, [this, asked] {
+      if (asked->question.renew_guards) asked->question.renew_guards(asked->question.partitions);
+      try_once(asked);
+    });
   });
 }
 

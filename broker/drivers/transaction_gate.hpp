@@ -46,6 +46,9 @@ struct TransactionQuestion {
   std::string transactional_id;
   ProducerIdentity producer;
   std::vector<TopicPartition> partitions;
+  /// Called on the reactor before each further try: the marker that it waited for has made the guards of the
+  /// partitions' logs void.
+  std::function<void(const std::vector<TopicPartition>&)> renew_guards = {};
 };
 
 class TransactionGate {
