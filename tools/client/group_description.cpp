@@ -151,7 +151,7 @@ Result<GroupDescription> describe_group(Admin& admin, const std::string& id) {
   described->coordinator.address = coordinator->address();
   for (const auto& node : TRY(admin.nodes("listNodes")))
     if (node.address == coordinator->address()) described->coordinator = node;
-  std::ranges::sort(described->members, {}, &GroupMember::id);
+  std::ranges::sort(described->members, {}, &DescribedMember::id);
   return described;
 }
 

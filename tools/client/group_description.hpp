@@ -30,7 +30,7 @@ Result<std::vector<GroupListing>> list_groups(Admin& admin, const std::vector<st
 
 using Assignment = std::map<std::string, std::vector<std::int32_t>>;  // topic -> partitions, sorted
 
-struct GroupMember {
+struct DescribedMember {
   std::string id;
   std::string instance_id;  // empty: none
   std::string client_id;
@@ -50,7 +50,7 @@ struct GroupDescription {
   std::optional<std::int32_t> epoch = {};         // of KIP-848
   std::optional<std::int32_t> target_epoch = {};  // of KIP-848
   Node coordinator;
-  std::vector<GroupMember> members;
+  std::vector<DescribedMember> members;
 };
 
 /// GROUP_ID_NOT_FOUND where there is none.

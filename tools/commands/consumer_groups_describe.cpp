@@ -83,7 +83,7 @@ Result<void> describe_offsets(Admin& admin, const GroupDescription& group, bool 
   std::vector<std::pair<TopicPartition, Owner>> rows;
   std::set<TopicPartition> partitions;
   auto members = group.members;
-  std::ranges::stable_sort(members, std::greater<>(), [](const GroupMember& member) {
+  std::ranges::stable_sort(members, std::greater<>(), [](const DescribedMember& member) {
     std::size_t count = 0;
     for (const auto& [topic, owned] : member.assignment) count += owned.size();
     return count;
