@@ -6,7 +6,7 @@
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
 #   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on; MODE=cluster: of whole clusters
-#   make mutants   plants bugs and shows that the simulation finds each
+#   make mutants   plants bugs and shows that the simulation or a unit test finds each
 #   make fuzz      each fuzz target for SECONDS=60
 #   make bench     Barnabas beside Apache Kafka
 #   make format    lay out our C++ as .clang-format says
