@@ -10,6 +10,8 @@ from page_cache import cached_share, memory_group, sync_and_drop
 from servers import cpu_seconds
 from tools import command_of
 
+from harness.wire_client import WireClient  # noqa: E402: servers.py says where it is
+
 PATIENCE_SECONDS = 1800
 # Nobody is paused here: after kill -9 Apache Kafka waits as long as it does by default.
 STANDARD_SESSION = {"broker.session.timeout.ms": None}
@@ -19,6 +21,7 @@ CLEANER_SETTINGS = {"log.cleaner.dedupe.buffer.size": 320 << 20, "log.cleaner.ba
 KEYED_RECORDS, KEYED_VALUE_BYTES, KEYED_BATCH_BYTES = 500, 100, 61_900
 LARGEST_SEGMENT_BYTES = 1 << 30
 TAIL_MB = 100
+OFFSET_FETCH, LOADED_PARTITIONS, LOADED_GROUPS = 9, 100, 100
 
 
 def start(kind, directory, arguments):
@@ -108,6 +111,34 @@ def compaction(kind, directory, arguments):
     return {"compaction_time": seconds, "compaction_cpu": used, "compaction_kept": kept / 1e6}
 
 
+def seconds_until_served(server, group, topic):
+    """A clean stop and a start: until the group's coordinator tells its offsets."""
+    server.stop()
+    begun = time.monotonic()
+    server.start()
+    while time.monotonic() - begun < PATIENCE_SECONDS:
+        with WireClient(server.port) as client:
+            answer = client.call(OFFSET_FETCH, 7, {"GroupId": group, "RequireStable": True, "Topics": [
+                {"Name": topic, "PartitionIndexes": [0]}]})
+        if answer["ErrorCode"] == 0:
+            return time.monotonic() - begun
+        time.sleep(0.005)
+    raise AssertionError(f"{server.name} did not load its groups in {PATIENCE_SECONDS} s:\n{server.output_tail()}")
+
+
+def loading(kind, directory, arguments):
+    """Commits of 100 partitions of each of 100 groups, again and again, in one partition of __consumer_offsets."""
+    topic, commits = "loaded", ["--partitions", LOADED_PARTITIONS, "--count", LOADED_GROUPS]
+    settings = {"offsets.topic.num.partitions": 1, "log.cleaner.enable": "false"}
+    with kind(directory, settings).start() as server:
+        wirebench("create", server, "--topic", topic, "--partitions", LOADED_PARTITIONS)
+        wirebench("commits", server, "--topic", topic, *commits, "--batches", 1)
+        without = seconds_until_served(server, f"{topic}-0", topic)
+        wirebench("commits", server, "--topic", topic, *commits, "--batches",
+                  arguments.loaded_offsets // LOADED_PARTITIONS)
+        return {"load_time": seconds_until_served(server, f"{topic}-0", topic) - without}
+
+
 def write_filler(server, topic, megabytes):
     wirebench("create", server, "--topic", topic)
     wirebench("keyed", server, "--topic", topic, "--batches", megabytes * 1_000_000 // KEYED_BATCH_BYTES, "--records",
@@ -134,4 +165,4 @@ def backfill(kind, directory, arguments):
 
 # Started anew in each round.
 EACH_ROUND = {"start": start}
-ONCE = {group.__name__: group for group in (connections, partitions, compaction, backfill)}
+ONCE = {group.__name__: group for group in (connections, partitions, loading, compaction, backfill)}

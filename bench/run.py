@@ -43,7 +43,7 @@ MAX_MAP_COUNT = pathlib.Path("/proc/sys/vm/max_map_count")
 # Standard and quick.
 SIZES = {"seconds": (3, 2), "rounds": (3, 1), "warm_up": (30, 30), "idle_seconds": (3, 1), "connections": (10_000, 10_000),
          "partitions": (1000, 200), "compaction_mb": (500, 100), "backlog_mb": (2000, 800),
-         "client_records": (500_000, 200_000)}
+         "client_records": (500_000, 200_000), "loaded_offsets": (1_000_000, 200_000)}
 
 
 def arguments_of(command_line):
@@ -61,6 +61,7 @@ def arguments_of(command_line):
     parser.add_argument("--compaction-mb", type=int, help="size of the log that is compacted (default 500, quick 100)")
     parser.add_argument("--backlog-mb", type=int, help="read from the disk beside a tail (default 2000, quick 800)")
     parser.add_argument("--client-records", type=int, help="of 1 kB, by real clients (default 500000, quick 200000)")
+    parser.add_argument("--loaded-offsets", type=int, help="records of offsets to load (default 1000000, quick 200000)")
     parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build" / "bench",
                         help="where the servers keep their data while they run")
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench" / "results")

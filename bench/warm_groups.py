@@ -65,6 +65,23 @@ def latency(server, name, arguments):
     return found
 
 
+def transactions(server, name, arguments):
+    if server.name == "floor":
+        return {}
+    with Topic(server, name, partitions=3) as topic:
+        ran = loaded("transactions", server, topic, arguments.seconds, "--partitions", 3, "--records", 10, "--size", 100,
+                     "--connections", 4)
+    return {"transaction_cpu": ran["cpu_us_per_transaction"], "transaction_rate": ran["transactions_s"]}
+
+
+def commits(server, name, arguments):
+    if server.name == "floor":
+        return {}
+    with Topic(server, name, partitions=100) as topic:
+        ran = loaded("commits", server, topic, arguments.seconds, "--partitions", 100, "--depth", 5)
+    return {"commit_cpu": ran["cpu_us_per_commit"], "commit_rate": ran["commits_s"]}
+
+
 def flush(server, name, arguments):
     if server.name == "floor":
         return {}
@@ -124,6 +141,7 @@ def clients(server, name, arguments):
     return found
 
 
-GROUPS = {group.__name__: group for group in (batches, codecs, records, contention, latency, flush)}
+GROUPS = {group.__name__: group for group in (batches, codecs, records, contention, latency, transactions, commits,
+                                               flush)}
 # Of which one round is enough: they run for long.
 ONCE = {"clients": clients}

@@ -14,7 +14,8 @@ using namespace barnabas::wirebench;
 
 constexpr const char* kUsage =
     "usage: wirebench MODE HOST:PORT [--option value ...]\n"
-    "  MODE: create delete produce fetch latency contended e2e connect metadata segments keyed null\n"
+    "  MODE: create delete produce fetch latency contended e2e connect metadata segments keyed\n"
+    "        commits transactions null\n"
     "        first-ack HOST:PORT [--option value ...] -- COMMAND [ARGUMENT ...]\n"
     "  options: --topic T --partitions N --replicas N --connections N --records N --size BYTES\n"
     "           --codec none|gzip|snappy|lz4|zstd --acks N --depth N --seconds S --batches N --bytes N\n"
@@ -29,7 +30,7 @@ Mode mode_named(const std::string& name) {
       {"metadata", run_metadata}, {"produce", run_produce},     {"fetch", run_fetch},
       {"latency", run_latency},   {"e2e", run_end_to_end},      {"first-ack", run_first_ack},
       {"null", run_null_server},  {"contended", run_contended}, {"segments", run_segments},
-      {"keyed", run_keyed}};
+      {"keyed", run_keyed},       {"commits", run_commits},     {"transactions", run_transactions}};
   const auto found = modes.find(name);
   if (found == modes.end()) throw std::invalid_argument("unknown mode " + name);
   return found->second;

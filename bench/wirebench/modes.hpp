@@ -29,6 +29,10 @@ int run_end_to_end(const Options& options);
 int run_segments(const Options& options);
 /// `batches` batches of `records` records whose keys come again and again in the same mixed order.
 int run_keyed(const Options& options);
+/// Commits of all partitions of a topic, of `count` groups in turn, `depth` requests in flight.
+int run_commits(const Options& options);
+/// One transaction after the other on each connection: `records` records over all partitions, then a commit.
+int run_transactions(const Options& options);
 /// Starts `command`, and stops it again: from just before the start to the first acknowledged record.
 int run_first_ack(const Options& options);
 /// The least a broker can do, as a server: reads a produce request, copies its records into the page cache,
