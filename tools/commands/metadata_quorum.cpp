@@ -1,14 +1,19 @@
-// kafka-metadata-quorum: the voters and observers of the metadata quorum, and how far they are.
+// kafka-metadata-quorum: the voters and observers of the metadata quorum, how far they are, and changes of
+// the voters.
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "base/uuid.hpp"
+#include "protocol/messages/api_add_raft_voter.hpp"
 #include "protocol/messages/api_describe_cluster.hpp"
 #include "protocol/messages/api_describe_quorum.hpp"
+#include "protocol/messages/api_remove_raft_voter.hpp"
 #include "tools/commands/admin_commands.hpp"
 #include "tools/commands/command_frame.hpp"
+#include "tools/commands/controller_properties.hpp"
 #include "tools/commands/tab_table.hpp"
 
 namespace barnabas::tools {
@@ -117,10 +122,66 @@ Result<void> print_replication(Admin& admin, bool human_readable) {
   return {};
 }
 
-Result<void> execute(const ArgparseOptions& options) {
+/// Whatever is answered is the end of it: a change that is not committed in time may be made all the same.
+template <class Response, class Request>
+Result<void> change_voters(Admin& admin, const Request& request, std::string_view name) {
+  TRY(admin.nodes(name));
+  Cluster& cluster = admin.cluster();
+  Connection* connection = TRY(cluster.controller());
+  const Answer<Response> answer = TRY(cluster.call<Response>(*connection, request));
+  return refusal(answer->error_code, answer->error_message);
+}
+
+std::string text_of(const ControllerListener& listener) {
+  return fmt::format("{}://{}", listener.name, to_string(Address{listener.host, listener.port}));
+}
+
+Result<void> add_controller(Admin& admin, const ArgparseOptions& options) {
+  if (!options.has("command-config"))
+    return misuse(
+        "You must supply the configuration file of the controller you are adding when using "
+        "add-controller.");
+  const Properties properties = TRY(read_properties(options.text("command-config")));
+  protocol::AddRaftVoterRequest request;
+  request.cluster_id = std::nullopt;  // whichever answers
+  request.voter_id = TRY(controller_id_of(properties));
+  const std::string directory = TRY(metadata_directory_of(properties));
+  request.voter_directory_id = TRY(directory_id_of(directory));
+  request.timeout_ms = static_cast<std::int32_t>(admin.cluster().config().request_timeout.count());
+  std::vector<std::string> endpoints;
+  const std::vector<ControllerListener> listeners = TRY(controller_listeners_of(properties));
+  for (const ControllerListener& listener : listeners) {
+    request.listeners.push_back({listener.name, listener.host, listener.port});
+    endpoints.push_back(text_of(listener));
+  }
+  const bool dry_run = options.has("dry-run");
+  if (!dry_run) TRY(change_voters<protocol::AddRaftVoterResponse>(admin, request, "addRaftVoter"));
+  fmt::print("{} controller {} with directory id {} and endpoints: {}\n",
+             dry_run ? "DRY RUN of adding" : "Added", request.voter_id,
+             request.voter_directory_id.to_string(), fmt::join(endpoints, ", "));
+  return {};
+}
+
+Result<void> remove_controller(Admin& admin, const ArgparseOptions& options) {
+  protocol::RemoveRaftVoterRequest request;
+  request.cluster_id = std::nullopt;
+  request.voter_id = static_cast<std::int32_t>(*options.number("controller-id"));
+  if (request.voter_id < 0)
+    return misuse(fmt::format("Invalid negative --controller-id: {}", request.voter_id));
+  const auto directory = parse_uuid(options.text("controller-directory-id"));
+  if (!directory) return misuse("Failed to parse --controller-directory-id: " + directory.error().detail);
+  request.voter_directory_id = *directory;
+  const bool dry_run = options.has("dry-run");
+  if (!dry_run) TRY(change_voters<protocol::RemoveRaftVoterResponse>(admin, request, "removeRaftVoter"));
+  // Kafka's two blanks.
+  fmt::print("{} KRaft controller {} with directory id {}\n", dry_run ? "DRY RUN of removing " : "Removed ",
+             request.voter_id, request.voter_directory_id.to_string());
+  return {};
+}
+
+Result<void> describe_quorum(Admin& admin, const ArgparseOptions& options) {
   const bool status = options.has("status");
   const bool replication = options.has("replication");
-  Admin admin = TRY(open_admin(options));
   if (status && replication)
     return misuse("Only one of --status or --replication should be specified with describe sub-command");
   if (!status && !replication)
@@ -131,11 +192,25 @@ Result<void> execute(const ArgparseOptions& options) {
                 : print_replication(admin, options.has("human-readable"));
 }
 
+Result<void> execute(const ArgparseOptions& options) {
+  const std::string config = options.text("command-config");
+  std::error_code error;
+  if (!config.empty() && !std::filesystem::exists(config, error))
+    return misuse(fmt::format("Properties file {} does not exists!", config));
+  Admin admin = TRY(open_admin(options));
+  if (options.chosen() == "add-controller") return add_controller(admin, options);
+  if (options.chosen() == "remove-controller") return remove_controller(admin, options);
+  return describe_quorum(admin, options);
+}
+
 }  // namespace
 
 ArgparseOptions metadata_quorum_options() {
-  ArgparseOptions options("kafka-metadata-quorum", "Describes the metadata quorum.");
-  options.value("command-config", "FILE", "Properties of the client, as Kafka's admin client has them.");
+  ArgparseOptions options("kafka-metadata-quorum", "Describes the metadata quorum and changes its voters.");
+  options.value(
+      "command-config", "FILE",
+      "Properties of the client, as Kafka's admin client has them; with add-controller those of the "
+      "controller.");
   options.add_exclusive(true, {{.names = {"--bootstrap-server"},
                                 .text = "Brokers to connect to; one that answers is enough.",
                                 .placeholder = "HOST:PORT,..."},
@@ -150,6 +225,20 @@ ArgparseOptions metadata_quorum_options() {
   describing.add({.names = {"--human-readable", "--hr"},
                   .kind = ArgparseOptions::Kind::kFlag,
                   .text = "With --replication: times as how long ago."});
+  constexpr const char* kDryRun = "Say what would be done, and do nothing.";
+  auto& adding = options.subcommand("add-controller", "Make a controller a voter.");
+  adding.flag("dry-run", kDryRun);
+  auto& removing = options.subcommand("remove-controller", "Make a voter an observer.");
+  removing.add({.names = {"--controller-id", "-i"},
+                .kind = ArgparseOptions::Kind::kInteger,
+                .text = "The controller's node.id.",
+                .required = true,
+                .placeholder = "ID"});
+  removing.add({.names = {"--controller-directory-id", "-d"},
+                .text = "The directory.id of its metadata log.",
+                .required = true,
+                .placeholder = "UUID"});
+  removing.flag("dry-run", kDryRun);
   return options;
 }
 
