@@ -4,7 +4,8 @@
 // The request within is served as if its client had sent it: by its principal, from its address. Errors as
 // Kafka 4.3.1 gives them: CLUSTER_AUTHORIZATION_FAILED when the broker may not, then
 // PRINCIPAL_DESERIALIZATION_FAILURE, INVALID_REQUEST for an address that is none and for an API that is not
-// forwarded, UNSUPPORTED_VERSION for what cannot be read, NOT_CONTROLLER instead of a response that says so.
+// forwarded, UNSUPPORTED_VERSION for what cannot be read, NOT_CONTROLLER instead of a response that says so
+// (also one about the quorum that says so in raft's words, which Kafka hands through).
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
 #include "broker/api/forwarding.hpp"

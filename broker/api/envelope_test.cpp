@@ -3,7 +3,9 @@
 
 #include "broker/api/api_fixture.hpp"
 #include "broker/api/forwarding.hpp"
+#include "protocol/messages/api_add_raft_voter.hpp"
 #include "protocol/messages/api_metadata.hpp"
+#include "protocol/messages/api_remove_raft_voter.hpp"
 
 namespace barnabas::broker::testing {
 namespace {
@@ -128,6 +130,29 @@ TEST_CASE("principals and addresses come out of an envelope as they went in") {
   }
   CHECK(serialize_address("10.1.2.3") == Bytes{10, 1, 2, 3});
   CHECK(*parse_address(serialize_address("no address")) == "0.0.0.0");
+}
+
+TEST_CASE("a node that does not lead the quorum says in any words that it is not the controller") {
+  const auto tells = []<class Response>(const Response& response, std::int16_t version) {
+    protocol::Writer writer;
+    response.write(writer, version);
+    const Bytes body = writer.take();
+    protocol::Reader reader(body);
+    return find_forwardable(Response::kApiKey)->tells_not_controller(reader, version);
+  };
+  constexpr auto kNotLeader = static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower);
+  protocol::DescribeQuorumResponse described;
+  described.topics.emplace_back().partitions.emplace_back();
+  protocol::AddRaftVoterResponse added;
+  protocol::RemoveRaftVoterResponse removed;
+  CHECK_FALSE(tells(described, 2));
+  CHECK_FALSE(tells(added, 0));
+  CHECK_FALSE(tells(removed, 0));
+  described.topics[0].partitions[0].error_code = added.error_code = removed.error_code = kNotLeader;
+  CHECK(tells(described, 0));
+  CHECK(tells(described, 2));
+  CHECK(tells(added, 1));
+  CHECK(tells(removed, 0));
 }
 
 TEST_CASE("every API that may be forwarded can be refused in its own form") {

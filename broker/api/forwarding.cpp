@@ -52,11 +52,30 @@ EncodedResponse refuse_encoded(const RequestContext& context, Reader& body, Erro
                          response_header_version(context.api_key, context.api_version));
 }
 
+/// Raft has a code of its own for it. Kafka's brokers hold on to the controller that they know until it says
+/// that it is none: one that came back before they noticed its end would be asked in vain for ever.
+bool tells_not_leader(const DescribeQuorumResponse& response) {
+  return std::ranges::any_of(response.topics, [](const auto& topic) {
+    return std::ranges::any_of(topic.partitions, [](const auto& partition) {
+      return partition.error_code == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower);
+    });
+  });
+}
+bool tells_not_leader(const AddRaftVoterResponse& response) {
+  return response.error_code == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower);
+}
+bool tells_not_leader(const RemoveRaftVoterResponse& response) {
+  return response.error_code == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower);
+}
+
 template <class Response>
 bool decoded_tells_not_controller(Reader& body, std::int16_t version) {
   Response response;
   response.read(body, version);
-  return body.ok() && tells_not_controller(response);
+  if (!body.ok()) return false;
+  if constexpr (requires { tells_not_leader(response); })
+    if (tells_not_leader(response)) return true;
+  return tells_not_controller(response);
 }
 
 template <class Request, class Response>
