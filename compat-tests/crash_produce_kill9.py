@@ -17,8 +17,9 @@ from harness.outcome import check, step
 PARTITIONS = 4
 
 
-def start_load(case, broker, topic, path, partitions=PARTITIONS):
-    command = [places.built_program("librdkafka_program"), "load", broker.bootstrap, topic, partitions, path]
+def start_load(case, broker, topic, path, partitions=PARTITIONS, rate=20_000):
+    """`rate` is the most records a second."""
+    command = [places.built_program("librdkafka_program"), "load", broker.bootstrap, topic, partitions, path, rate]
     process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     first = process.stdout.readline()

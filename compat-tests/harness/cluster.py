@@ -34,6 +34,7 @@ class Node:
 class Cluster:
     def __init__(self, case, nodes, dynamic=False, settings=None, name="node"):
         """`settings` are every node's; its directory is NAME-ID."""
+        self.case = case
         self.id = new_cluster_id()
         self.dynamic = dynamic
         self.specs = {spec.id: spec for spec in nodes}
@@ -105,6 +106,16 @@ class Cluster:
         for node in chosen:
             node.wait_until_ready()
         return self
+
+    def replace(self, node_id, kind):
+        """A node that is not running is one of another kind from now on: the same directory, id, ports and settings."""
+        old = self.nodes[node_id]
+        check(old.process is None, f"node {node_id} is still running")
+        new = self.case.broker(name=old.directory.name, kind=kind, data_directory=old.data_directory)
+        new.port, new.controller_port = old.port, old.controller_port
+        new.settings, new.environment, new.format_options = old.settings, old.environment, old.format_options
+        self.nodes[node_id] = new
+        return new
 
     def describe_quorum(self, node_id):
         """What a controller says of the metadata partition; None when it is down or does not answer."""

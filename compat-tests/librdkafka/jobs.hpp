@@ -31,6 +31,6 @@ void read_some(const Target& target, int64_t wanted, const std::string& group);
 // Sends numbered records until a line or the end arrives on standard input, and writes 'partition offset
 // value' to the file for each one acknowledged, at the moment it is (offset -1: acknowledged without saying
 // where). One idempotent producer for the whole time, acks=all. Requires: no record fails.
-void load(const Target& target, const std::string& acknowledged_file);
+void load(const Target& target, const std::string& acknowledged_file, int64_t records_a_second);
 
 }  // namespace rdkafka_jobs

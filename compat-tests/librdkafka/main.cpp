@@ -14,7 +14,7 @@ constexpr const char* kUsage =
     "  group ... COUNT GROUP ASSIGNOR\n"
     "  seek ... COUNT\n"
     "  read ... WANTED GROUP\n"
-    "  load ... ACKNOWLEDGED_FILE\n";
+    "  load ... ACKNOWLEDGED_FILE [RECORDS_A_SECOND]\n";
 
 int run(int argc, char** argv) {
   using namespace rdkafka_jobs;
@@ -32,8 +32,8 @@ int run(int argc, char** argv) {
     seek_by_time(target, std::stoll(argv[5]));
   } else if (job == "read" && argc == 7) {
     read_some(target, std::stoll(argv[5]), argv[6]);
-  } else if (job == "load" && argc == 6) {
-    load(target, argv[5]);
+  } else if (job == "load" && (argc == 6 || argc == 7)) {
+    load(target, argv[5], argc == 7 ? std::stoll(argv[6]) : 20'000);
   } else {
     std::fputs(kUsage, stderr);
     return 2;

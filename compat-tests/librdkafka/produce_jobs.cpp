@@ -108,7 +108,7 @@ void produce(const Target& target, int64_t count, const std::string& codec) {
   require(report.reports() == count, std::to_string(report.reports()) + " delivery reports");
 }
 
-void load(const Target& target, const std::string& acknowledged_file) {
+void load(const Target& target, const std::string& acknowledged_file, int64_t records_a_second) {
   WriteEachAcknowledgement report(acknowledged_file);
   // Small batches in flight at any time: what a crash can tear is the point, not the throughput.
   const Settings settings = {{"enable.idempotence", "true"}, {"linger.ms", "1"},
@@ -124,7 +124,8 @@ void load(const Target& target, const std::string& acknowledged_file) {
   for (int64_t number = 0; report.problem().empty() && !standard_input_spoke(); ++number) {
     send(*producer, target, Record{number});
     producer->poll(0);
-    if (number % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (number % 20 == 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(20'000'000 / records_a_second));
   }
   require_ok(producer->flush(120'000), "flush");
   require(report.problem().empty(), "a record failed: " + report.problem());
