@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/logging.hpp"
 
@@ -16,6 +17,12 @@ constexpr const char* kLogger = "org.apache.kafka.server.AssignmentsManager";
 constexpr std::size_t kMostAtOnce = 2250;  // as Kafka's brokers
 constexpr nanoseconds kRetryBackoff = milliseconds(100);
 constexpr nanoseconds kRetryBackoffMax = std::chrono::seconds(10);
+
+/// Of deleted topics, and of replicas that are elsewhere by now, nobody asks any more.
+bool is_settled(ErrorCode error) {
+  return error == ErrorCode::kNone || error == ErrorCode::kUnknownTopicId ||
+         error == ErrorCode::kUnknownTopicOrPartition || error == ErrorCode::kNotLeaderOrFollower;
+}
 
 }  // namespace
 
@@ -91,18 +98,37 @@ void DirectoryReports::assign() {
 void DirectoryReports::on_answer(const Places& sent,
                                  const Result<protocol::AssignReplicasToDirsResponse>& answer) {
   assigning_ = false;
-  if (!answer || answer->error_code != 0) {
-    const auto wait = kRetryBackoff * (std::int64_t{1} << std::min(failures_++, 10));
-    not_before_ = dependencies_.clock.monotonic() + std::min<nanoseconds>(wait, kRetryBackoffMax);
-    return log_warn(kLogger, "The controller did not take note of where {} replicas are: error {}",
-                    sent.size(), answer ? answer->error_code : static_cast<int>(answer.error().code));
-  }
+  if (!answer || answer->error_code != 0)
+    return try_later(sent.size(), answer ? answer->error_code : static_cast<int>(answer.error().code));
+  if (const std::size_t refused = settle(untold_, sent, *answer); refused > 0)
+    return try_later(refused, static_cast<int>(ErrorCode::kUnknownServerError));
   failures_ = 0;
-  // What has moved on meanwhile is told by its own report; of deleted topics nobody asks any more.
-  for (const auto& [replica, directory] : sent)
-    if (const auto now = untold_.find(replica); now != untold_.end() && now->second == directory)
-      untold_.erase(now);
   assign();
+}
+
+void DirectoryReports::try_later(std::size_t replicas, int error) {
+  const auto wait = kRetryBackoff * (std::int64_t{1} << std::min(failures_++, 10));
+  not_before_ = dependencies_.clock.monotonic() + std::min<nanoseconds>(wait, kRetryBackoffMax);
+  log_warn(kLogger, "The controller did not take note of where {} replicas are: error {}", replicas, error);
+}
+
+std::size_t DirectoryReports::settle(Places& untold, const Places& sent,
+                                     const protocol::AssignReplicasToDirsResponse& answer) {
+  std::set<Replica> refused;
+  for (const auto& directory : answer.directories) {
+    for (const auto& topic : directory.topics) {
+      for (const auto& partition : topic.partitions)
+        if (!is_settled(static_cast<ErrorCode>(partition.error_code)))
+          refused.emplace(TopicId(topic.topic_id), PartitionIndex(partition.partition_index));
+    }
+  }
+  for (const auto& [replica, directory] : sent) {
+    if (refused.contains(replica)) continue;
+    // What has moved on meanwhile is told by its own report.
+    if (const auto now = untold.find(replica); now != untold.end() && now->second == directory)
+      untold.erase(now);
+  }
+  return refused.size();
 }
 
 }  // namespace barnabas::broker

@@ -6,8 +6,8 @@
 // directory fails, or the last one.
 //
 // Owned by the node. Thread safety: on_failure() and on_placed() from any thread and under any lock, since
-// they only queue; the rest happens on the metadata driver's thread. One report is out at a time; one that
-// the controller did not take (its disk is full) is repeated with a later image, after a time that doubles.
+// they only queue; the rest happens on the metadata driver's thread. One report is out at a time; what the
+// controller did not take (its disk is full) is repeated with a later image, after a time that doubles.
 // Source: Kafka's AssignmentsManager.
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "broker/drivers/controller_channel.hpp"
 #include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/replica/replica_manager.hpp"
+#include "protocol/messages/api_assign_replicas_to_dirs.hpp"
 
 namespace barnabas::broker {
 
@@ -35,6 +36,9 @@ struct DirectoryReportsDependencies {
 
 class DirectoryReports {
  public:
+  using Replica = std::pair<TopicId, PartitionIndex>;
+  using Places = std::map<Replica, DirectoryId>;
+
   /// `metadata_directory` is metadata.log.dir; `on_end` is told why the node cannot go on.
   DirectoryReports(DirectoryReportsDependencies dependencies, std::string metadata_directory,
                    std::function<void(const Error&)> on_end);
@@ -43,12 +47,16 @@ class DirectoryReports {
   void on_failure(const std::string& path);
   void on_placed(std::vector<ReplicaPlace> places);
 
+  /// Takes out of `untold` what of `sent` the controller took, and what it will never take: replicas that are
+  /// no longer there, or not here. Returns how many it refused for now.
+  static std::size_t settle(Places& untold, const Places& sent,
+                            const protocol::AssignReplicasToDirsResponse& answer);
+
  private:
-  using Replica = std::pair<TopicId, PartitionIndex>;
-  using Places = std::map<Replica, DirectoryId>;
   void lose(const std::string& path);
   void assign();
   void on_answer(const Places& sent, const Result<protocol::AssignReplicasToDirsResponse>& answer);
+  void try_later(std::size_t replicas, int error);
 
   DirectoryReportsDependencies dependencies_;
   std::string metadata_directory_;
