@@ -2,8 +2,9 @@
 """A node that does not fit its cluster says so in one line, ends with an exit code that is not zero, and touches nothing.
 
 Other voters in the configuration than in the directory; the directory of another node, and of a disk that is not the
-voter's; a node that was formatted for another cluster, while the rest of its quorum goes on; a controller listener that
-nobody answers on is told and asked again. Only the lines of Barnabas are looked at, so Apache Kafka is not run.
+voter's; a controller and a broker that were formatted for another cluster, while the rest of its quorum goes on; a
+controller with the node.id of another one that is alive, of either kind; a controller listener that nobody answers on is
+told and asked again. Only the lines of Barnabas are looked at, so Apache Kafka is not run.
 """
 
 import re
@@ -55,13 +56,38 @@ def other_voters(case):
 
 
 def another_cluster(case):
-    cluster = Cluster(case, [Node(node_id, "controller") for node_id in (1, 2, 3)], name="stranger")
-    cluster[3].format(new_cluster_id())
-    cluster.start([1, 2])
-    leader = cluster.wait_for_leader()
-    refused(cluster[3], "another cluster", "meta.properties", untouched=False)
-    check_equal(cluster.wait_for_leader(), leader, "who leads")
-    step("a node of another cluster")
+    for dynamic in (False, True):
+        cluster = Cluster(case, [*(Node(node_id, "controller") for node_id in (1, 2, 3)), Node(4, "broker")],
+                          dynamic=dynamic, name=f"stranger-{dynamic}")
+        for node_id in (3, 4):
+            cluster[node_id].format(new_cluster_id())
+        cluster.start([1, 2])
+        leader = cluster.wait_for_leader()
+        for node_id in (3, 4):
+            refused(cluster[node_id], "another cluster", "meta.properties", untouched=False)
+        check_equal(cluster.wait_for_leader(), leader, "who leads")
+        for node_id in (1, 2):
+            cluster[node_id].kill()
+    step("a controller and a broker of another cluster")
+
+
+def used_id(case):
+    """The one that was there first stays, and its quorum goes on."""
+    for kind in ("barnabas", "kafka"):
+        cluster = Cluster(case, [*(Node(node_id, "controller", kind) for node_id in (1, 2, 3)),
+                                 Node(4, "controller", is_voter=False)], dynamic=True, name=f"used-{kind}")
+        cluster.start([1, 2, 3])
+        leader = cluster.wait_until_caught_up()
+        used, second = next(node_id for node_id in (1, 2, 3) if node_id != leader), cluster[4]
+        second.settings["node.id"] = str(used)
+        second.format(cluster.id)
+        refused(second, f"another controller with node.id {used} is alive", cluster.controller_address(used),
+                untouched=False)
+        cluster[used].check_alive()
+        check_equal(cluster.wait_until_caught_up(), leader, "who leads")
+        for node_id in (1, 2, 3):
+            cluster[node_id].kill()
+        step(f"a controller with the node.id of another one of {kind}")
 
 
 def another_disk(case):
@@ -97,6 +123,7 @@ def run(case):
         raise NotRun("it is about the lines that Barnabas writes")
     other_voters(case)
     another_cluster(case)
+    used_id(case)
     another_disk(case)
     nobody_answers(case)
 

@@ -125,6 +125,7 @@ Result<void> MetadataNode::Impl::run(nanoseconds now) {
   else
     TRY(replay_committed());
   send_out();
+  TRY(check_registration());
   if (now >= state_due_) {
     auto written = write_state();
     if (!written && is_disk_full(written.error()))
@@ -175,6 +176,29 @@ Result<void> MetadataNode::Impl::check_answer(const AddressedMessage& answer) {
                   "correct controller.quorum.voters or controller.quorum.bootstrap.servers, or format "
                   "this node for that cluster",
                   where, options_.controller.cluster_id, options_.directory));
+}
+
+/// Who was registered by this id before this life began, and registers again after it, lives. Kafka lets the
+/// two register in turn for ever, and counts what either fetches as what the voter has.
+Result<void> MetadataNode::Impl::check_registration() {
+  const auto found = published_->cluster->controllers.find(options_.node_id);
+  if (found == published_->cluster->controllers.end()) return {};
+  const Uuid& known = found->second.incarnation_id;
+  if (known == incarnation_) {
+    has_registered_ = true;
+    return {};
+  }
+  if (!has_registered_) {
+    predecessor_ = known;
+    return {};
+  }
+  if (known != predecessor_) return {};
+  std::string where;
+  for (const NamedEndpoint& endpoint : found->second.endpoints) where = " at " + to_string(endpoint.endpoint);
+  return fail(ErrorCode::kInvalidConfig,
+              fmt::format("another controller with node.id {} is alive{}: each node needs a node.id of its "
+                          "own; this one's directory is {}",
+                          options_.node_id.value(), where, options_.directory));
 }
 
 Result<void> MetadataNode::Impl::drive(const RaftInput& input, ByteView bytes) {

@@ -108,6 +108,7 @@ class MetadataNode::Impl final : private RaftLogView {
   Result<void> sync_log();
   Result<void> append_controls(const std::vector<RaftControlRecord>& controls);
   Result<void> check_answer(const AddressedMessage& answer);
+  Result<void> check_registration();
   void refuse_all(ErrorCode error);
   [[nodiscard]] ControlContext context() const;
   [[nodiscard]] std::int64_t now_ms() const;
@@ -119,6 +120,8 @@ class MetadataNode::Impl final : private RaftLogView {
   /// Views in the records point into `stored`, the content of bootstrap.checkpoint.
   Result<MetadataRecords> bootstrap_records(const std::vector<Bytes>& stored) const;
   [[nodiscard]] protocol::RegisterControllerRecord own_registration() const;
+  [[nodiscard]] bool is_registered_in(const MetadataImage& image) const;
+  Result<void> register_self();
   Result<void> lead();
   Result<void> take(Queued queued);
   Result<void> append(const MetadataRecords& records);
@@ -151,7 +154,9 @@ class MetadataNode::Impl final : private RaftLogView {
   std::string log_directory_;
   std::unique_ptr<RaftLog> log_;
   std::optional<RaftNode> raft_;
-  Uuid incarnation_;  // of this controller's life
+  Uuid incarnation_;                 // of this controller's life
+  bool has_registered_ = false;      // the metadata have had it as the registration of this id
+  std::optional<Uuid> predecessor_;  // and this one before it
 
   MetadataImagePtr published_;
   MetadataImagePtr settled_;  // the last published one that ended outside a metadata transaction

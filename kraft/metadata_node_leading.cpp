@@ -37,14 +37,15 @@ protocol::RegisterControllerRecord MetadataNode::Impl::own_registration() const 
 }
 
 /// A life of this process has one incarnation and one set of endpoints.
+bool MetadataNode::Impl::is_registered_in(const MetadataImage& image) const {
+  const auto found = image.cluster->controllers.find(options_.node_id);
+  return found != image.cluster->controllers.end() && found->second.incarnation_id == incarnation_;
+}
+
 std::optional<protocol::ControllerRegistrationRequest> MetadataNode::Impl::wanted_registration() const {
-  const bool is_known = [this] {
-    const auto& controllers = published_->cluster->controllers;
-    const auto found = controllers.find(options_.node_id);
-    return found != controllers.end() && found->second.incarnation_id == incarnation_;
-  }();
-  if (leading_ || is_known || !options_.is_controller || options_.controller_endpoints.empty() ||
-      !is_caught_up() || published_->features->metadata_version < kControllerRegistrationLevel)
+  if (leading_ || is_registered_in(*published_) || !options_.is_controller ||
+      options_.controller_endpoints.empty() || !is_caught_up() ||
+      published_->features->metadata_version < kControllerRegistrationLevel)
     return std::nullopt;
   protocol::ControllerRegistrationRequest request;
   request.controller_id = options_.node_id.value();
@@ -115,19 +116,21 @@ Result<void> MetadataNode::Impl::activate() {
     const MetadataRecords records = TRY(bootstrap_records(stored));
     TRY(append(records));
   }
-  const auto& known = working_->cluster->controllers;
-  const auto own = known.find(options_.node_id);
-  const bool is_registered = own != known.end() && own->second.incarnation_id == incarnation_;
-  if (!options_.controller_endpoints.empty() && !is_registered &&
-      working_->features->metadata_version >= kControllerRegistrationLevel) {
-    MetadataRecords registration;
-    registration.emplace_back(own_registration());
-    TRY(append(registration));
-  }
+  TRY(register_self());
   last_append_ = now_;
   log_info(kComponent, "node {} leads the metadata quorum in epoch {}, from offset {}",
            options_.node_id.value(), raft_->epoch().value(), log_->position().end.value());
   return {};
+}
+
+/// Again when another node took the registration of this id.
+Result<void> MetadataNode::Impl::register_self() {
+  if (options_.controller_endpoints.empty() || is_registered_in(*working_) ||
+      working_->features->metadata_version < kControllerRegistrationLevel)
+    return {};
+  MetadataRecords registration;
+  registration.emplace_back(own_registration());
+  return append_unless_full(registration);
 }
 
 Result<void> MetadataNode::Impl::lead() {
@@ -143,6 +146,7 @@ Result<void> MetadataNode::Impl::lead() {
       return taken;
     }
   }
+  TRY(register_self());
   return append_when_due();
 }
 

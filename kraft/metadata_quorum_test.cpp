@@ -344,6 +344,65 @@ TEST_CASE("a node that was formatted for another cluster fails with what to do")
   CHECK_FALSE(quorum.member(quorum.leader()).failure);
 }
 
+/// As a controller of this id and incarnation registers itself.
+void register_as(QuorumFixture& quorum, int id, const Uuid& incarnation) {
+  protocol::ControllerRegistrationRequest request;
+  request.controller_id = id;
+  request.incarnation_id = incarnation;
+  request.listeners.push_back({"CONTROLLER", "elsewhere", 9093, 0});
+  bool is_registered = false;
+  quorum.node(quorum.leader())
+      .submit(std::move(request),
+              ReplyTo<protocol::ControllerRegistrationResponse>(
+                  [&](const auto& response) { is_registered = response.error_code == 0; }));
+  REQUIRE(quorum.run_until([&] { return is_registered; }));
+}
+const ControllerRegistration& registration_of(QuorumFixture& quorum, int id) {
+  return quorum.node(quorum.leader()).image()->cluster->controllers.at(BrokerId(id));
+}
+
+TEST_CASE("a controller whose node.id another one has had before it, and still uses, fails with what to do") {
+  QuorumFixture quorum;
+  quorum.start_all();
+  const int leader = quorum.wait_for_leader();
+  const int newcomer = other_than(leader);
+  quorum.stop(newcomer);
+  const Uuid first = Uuid::of_low(4711);
+  register_as(quorum, newcomer, first);
+  REQUIRE(quorum.start(newcomer));
+  REQUIRE(quorum.wait_until_equal());
+  const auto wanted = quorum.node(newcomer).wanted_registration();
+  REQUIRE(wanted);
+  register_as(quorum, newcomer, wanted->incarnation_id);
+  REQUIRE(quorum.wait_until_equal());
+  CHECK_FALSE(quorum.member(newcomer).failure);
+
+  SECTION("the one before it registers again") {
+    register_as(quorum, newcomer, first);
+    REQUIRE(quorum.run_until([&] { return quorum.member(newcomer).failure.has_value(); }));
+    CHECK(quorum.member(newcomer).failure->code == ErrorCode::kInvalidConfig);
+    CHECK(quorum.member(newcomer).failure->detail.find("is alive at elsewhere:9093") != std::string::npos);
+  }
+  SECTION("one that came after it registers: that one is to go") {
+    register_as(quorum, newcomer, Uuid::of_low(4712));
+    REQUIRE(quorum.wait_until_equal());
+    CHECK_FALSE(quorum.member(newcomer).failure);
+    CHECK(quorum.node(newcomer).wanted_registration());
+  }
+}
+
+TEST_CASE("a leader whose registration another node takes registers again") {
+  QuorumFixture quorum;
+  quorum.start_all();
+  const int leader = quorum.wait_for_leader();
+  REQUIRE(quorum.run_until(
+      [&] { return quorum.node(leader).image()->cluster->controllers.contains(BrokerId(leader)); }));
+  const Uuid own = registration_of(quorum, leader).incarnation_id;
+  register_as(quorum, leader, Uuid::of_low(4711));
+  REQUIRE(quorum.run_until([&] { return registration_of(quorum, leader).incarnation_id == own; }));
+  CHECK_FALSE(quorum.member(leader).failure);
+}
+
 TEST_CASE("a metadata.version that is newer than this software is refused by name") {
   NodeFixture fixture;
   REQUIRE(fixture.format());
