@@ -117,6 +117,7 @@ Result<void> DirectoryLogManager::take_in(std::size_t directory, LoadedDirectory
     }
     logs_[tp] = {std::move(log), directory};
   }
+  counts_.reset();
   return {};
 }
 
@@ -174,15 +175,17 @@ Result<void> DirectoryLogManager::prefer_directory(const TopicPartition& tp, con
 }
 
 /// Requires mutex_.
-Result<std::size_t> DirectoryLogManager::directory_for(const TopicPartition& tp) const {
+Result<std::size_t> DirectoryLogManager::directory_for(const TopicPartition& tp) {
   if (auto preferred = preferred_.find(tp); preferred != preferred_.end() && is_online(preferred->second))
     return preferred->second;
-  std::vector<std::size_t> counts(options_.directories.size());
-  for (const auto* hosts : {&logs_, &futures_})
-    for (const auto& [other, hosted] : *hosts) ++counts[hosted.directory];
+  if (!counts_) {
+    counts_.emplace(options_.directories.size());
+    for (const auto* hosts : {&logs_, &futures_})
+      for (const auto& [other, hosted] : *hosts) ++(*counts_)[hosted.directory];
+  }
   std::optional<std::size_t> best;
-  for (std::size_t i = 0; i < counts.size(); ++i)
-    if (is_online(i) && (!best || counts[i] < counts[*best])) best = i;
+  for (std::size_t i = 0; i < counts_->size(); ++i)
+    if (is_online(i) && (!best || (*counts_)[i] < (*counts_)[*best])) best = i;
   if (!best) return fail(ErrorCode::kKafkaStorageError, "no log directory is online");
   return *best;
 }
@@ -231,6 +234,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create(const TopicPar
     if (!log && !is_online(index)) continue;  // its disk has failed: in the next best
     if (!log) return std::unexpected(std::move(log).error());
     logs_[tp] = {*log, index};
+    if (counts_) ++(*counts_)[index];
     preferred_.erase(tp);
     return *log;
   }
@@ -261,6 +265,7 @@ Result<void> DirectoryLogManager::take_away(const TopicPartition& tp, DirectoryS
   if (found == logs_.end()) return fail(ErrorCode::kUnknownTopicOrPartition, "no log of " + to_string(tp));
   TRY(give_up(tp, found->second, state));
   logs_.erase(found);
+  counts_.reset();
   high_watermarks_.erase(tp);
   return {};
 }

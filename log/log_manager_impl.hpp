@@ -71,7 +71,7 @@ class DirectoryLogManager final : public LogManager {
   [[nodiscard]] Result<void> check_online(const TopicPartition& tp) const;
   Result<void> drop_future(const TopicPartition& tp);
   [[nodiscard]] Result<std::size_t> index_of(const std::string& directory) const;
-  [[nodiscard]] Result<std::size_t> directory_for(const TopicPartition& tp) const;
+  [[nodiscard]] Result<std::size_t> directory_for(const TopicPartition& tp);
   Result<std::shared_ptr<PartitionLogImpl>> create_in(std::size_t directory, const TopicPartition& tp,
                                                       TopicId topic_id, const LogConfig& config);
   [[nodiscard]] bool is_online(std::size_t directory) const { return directories_[directory]->is_online(); }
@@ -99,6 +99,9 @@ class DirectoryLogManager final : public LogManager {
   mutable std::mutex mutex_;     // of what follows
   std::map<TopicPartition, Hosted> logs_;
   std::map<TopicPartition, Hosted> futures_;
+  /// Of logs, by directory; nothing after any of them went or moved: a topic of thousands of partitions is
+  /// not to count them for each.
+  std::optional<std::vector<std::size_t>> counts_;
   std::map<TopicPartition, std::size_t> preferred_;  // directories of logs that are not there yet
   std::vector<Doomed> doomed_;
 };

@@ -71,6 +71,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::create_future(const T
     return std::unexpected(std::move(opened).error());
   }
   futures_[tp] = {log, index};
+  counts_.reset();
   return log;
 }
 
@@ -147,6 +148,7 @@ Result<std::shared_ptr<PartitionLog>> DirectoryLogManager::replace_with_future(c
       {names.deleted, old.directory, clock_.wall_ms() + old.log->config().file_delete_delay_ms});
   current->second = {log, copy.directory};
   futures_.erase(future);
+  counts_.reset();
   return log;
 }
 
@@ -165,11 +167,13 @@ Result<void> DirectoryLogManager::drop_future(const TopicPartition& tp) {
   if (found == futures_.end()) return {};
   TRY(give_up(tp, found->second, DirectoryState::kDelete));
   futures_.erase(found);
+  counts_.reset();
   return {};
 }
 
 void DirectoryLogManager::drop_offline_futures() {
   std::lock_guard lock(mutex_);
+  counts_.reset();
   std::erase_if(futures_, [this](const auto& entry) {
     const auto& [tp, future] = entry;
     if (is_online(future.directory)) return false;
