@@ -123,7 +123,7 @@ Result<void> check_aborted(const OpenTransaction& transaction, const WriteTxnMar
     for (const auto& topic : marker.topics)
       for (const auto& partition : topic.partitions) code = partition.error_code;
   return refusal_in_words(code, [&](ErrorCode error) {
-    std::string why = "failed due to unexpected error";
+    std::string why = fmt::format("failed due to unexpected error: {}", protocol::error_message(error));
     if (error == ErrorCode::kClusterAuthorizationFailed) why = "failed due to cluster authorization error";
     if (error == ErrorCode::kInvalidProducerEpoch) why = "failed due an invalid producer epoch";
     if (error == ErrorCode::kTransactionCoordinatorFenced)
