@@ -34,12 +34,6 @@ def write(cluster, leader, user):
     wait_until(lambda: set_quota(cluster, leader, user) == 0, 20, f"a change at the leader, node {leader}")
 
 
-def end(cluster):
-    """All of them. Apache Kafka's controllers wait for each other when they stop, the last ones for minutes."""
-    for node in cluster.nodes.values():
-        node.stop() if node.kind == "barnabas" else node.kill()
-
-
 def quotas_of(node):
     return {fields["Entity"][0]["EntityName"] for _, name, _, fields in MetadataLog(node).read()
             if name == "ClientQuotaRecord"}
@@ -106,12 +100,12 @@ def same_kind(case):
     third = cluster.wait_for_leader(other_than=second)
     cluster.start([second])
     cluster.wait_until_caught_up()
-    end(cluster)
+    cluster.end()
     cluster.start()
     cluster.wait_until_caught_up()
     check_everywhere(cluster, "second")
     step(f"a leader that stopped was followed by node {third}; all three stopped and started again")
-    end(cluster)
+    cluster.end()
 
 
 def combined(case):
@@ -139,7 +133,7 @@ def combined(case):
     topics = case.kafka_tools(cluster[leader].bootstrap).try_call("kafka-topics", "--list").out.split()
     check_equal(sorted(topics), ["first", "second", "third"], "the topics as the node that was killed knows them")
     step(f"node {leader} was killed, node {second} leads, and the killed one is back")
-    end(cluster)
+    cluster.end()
 
 
 def mixed(case, dynamic):
@@ -167,7 +161,7 @@ def mixed(case, dynamic):
     check_everywhere(cluster, "again")
     committed = cluster.describe_quorum(leader)["HighWatermark"]
     cluster.wait_until_caught_up()
-    end(cluster)
+    cluster.end()
     logs = {node_id: dumped(case, cluster, node_id, committed) for node_id in cluster.controllers}
     check(len(logs[1]) > 10, f"kafka-dump-log found {len(logs[1])} records")
     for node_id in (2, 3):
@@ -209,7 +203,7 @@ def snapshots(case, kind, seconds):
     write(cluster, cluster.wait_for_leader(), "last")
     step(f"a snapshot of {kind} was fetched by {other}")
     # What it was given is enough to lead by.
-    end(cluster)
+    cluster.end()
     cluster.start([2, 1])
     cluster.wait_until_caught_up()
     step("a quorum goes on from it")

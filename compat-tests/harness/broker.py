@@ -64,7 +64,9 @@ class Broker:
         self.data_directory = pathlib.Path(data_directory or self.directory / "data")
         self.log_file = self.directory / "output.txt"
         self.properties_file = self.directory / "server.properties"
+        self.host = "127.0.0.1"
         self.port, self.controller_port = free_ports(2)
+        self.command_prefix = []  # How its program is run, for instance in a network of its own.
         self.settings = dict(settings or {})
         self.environment = {}  # Added to its own when it starts.
         self.format_options = ["--standalone"]  # Who votes in its cluster.
@@ -83,7 +85,7 @@ class Broker:
     # What does not.
     @property
     def bootstrap(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def properties(self):
         """The settings as Kafka's server.properties would have them, small enough for a test machine. A test's own come
@@ -91,8 +93,8 @@ class Broker:
         mine = {
             "process.roles": "broker,controller",
             "node.id": "1",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "controller.quorum.bootstrap.servers": f"{self.host}:{self.controller_port}",
+            "listeners": f"PLAINTEXT://{self.host}:{self.port},CONTROLLER://{self.host}:{self.controller_port}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
@@ -136,7 +138,7 @@ class Broker:
         self.before_start()
         self.log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as output:
-            self.process = subprocess.Popen(self.start_command(), stdin=subprocess.DEVNULL, stdout=output,
+            self.process = subprocess.Popen([*self.command_prefix, *self.start_command()], stdin=subprocess.DEVNULL, stdout=output,
                                             stderr=subprocess.STDOUT, cwd=self.directory,
                                             env={**os.environ, **self.environment})
 

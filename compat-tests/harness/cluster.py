@@ -32,8 +32,9 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, case, nodes, dynamic=False, settings=None, name="node"):
-        """`settings` are every node's; its directory is NAME-ID."""
+    def __init__(self, case, nodes, dynamic=False, settings=None, name="node", places=None):
+        """`settings` are every node's; its directory is NAME-ID. `places(id, node)` may move a node that was made to other
+        addresses before the others are told of it."""
         self.case = case
         self.id = new_cluster_id()
         self.dynamic = dynamic
@@ -41,6 +42,8 @@ class Cluster:
         self.nodes = {}
         for spec in nodes:
             self.nodes[spec.id] = case.broker(name=f"{name}-{spec.id}", kind=spec.kind)
+            if places:
+                places(spec.id, self.nodes[spec.id])
         self.directory_ids = {spec.id: new_cluster_id() for spec in nodes}
         for spec in nodes:
             self.prepare(spec, settings or {})
@@ -61,7 +64,7 @@ class Cluster:
         return ",".join(self.nodes[node_id].bootstrap for node_id in self.brokers)
 
     def controller_address(self, node_id):
-        return f"127.0.0.1:{self.nodes[node_id].controller_port}"
+        return f"{self.nodes[node_id].host}:{self.nodes[node_id].controller_port}"
 
     @property
     def bootstrap_controllers(self):
@@ -75,9 +78,9 @@ class Cluster:
         node = self.nodes[spec.id]
         listeners = []
         if "broker" in spec.roles:
-            listeners.append(f"PLAINTEXT://127.0.0.1:{node.port}")
+            listeners.append(f"PLAINTEXT://{node.host}:{node.port}")
         if "controller" in spec.roles:
-            listeners.append(f"CONTROLLER://127.0.0.1:{node.controller_port}")
+            listeners.append(f"CONTROLLER://{node.host}:{node.controller_port}")
         voters = ",".join(f"{voter}@{self.controller_address(voter)}" for voter in self.controllers)
         node.settings = {
             "process.roles": spec.roles,
@@ -117,10 +120,16 @@ class Cluster:
         self.nodes[node_id] = new
         return new
 
+    def end(self):
+        """All of them. Apache Kafka's nodes wait for each other when they stop, and the last one has no quorum."""
+        for node in self.nodes.values():
+            if node.process is not None:
+                node.stop() if node.kind == "barnabas" else node.kill()
+
     def describe_quorum(self, node_id):
         """What a controller says of the metadata partition; None when it is down or does not answer."""
         try:
-            with wire.Connection(self.nodes[node_id].controller_port, 5) as connection:
+            with wire.Connection(self.nodes[node_id].controller_port, 5, self.nodes[node_id].host) as connection:
                 answer = connection.call(DESCRIBE_QUORUM, 2, {"Topics": [
                     {"TopicName": "__cluster_metadata", "Partitions": [{"PartitionIndex": 0}]}]})
         except OSError:

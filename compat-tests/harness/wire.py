@@ -195,8 +195,8 @@ class Decoder:
 class Connection:
     """A connection that sends what it is told to. Answers come in the order of the requests."""
 
-    def __init__(self, port, timeout=15):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=15, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.correlation = 0
 

@@ -13,8 +13,8 @@ PATIENCE_SECONDS = 30
 
 
 class WireClient:
-    def __init__(self, port):
-        self.connection = wire.Connection(port, 30)
+    def __init__(self, port, host="127.0.0.1", timeout=30):
+        self.connection = wire.Connection(port, timeout, host)
 
     def close(self):
         self.connection.socket.close()
