@@ -6,18 +6,20 @@
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
 #   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on; MODE=cluster: of whole clusters
+#   make chaos     a cluster of real processes under faults for MINUTES=30, drawn from a SEED
 #   make mutants   plants bugs and shows that the simulation or a unit test finds each
 #   make fuzz      each fuzz target for SECONDS=60
 #   make bench     Barnabas beside Apache Kafka
 #   make format    lay out our C++ as .clang-format says
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check compat bench fuzz simulate mutants format install install-test
+.PHONY: run build test check compat bench fuzz simulate chaos mutants format install install-test
 
 SECONDS ?= 60
 SEEDS ?= 10000
 MODE ?= raft
 FIRST_SEED ?= 1
+MINUTES ?= 30
 ARGS ?=
 PROGRAM := build/release/bin/barnabas
 
@@ -51,6 +53,10 @@ simulate: install
 	@test -f build/release/build.ninja || cmake --preset release
 	@cmake --build --preset release --target barnabas_simulation
 	@build/release/bin/barnabas_simulation --$(MODE) --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+
+chaos: install-test build
+	@cmake --build --preset release
+	@compat-tests/chaos/main.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 mutants: install
 	@scripts/mutants.py

@@ -4,10 +4,12 @@
 // or writes, of paths that contain a text, from which call on, with which errno. Calls are counted over all
 // threads; strace counts each thread by itself. What fails does not reach the disk: a sync is not done, of a
 // write nothing or half is stored. Error 0 is a lie: the call says that it succeeded. Thread safety: all of
-// it. The test arms it by `countdown`, last.
+// it. The test arms it by `countdown`, last. Beside that the wall clock jumps as the test says; the monotonic
+// one does not.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -30,9 +32,10 @@ struct Control {
   std::atomic<std::uint64_t> injected_at_ns;  // CLOCK_MONOTONIC, of the first one
   std::int32_t error;
   std::uint32_t calls;
-  std::uint32_t lasting;  // 1: every later call fails too
-  std::uint32_t torn;     // 1: half of a failing write is stored
-  char path_part[208];
+  std::uint32_t lasting;                     // 1: every later call fails too
+  std::uint32_t torn;                        // 1: half of a failing write is stored
+  std::atomic<std::int64_t> clock_shift_ns;  // what the wall clock is wrong by, apart from all this
+  char path_part[200];
   char path[256];  // of the first one
 };
 static_assert(sizeof(Control) == 512);
@@ -54,6 +57,12 @@ __attribute__((constructor)) void map_control() {
 template <class Function>
 Function next(const char* name, Function) {
   return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+}
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+std::int64_t shift_ns() {
+  return control == nullptr ? 0 : control->clock_shift_ns.load();
 }
 
 std::uint64_t now_ns() {
@@ -149,6 +158,33 @@ ssize_t pwritev(int fd, const iovec* pieces, int count, off_t position) {
 
 ssize_t pwrite64(int fd, const void* from, size_t size, off64_t position) {
   return pwrite(fd, from, size, position);
+}
+
+int clock_gettime(clockid_t clock, timespec* time) {
+  static const auto real = next("clock_gettime", &::clock_gettime);
+  const int result = real(clock, time);
+  if (result != 0 || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE)) return result;
+  const std::int64_t shift = shift_ns();
+  if (shift == 0) return result;
+  const std::int64_t shifted = std::int64_t{time->tv_sec} * kSecond + time->tv_nsec + shift;
+  time->tv_sec = shifted / kSecond;
+  time->tv_nsec = shifted % kSecond;
+  return result;
+}
+
+int gettimeofday(timeval* time, void*) {
+  timespec now{};
+  const int result = clock_gettime(CLOCK_REALTIME, &now);
+  time->tv_sec = now.tv_sec;
+  time->tv_usec = now.tv_nsec / 1000;
+  return result;
+}
+
+time_t time(time_t* into) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (into != nullptr) *into = now.tv_sec;
+  return now.tv_sec;
 }
 
 ssize_t pwritev64(int fd, const iovec* pieces, int count, off64_t position) {

@@ -49,14 +49,21 @@ class Link:
     def __init__(self, port, stopping):
         self.port, self.stopping, self.connection = port, stopping, None
 
+    def connect(self):
+        return wire.Connection(self.port, ANSWER_SECONDS)
+
+    def refused(self):
+        """The last answer was no: whoever is asked next may be another."""
+
     def ask(self, request):
         """request(connection) again and again until it gives something else than None; None once the load stops."""
         while not self.stopping.is_set():
             try:
-                self.connection = self.connection or wire.Connection(self.port, ANSWER_SECONDS)
+                self.connection = self.connection or self.connect()
                 answer = request(self.connection)
                 if answer is not None:
                     return answer
+                self.refused()
             except OSError:
                 self.close()
             self.stopping.wait(PAUSE_SECONDS)
@@ -69,10 +76,11 @@ class Link:
 
 
 class Load:
-    """`padding` is how many bytes each value has beside its text. A group is given offsets when it is named."""
+    """`padding` is how many bytes each value has beside its text. A group is given offsets when it is named. `pause` is
+    the seconds between an acknowledgement and the next batch."""
 
-    def __init__(self, broker, topic, partitions, records=5, padding=0, group=None, first_number=0):
-        self.broker, self.port, self.topic = broker, broker.port, topic
+    def __init__(self, broker, topic, partitions, records=5, padding=0, group=None, first_number=0, pause=0):
+        self.broker, self.port, self.topic, self.pause = broker, broker.port, topic, pause
         self.records, self.padding = records, padding
         self.history = History()
         self.stopping = threading.Event()
@@ -113,6 +121,12 @@ class Load:
                   f"{history.refusals[-3:]}")
             time.sleep(0.005)
 
+    def link_to_leader(self, _partition):
+        return Link(self.port, self.stopping)
+
+    def link_to_coordinator(self, _group):
+        return Link(self.port, self.stopping)
+
     def guard(self, job, argument):
         try:
             job(argument)
@@ -121,7 +135,7 @@ class Load:
 
     def produce(self, partition):
         """One idempotent producer; its session outlives its connections."""
-        link = Link(self.port, self.stopping)
+        link = self.link_to_leader(partition)
         sent = self.history.sent.setdefault(partition, [])
         producer, sequence = link.ask(self.new_producer), 0
         while not self.stopping.is_set():
@@ -131,6 +145,7 @@ class Load:
                                timestamp=int(time.time() * 1000))
             link.ask(lambda connection: self.send(connection, partition, values, batch))
             sequence += len(values)
+            self.stopping.wait(self.pause)
         link.close()
 
     def new_producer(self, connection):
@@ -162,7 +177,7 @@ class Load:
 
     def commit(self, group):
         """Offsets that rise by one, for partition 0."""
-        link = Link(self.port, self.stopping)
+        link = self.link_to_coordinator(group)
         while not self.stopping.wait(PAUSE_SECONDS):
             self.history.tried_commit += 1
             if link.ask(lambda connection: self.send_commit(connection, group, self.history.tried_commit)):

@@ -7,7 +7,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness.acknowledged import prefix_problems, problems, read_acknowledged, regressions  # noqa: E402
+from harness.acknowledged import (DISORDERED, DUPLICATED, HOLE, LOST, anomalies, consumer_problems, prefix_problems,  # noqa: E402
+                                  problems, read_acknowledged, regressions, regressions_by_epoch, replica_problems)
 
 
 def sound_log():
@@ -89,6 +90,51 @@ class Checker(unittest.TestCase):
         self.assertEqual(regressions("it", [0, 3, 3, 8]), [])
         self.assertEqual(regressions("it", []), [])
         self.assertEqual(regressions("it", [0, 5, 4, 9, 8]), ["it went back from 5 to 4", "it went back from 9 to 8"])
+
+
+    def test_each_anomaly_is_counted_as_what_it_is(self):
+        def kinds(acknowledged, read):
+            return {kind for kind, _ in anomalies(acknowledged, read)}
+        read = list(self.read)
+        self.assertEqual(kinds(sound_log(), read), set())
+        self.assertEqual(kinds(sound_log(), read[:-1]), {LOST})
+        self.assertEqual(kinds(sound_log(), read[:30] + read[31:]), {LOST, HOLE})
+        self.assertEqual(kinds([], in_order(read + [(1, 100, "201 x"), (1, 101, "203 x"), (1, 101, "203 x")])),
+                         {DUPLICATED, HOLE, DISORDERED})
+        read[10], read[11] = (0, 10, read[11][2]), (0, 11, read[10][2])
+        self.assertEqual(kinds([], read), {DISORDERED})
+
+    def test_a_high_watermark_is_followed_over_the_epochs_of_its_leaders(self):
+        self.assertEqual(regressions_by_epoch("it", [(1, 5), (2, 7), (1, 6), (2, 8)]), [])
+        self.assertEqual(regressions_by_epoch("it", [(1, 5), (2, 7), (1, 4)]), ["it went back from 5 to 4"])
+        self.assertEqual(regressions_by_epoch("it", [(2, 7), (1, 8)]), ["it went back from 8 to 7"])
+
+
+class Consumer(unittest.TestCase):
+    def setUp(self):
+        self.read = in_order(sound_log())
+
+    def test_records_in_any_order_and_some_of_them_twice_are_sound(self):
+        self.assertEqual(consumer_problems(self.read[50:] + self.read[:60], self.read), [])
+
+    def test_a_record_that_was_skipped_is_noticed(self):
+        found = consumer_problems(self.read[:7] + self.read[8:], self.read)
+        self.assertEqual(found, ["1 records were never consumed, the first is (0, 7)"])
+
+    def test_a_record_that_was_served_and_is_gone_or_another_is_noticed(self):
+        gone = consumer_problems(self.read + [(0, 100, "200 x")], self.read)
+        self.assertEqual(gone, ["partition 0 offset 100: '200 x' was consumed and is not there"])
+        another = consumer_problems(self.read + [(0, 5, "11 x")], self.read)
+        self.assertEqual(another, ["partition 0 offset 5: '11 x' was consumed and is not there"])
+
+
+class Replicas(unittest.TestCase):
+    def test_the_first_byte_that_differs_is_told(self):
+        self.assertEqual(replica_problems("t-0", {1: b"abc", 2: b"abc", 3: b"abc"}), [])
+        self.assertEqual(replica_problems("t-0", {1: b"abc", 2: b"abc", 3: b"aXc"}),
+                         ["t-0: the logs of nodes 1 and 3 differ at byte 1 (of 3 and 3)"])
+        self.assertEqual(replica_problems("t-0", {1: b"abc", 2: b"ab"}),
+                         ["t-0: the logs of nodes 1 and 2 differ at byte 2 (of 3 and 2)"])
 
 
 class Prefix(unittest.TestCase):

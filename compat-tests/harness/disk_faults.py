@@ -1,4 +1,5 @@
-"""Syncs and writes of a broker that fail at the n-th call: the test's side of disk_faults/disk_faults.cpp."""
+"""Syncs and writes of a broker that fail at the n-th call, and a wall clock that jumps: the test's side of
+disk_faults/disk_faults.cpp."""
 
 import ctypes
 import mmap
@@ -12,7 +13,8 @@ LIE = 0  # In the place of an error: the call says that it succeeded, and nothin
 class Control(ctypes.Structure):
     _fields_ = [("countdown", ctypes.c_uint64), ("matched", ctypes.c_uint64), ("injected", ctypes.c_uint64),
                 ("injected_at_ns", ctypes.c_uint64), ("error", ctypes.c_int32), ("calls", ctypes.c_uint32),
-                ("lasting", ctypes.c_uint32), ("torn", ctypes.c_uint32), ("path_part", ctypes.c_char * 208),
+                ("lasting", ctypes.c_uint32), ("torn", ctypes.c_uint32), ("clock_shift_ns", ctypes.c_int64),
+                ("path_part", ctypes.c_char * 200),
                 ("path", ctypes.c_char * 256)]
 
 
@@ -39,6 +41,10 @@ class DiskFaults:
         self.control.countdown = 0
         self.control.matched = self.control.injected = self.control.injected_at_ns = 0
         self.control.path = b""
+
+    def shift_clock(self, seconds):
+        """The broker's wall clock is wrong by that from now on, until it is told otherwise."""
+        self.control.clock_shift_ns = int(seconds * 1e9)
 
     @property
     def injected(self):

@@ -48,8 +48,13 @@ class SmallDisk:
         self.path.mkdir()
         # In memory: a sync is as quick on any machine.
         call("mount", "-t", "tmpfs", "-o", f"size={megabytes + 8}m", "tmpfs", memory, why="no tmpfs")
+        self.megabytes = megabytes
+        self.make()
+
+    def make(self):
+        """A new file system, mounted."""
         with open(self.image, "wb") as file:
-            file.truncate(megabytes << 20)
+            file.truncate(self.megabytes << 20)
         # Like a disk that has been in use: no blocks kept for root, and inodes are there from the beginning.
         call("mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=0", self.image, why="no ext4")
         self.mount()
@@ -88,6 +93,29 @@ class SmallDisk:
             fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
         finally:
             os.close(descriptor)
+
+    def make_empty(self):
+        """Another disk in its place. Nobody uses the old one any more."""
+        self.unmount()
+        self.make()
+
+    def copy_to(self, directory):
+        subprocess.run(["cp", "-r", str(self.path), str(directory)], stdin=subprocess.DEVNULL, capture_output=True,
+                       check=False)
+
+    def fill(self):
+        """Takes what room there is; free() gives it back."""
+        descriptor = os.open(self.path / "filling", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for size in (1 << 20, 4096, 1):
+            try:
+                while os.write(descriptor, b"." * size):
+                    pass
+            except OSError:
+                continue
+        os.close(descriptor)
+
+    def free(self):
+        (self.path / "filling").unlink(missing_ok=True)
 
     def power_up(self):
         """After lose_power(), once nobody uses the disk any more: what was synced is there."""
