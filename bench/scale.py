@@ -105,7 +105,7 @@ def acknowledge_all(cluster, asked, partitions):
         while left:
             leaders = {partition["PartitionIndex"]: partition["LeaderId"]
                        for partition in topic_of(cluster[asked], number)}
-            for leader in sorted(set(leaders.values()) & set(cluster.nodes)):
+            for leader in sorted({leaders[index] for index in left} & set(cluster.nodes)):
                 with wire.Connection(cluster[leader].port, PATIENCE_SECONDS) as connection:
                     answer = connection.call(PRODUCE, 7, {"TransactionalId": None, "Acks": -1, "TimeoutMs": 60000, "TopicData": [
                         {"Name": f"topic-{number}", "PartitionData": [
