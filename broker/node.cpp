@@ -36,6 +36,7 @@
 #include "broker/drivers/producer_id_allocator.hpp"
 #include "broker/drivers/quorum_network.hpp"
 #include "broker/drivers/replication.hpp"
+#include "broker/drivers/segment_source.hpp"
 #include "broker/drivers/start_reserve.hpp"
 #include "broker/drivers/transaction_driver.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
@@ -177,6 +178,7 @@ class Node::Impl {
   std::unique_ptr<Server> server_;
   std::unique_ptr<LogMaintenance> maintenance_;
   std::unique_ptr<LogCleaner> cleaner_;
+  std::unique_ptr<PeerSegmentSource> segment_source_;
   std::unique_ptr<LogScrub> scrub_;
   std::unique_ptr<LogDirectoryMover> mover_;
   std::vector<std::thread> threads_;
@@ -358,7 +360,9 @@ void Node::Impl::build_services() {
   LogScrub::Options scrub;
   scrub.bytes_per_second = own_.log_scrub_bytes_per_second;
   scrub.interval = milliseconds(own_.log_scrub_interval_ms);
-  scrub_ = std::make_unique<LogScrub>(clock_, *replicas_, metrics_, scrub);
+  segment_source_ = std::make_unique<PeerSegmentSource>(*peers_reactor_, clock_, random_, *cache_,
+                                                        settings->inter_broker_listener_name);
+  scrub_ = std::make_unique<LogScrub>(clock_, *replicas_, metrics_, scrub, segment_source_.get());
   mover_ = std::make_unique<LogDirectoryMover>(
       clock_, *replicas_, metrics_,
       LogDirectoryMoverOptions{settings->num_replica_alter_log_dirs_threads, [this] {
@@ -598,6 +602,7 @@ Result<void> Node::Impl::stop() {
   if (transactions_) transactions_->stop();
   if (groups_) groups_->stop();
   if (serving_) drain();
+  if (scrub_) scrub_->stop();  // It may wait for an answer on the peers' reactor.
   if (replication_) replication_->stop();
   for (const auto& reactor : reactors_) reactor->stop();
   if (peers_reactor_) peers_reactor_->stop();
@@ -607,7 +612,6 @@ Result<void> Node::Impl::stop() {
   if (flusher_) flusher_->stop();
   if (cold_reads_) cold_reads_->stop();
   if (mover_) mover_->stop();
-  if (scrub_) scrub_->stop();
   if (cleaner_) cleaner_->stop();
   if (maintenance_) maintenance_->stop();
   if (replicas_) replicas_->drop_waits();

@@ -29,6 +29,7 @@
 #include "base/result.hpp"
 #include "log/cleanable_log.hpp"
 #include "log/scrubbed_segment.hpp"
+#include "log/segment_repair.hpp"
 
 namespace barnabas::log {
 
@@ -270,6 +271,11 @@ class PartitionLog : public CleanableLog {
   virtual bool is_broken(const ScrubbedSegment& segment, std::uint64_t position) = 0;
   /// Holds the transaction index of a segment against its batches again, as at the first use.
   virtual Result<void> check_transactions(const ScrubbedSegment& segment) = 0;
+  /// A new copy of a closed segment that is broken, to be filled from another replica; null when it is not
+  /// here any more or not all committed, or the log is being compacted.
+  virtual Result<std::unique_ptr<SegmentRepair>> begin_repair(const ScrubbedSegment& segment) = 0;
+  /// With a finished copy: it takes the segment's place. True when it did; else the segment stays as it is.
+  virtual Result<bool> end_repair(SegmentRepair& repair, bool is_finished) = 0;
   /// Forgets producers that were silent for producer.id.expiration.ms.
   virtual void expire_producers(std::int64_t now_ms) = 0;
   [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;

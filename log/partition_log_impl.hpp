@@ -105,6 +105,8 @@ class PartitionLogImpl final : public PartitionLog {
   [[nodiscard]] std::optional<ScrubbedSegment> closed_segment_from(Offset from) const override;
   bool is_broken(const ScrubbedSegment& segment, std::uint64_t position) override;
   Result<void> check_transactions(const ScrubbedSegment& segment) override;
+  Result<std::unique_ptr<SegmentRepair>> begin_repair(const ScrubbedSegment& segment) override;
+  Result<bool> end_repair(SegmentRepair& repair, bool is_finished) override;
   void expire_producers(std::int64_t now_ms) override { producers_.expire(now_ms); }
   [[nodiscard]] std::uint64_t size_bytes() const override;
   [[nodiscard]] std::size_t segment_count() const override { return segments_.size(); }
@@ -193,6 +195,10 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> truncate_locked(Offset offset);
   Result<void> start_anew(Offset offset);
   Result<void> reload_producers();
+
+  // scrub
+  [[nodiscard]] bool is_here(const ScrubbedSegment& segment) const;
+  Result<std::unique_ptr<SegmentRepair>> make_repair(const ScrubbedSegment& segment);
 
   // cleaning
   void abort_cleaning();

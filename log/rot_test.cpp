@@ -127,5 +127,127 @@ TEST_CASE_METHOD(Rot, "aborted transactions that an index does not tell soundly 
   CHECK(must(log->aborted_transactions(Offset(0), Offset(3))).size() == 1);
 }
 
+/// What a replica that did not rot has, and the repair of the first segment from it.
+struct Repaired : Rot {
+  Bytes sound;
+
+  Repaired() {
+    open();
+    fill(20);  // segments of 8, 8 and 4
+    sound = must(log->read_bytes({Offset(0), log->high_watermark(), 1 << 20, true, false}));
+  }
+  ScrubbedSegment segment(std::int64_t base = 0) { return *log->closed_segment_from(Offset(base)); }
+  /// Whether the scrub finds it broken, and the log too.
+  bool is_broken(const ScrubbedSegment& read) {
+    const auto at = must(scrub_piece(read, 0, 1 << 20)).broken_at;
+    return at && log->is_broken(read, *at);
+  }
+  /// The batches from `from` on, as a fetch gives them.
+  ByteView fetched(std::int64_t from, std::uint64_t count) {
+    return ByteView(sound).subspan(static_cast<std::size_t>(from) * batch_size, count * batch_size);
+  }
+};
+
+TEST_CASE_METHOD(Repaired, "a segment that rotted is written anew from another replica, and served again") {
+  const auto at = GENERATE(7U, 8U, 13U, 16U, 17U, 40U, 62U);
+  corrupt(11, at);
+  const ScrubbedSegment broken = segment(8);
+  CHECK(is_broken(broken));
+  CHECK_FALSE(read(11));
+  const std::uint64_t told_once = told();
+  auto repair = must(log->begin_repair(broken));
+  REQUIRE(repair);
+  CHECK(repair->next() == Offset(8));
+  must(repair->append(fetched(8, 3)));
+  CHECK(repair->next() == Offset(11));
+  CHECK_FALSE(repair->is_whole());
+  must(repair->append(fetched(11, 9)));  // more than belongs into it
+  CHECK(repair->is_whole());
+  must(repair->finish());
+  CHECK(must(log->end_repair(*repair, true)));
+  CHECK(must(log->read_bytes({Offset(0), log->high_watermark(), 1 << 20, true, false})) == sound);
+  corrupt(11, at);  // and rots again: that is news
+  CHECK(is_broken(segment(8)));
+  CHECK(told() > told_once);
+  corrupt(11, at);
+  must(log->close());
+  open();
+  CHECK(must(log->read_bytes({Offset(0), log->high_watermark(), 1 << 20, true, false})) == sound);
+  CHECK(must(append(*log, make_batch())).base_offset == Offset(20));
+}
+
+TEST_CASE_METHOD(Repaired, "a repair takes nothing that does not fit or is not sound") {
+  corrupt(3, 40);
+  const ScrubbedSegment broken = segment();
+  CHECK(is_broken(broken));
+  auto repair = must(log->begin_repair(broken));
+  REQUIRE(repair);
+  must(repair->append(fetched(0, 2)));
+  CHECK(repair->append(fetched(0, 2)).error().code == ErrorCode::kOffsetOutOfRange);
+  Bytes rotten = to_bytes(fetched(2, 2));
+  rotten[40] ^= 1;
+  CHECK(repair->append(rotten).error().code == ErrorCode::kCorruptMessage);
+  CHECK_FALSE(must(log->end_repair(*repair, false)));
+  CHECK_FALSE(read(3));
+  CHECK(must(log->begin_repair(broken)));  // another try
+}
+
+TEST_CASE_METHOD(Repaired, "a log that is cut while a segment of it is repaired stays cut") {
+  corrupt(3, 40);
+  const ScrubbedSegment broken = segment();
+  CHECK(is_broken(broken));
+  auto repair = must(log->begin_repair(broken));
+  REQUIRE(repair);
+  must(repair->append(fetched(0, 8)));
+  must(repair->finish());
+  must(log->truncate_to(Offset(2)));
+  CHECK_FALSE(repair->is_wanted());
+  CHECK_FALSE(must(log->end_repair(*repair, true)));
+  CHECK(log->log_end_offset() == Offset(2));
+  for (const DirectoryEntry& entry : must(files.list("/logs/t-0")))
+    CHECK_FALSE(entry.name.ends_with(".cleaned"));
+}
+
+TEST_CASE_METHOD(Repaired, "what is not committed, or not here any more, is not repaired") {
+  const ScrubbedSegment first = segment();
+  auto repair = must(log->begin_repair(first));
+  REQUIRE(repair);
+  CHECK_FALSE(must(log->begin_repair(first)));  // one at a time
+  CHECK_FALSE(must(log->end_repair(*repair, false)));
+  must(log->truncate_to(Offset(2)));
+  CHECK_FALSE(must(log->begin_repair(first)));
+  must(log->close());
+  open();
+  fill(8);
+  must(log->close());
+  log.reset();
+  OpenLogOptions options = options_for("/logs", config);
+  log = must(open_log(files, clock, options));
+  CHECK(log->high_watermark() < segment().end);
+  CHECK_FALSE(must(log->begin_repair(segment())));
+}
+
+TEST_CASE("a segment that is repaired keeps what it knows of aborted transactions") {
+  Rot rot;
+  rot.open();
+  const ProducerId producer(7);
+  must(append(*rot.log, make_produced(producer, 0, 0, 1, true)));
+  must(append(*rot.log, make_marker(producer, 0, false), 0, AppendOrigin::kCoordinator));
+  must(rot.log->roll());
+  rot.fill(1);
+  const Bytes sound = must(rot.log->read_bytes({Offset(0), Offset(2), 1 << 20, true, false}));
+  rot.corrupt(0, 40);
+  const ScrubbedSegment broken = *rot.log->closed_segment_from(Offset(0));
+  CHECK(rot.log->is_broken(broken, 0));
+  auto repair = must(rot.log->begin_repair(broken));
+  REQUIRE(repair);
+  must(repair->append(sound));
+  must(repair->finish());
+  CHECK(must(rot.log->end_repair(*repair, true)));
+  const auto aborted = must(rot.log->aborted_transactions(Offset(0), Offset(2)));
+  REQUIRE(aborted.size() == 1);
+  CHECK(aborted[0].first_offset == Offset(0));
+}
+
 }  // namespace
 }  // namespace barnabas::log

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "broker/api/api_fixture.hpp"
+#include "broker/drivers/segment_source.hpp"
 #include "protocol/control_record.hpp"
 #include "protocol/messages/api_fetch.hpp"
 
@@ -107,6 +108,55 @@ TEST_CASE("what rots under a running node is found, told and refused; what is be
   (void)at.pass();
   CHECK(at.found() == 0);
   for (std::int64_t offset = 0; offset < 12; ++offset) CHECK(at.read(0, offset) == offset);
+}
+
+/// Another replica: the batches as they were before they rotted.
+struct OtherReplica final : SegmentSource {
+  Bytes batches_of_log;
+  std::uint64_t batch_size = 0;
+  int asked = 0;
+  std::optional<Error> refusal;
+
+  Result<Bytes> batches(const TopicPartition&, TopicId, Offset from) override {
+    ++asked;
+    if (refusal) return std::unexpected(*refusal);
+    // Two batches and a half at a time.
+    ByteView rest = ByteView(batches_of_log).subspan(static_cast<std::size_t>(from.value()) * batch_size);
+    return to_bytes(rest.first(std::min<std::size_t>(rest.size(), batch_size * 5 / 2)));
+  }
+  void give_up() override {}
+};
+
+TEST_CASE("what rots under a running node is written anew from another replica") {
+  OtherReplica other;  // outlives the scrub
+  Scrubbed at;
+  at.fill(0, 4);
+  other.batch_size = at.batch_size;
+  other.batches_of_log = at.node.find("t", 0).with_log([](log::PartitionLog& log) {
+    return demand(log.read_bytes({Offset(0), log.log_end_offset(), 1 << 20, true, false}));
+  });
+  LogScrub::Options options;
+  options.bytes_per_second = 1000;
+  at.scrub = std::make_unique<LogScrub>(at.node.clock, *at.node.replicas, at.node.metrics, options, &other);
+  (void)at.pass();
+  CHECK(other.asked == 0);
+
+  at.corrupt(0, 4, 62);
+  other.refusal = Error{ErrorCode::kReplicaNotAvailable, "no other replica is in sync"};
+  (void)at.pass();
+  CHECK(at.found() == 1);
+  CHECK(at.read(0, 4) == -static_cast<std::int64_t>(ErrorCode::kCorruptMessage));
+  Counter& repaired = at.node.metrics.counter("barnabas_log_repaired_segments_total");
+  CHECK(repaired.value() == 0);
+
+  other.refusal.reset();
+  (void)at.pass();
+  CHECK(at.found() == 0);
+  CHECK(repaired.value() == 1);
+  for (std::int64_t offset = 0; offset < 12; ++offset) CHECK(at.read(0, offset) == offset);
+  other.asked = 0;
+  (void)at.pass();
+  CHECK(other.asked == 0);
 }
 
 TEST_CASE("a transaction index that rots under a running node is found") {

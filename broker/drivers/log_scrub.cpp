@@ -3,8 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/logging.hpp"
+#include "broker/drivers/segment_source.hpp"
 #include "broker/replica/replica_manager.hpp"
 
 namespace barnabas::broker {
@@ -18,14 +20,16 @@ constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 }  // namespace
 
 LogScrub::LogScrub(const Clock& clock, ReplicaManager& replicas, MetricsRegistry& metrics,
-                   const Options& options)
+                   const Options& options, SegmentSource* source)
     : clock_(clock),
       replicas_(replicas),
       options_(options),
       bytes_(metrics.counter("barnabas_log_scrub_bytes_total")),
       passes_(metrics.counter("barnabas_log_scrub_passes_total")),
       corrupt_places_(metrics.gauge("barnabas_log_scrub_corrupt_places")),
-      last_pass_(metrics.gauge("barnabas_log_scrub_last_pass_timestamp_seconds")) {}
+      last_pass_(metrics.gauge("barnabas_log_scrub_last_pass_timestamp_seconds")),
+      repaired_(metrics.counter("barnabas_log_repaired_segments_total")),
+      source_(source) {}
 
 LogScrub::~LogScrub() {
   stop();
@@ -40,6 +44,7 @@ void LogScrub::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
+  if (source_ != nullptr) source_->give_up();
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
@@ -102,21 +107,69 @@ std::uint64_t LogScrub::read_piece() {
   const auto piece = log::scrub_piece(*segment_, position_, kPieceBytes);
   if (!piece) {
     log_error(kComponent, "{}: {}", to_string(partition.topic_partition()), piece.error().detail);
+    found_ += std::exchange(found_in_segment_, 0);
     segment_.reset();
     return kPieceBytes;
   }
   bytes_.add(piece->bytes_read);
   if (piece->broken_at) {
     const auto look = [&](log::PartitionLog& log) { return log.is_broken(*segment_, *piece->broken_at); };
-    if (partition.with_log(look)) ++found_;
+    if (partition.with_log(look)) ++found_in_segment_;
   }
   position_ = piece->next;
   if (position_ < segment_->size) return piece->bytes_read;
   const auto check = [&](log::PartitionLog& log) { return log.check_transactions(*segment_); };
   const auto checked = partition.with_log(check);
-  if (!checked && checked.error().code == ErrorCode::kCorruptMessage) ++found_;
-  segment_.reset();
+  if (!checked && checked.error().code == ErrorCode::kCorruptMessage) ++found_in_segment_;
+  end_segment();
   return piece->bytes_read;
+}
+
+void LogScrub::end_segment() {
+  Partition& partition = *left_.back();
+  if (found_in_segment_ > 0 && source_ != nullptr) {
+    const auto repaired = repair(partition);
+    if (!repaired)
+      log_error(kComponent, "{}: the segment at {} could not be repaired from another replica: {}",
+                to_string(partition.topic_partition()), segment_->base.value(), repaired.error().detail);
+    if (repaired && *repaired) {
+      log_info(kComponent, "{}: the segment at {} was written anew from another replica",
+               to_string(partition.topic_partition()), segment_->base.value());
+      repaired_.add();
+      found_in_segment_ = 0;
+    }
+  }
+  found_ += std::exchange(found_in_segment_, 0);
+  segment_.reset();
+}
+
+bool LogScrub::is_stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+/// False when the segment was cut, compacted or deleted meanwhile, or is not all committed.
+Result<bool> LogScrub::repair(Partition& partition) {
+  auto repair = TRY(partition.with_log([&](log::PartitionLog& log) { return log.begin_repair(*segment_); }));
+  if (!repair) return false;
+  const auto filled = fill(partition, *repair);
+  const auto swapped =
+      partition.with_log([&](log::PartitionLog& log) { return log.end_repair(*repair, filled.has_value()); });
+  if (!filled) return std::unexpected(filled.error());
+  return swapped;
+}
+
+Result<void> LogScrub::fill(const Partition& partition, log::SegmentRepair& repair) {
+  while (!repair.is_whole()) {
+    if (is_stopping() || !repair.is_wanted())
+      return fail(ErrorCode::kOperationNotAttempted, "it was given up");
+    const Offset from = repair.next();
+    const Bytes batches = TRY(source_->batches(partition.topic_partition(), partition.topic_id(), from));
+    TRY(repair.append(batches));
+    if (repair.next() == from)
+      return fail(ErrorCode::kOffsetNotAvailable, "the other replica does not have all of it yet");
+  }
+  return repair.finish();
 }
 
 }  // namespace barnabas::broker

@@ -5,6 +5,9 @@
 // a test or a simulation without one. A pass reads every closed segment of the partitions that are here, then
 // rests until its interval is over. A partition's mutex is held to take a segment and to look again where one
 // is broken, not while it is read. The active segment is left out: a start verifies what it finds in it.
+// A segment with a broken batch is written anew from another replica, where there is one that is in sync
+// (log/segment_repair.hpp), at the end of its turn; what is refused meanwhile is served again then. Without
+// one, or when the other's is broken too, it is left for the next pass.
 // What was not in the page cache does not stay there. What is in it is read from there, as consumers get it.
 // Units: bytes, and seconds by Clock::monotonic(). Source: beyond Kafka, which serves what it finds.
 #pragma once
@@ -20,11 +23,13 @@
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
 #include "log/scrubbed_segment.hpp"
+#include "log/segment_repair.hpp"
 
 namespace barnabas::broker {
 
 class Partition;
 class ReplicaManager;
+class SegmentSource;
 
 class LogScrub {
  public:
@@ -34,7 +39,9 @@ class LogScrub {
         std::chrono::hours(24);  // from the begin of a pass to that of the next
   };
 
-  LogScrub(const Clock& clock, ReplicaManager& replicas, MetricsRegistry& metrics, const Options& options);
+  /// Without a source nothing is repaired.
+  LogScrub(const Clock& clock, ReplicaManager& replicas, MetricsRegistry& metrics, const Options& options,
+           SegmentSource* source = nullptr);
   ~LogScrub();
 
   void start();
@@ -47,6 +54,10 @@ class LogScrub {
   void run();
   bool take_segment();
   std::uint64_t read_piece();
+  void end_segment();
+  [[nodiscard]] bool is_stopping();
+  Result<bool> repair(Partition& partition);
+  Result<void> fill(const Partition& partition, log::SegmentRepair& repair);
   void begin_pass();
   void end_pass();
 
@@ -57,13 +68,16 @@ class LogScrub {
   Counter& passes_;
   Gauge& corrupt_places_;
   Gauge& last_pass_;
+  Counter& repaired_;
+  SegmentSource* source_;
 
   // Of the pass under way; by whoever calls step().
   std::vector<std::shared_ptr<Partition>> left_;  // the one at the back is read
   Offset from_;                                   // of its next segment
   std::optional<log::ScrubbedSegment> segment_;
   std::uint64_t position_ = 0;
-  std::int64_t found_ = 0;
+  std::int64_t found_ = 0;  // in segments that were not repaired
+  std::int64_t found_in_segment_ = 0;
   bool is_passing_ = false;
   std::chrono::nanoseconds next_pass_{0};
 
