@@ -155,6 +155,33 @@ TEST_CASE("an epoch checkpoint that a crash took any end of is refused") {
   }
 }
 
+// A follower cuts its log, writes what the new leader has, and loses power: the disk may have kept the epochs
+// of the new batches and the bytes of the old ones.
+TEST_CASE("recovery believes the batches about their leader epochs, not the checkpoint") {
+  using Entries = std::vector<EpochEntry>;
+  Workload work;
+  {
+    auto log = must(work.open(true));
+    for (const int epoch : {2, 2, 4, 4, 6}) must(append(*log, make_batch(), epoch));
+    must(work.sync(*log));
+  }
+  work.recovery_point = 1;
+  const Entries right = {
+      {LeaderEpoch(2), Offset(0)}, {LeaderEpoch(4), Offset(2)}, {LeaderEpoch(6), Offset(4)}};
+  const auto recovered = [&](const Entries& claimed) {
+    const std::string path = "/logs/t-0/leader-epoch-checkpoint";
+    must(write_epoch_checkpoint(work.files, path, claimed));
+    (void)must(work.open(false));
+    return must(read_epoch_checkpoint(work.files, path));
+  };
+  CHECK(recovered(right) == right);
+  CHECK(recovered({{LeaderEpoch(2), Offset(0)}, {LeaderEpoch(7), Offset(1)}}) == right);
+  CHECK(recovered({{LeaderEpoch(2), Offset(0)}, {LeaderEpoch(3), Offset(2)}, {LeaderEpoch(9), Offset(4)}}) ==
+        right);
+  CHECK(recovered({{LeaderEpoch(2), Offset(0)}, {LeaderEpoch(6), Offset(4)}}) == right);
+  CHECK(recovered({{LeaderEpoch(1), Offset(0)}, {LeaderEpoch(4), Offset(4)}}) == right);
+}
+
 TEST_CASE("after a failed write every call fails, after a full disk none") {
   Workload work;
   auto log = must(work.open(true));

@@ -34,6 +34,17 @@ bool LeaderEpochCache::assign_in_memory(LeaderEpoch epoch, Offset start) {
   return true;
 }
 
+bool LeaderEpochCache::correct_in_memory(LeaderEpoch epoch, Offset start) {
+  if (epoch.value() < 0 || epoch_of(start) == epoch) return false;
+  std::erase_if(entries_, [&](const EpochEntry& entry) {
+    if (entry.start_offset == start) return true;
+    return entry.start_offset < start ? entry.epoch > epoch : entry.epoch <= epoch;
+  });
+  if (epoch_of(start) == epoch) return true;
+  entries_.insert(std::ranges::upper_bound(entries_, start, {}, &EpochEntry::start_offset), {epoch, start});
+  return true;
+}
+
 Result<bool> LeaderEpochCache::assign(LeaderEpoch epoch, Offset start) {
   if (!would_change(epoch) && !is_unwritten_) return false;
   std::vector<EpochEntry> before = entries_;

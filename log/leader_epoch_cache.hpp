@@ -41,6 +41,10 @@ class LeaderEpochCache {
   void begin(LeaderEpoch epoch, Offset start) { is_unwritten_ |= assign_in_memory(epoch, start); }
   /// As assign(), without writing the file; true when something changed. For recovery, which writes once.
   bool assign_in_memory(LeaderEpoch epoch, Offset start);
+  /// What a batch that recovery found at `start` says of its epoch: entries that claim another are dropped,
+  /// for a crash may have kept the file and taken what was written to the log. In memory; true when something
+  /// changed.
+  bool correct_in_memory(LeaderEpoch epoch, Offset start);
   [[nodiscard]] bool would_change(LeaderEpoch epoch) const {
     return epoch.value() >= 0 && (entries_.empty() || epoch > entries_.back().epoch);
   }

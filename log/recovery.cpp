@@ -161,7 +161,7 @@ Result<void> PartitionLogImpl::load_epochs(Segments::const_iterator end) {
   return {};
 }
 
-/// True when leader epochs were found.
+/// True when other leader epochs were found than were known.
 Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::size_t)>& on_progress) {
   auto first = first_to_recover();
   Offset from = first->first;
@@ -194,7 +194,7 @@ Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::si
       log_end_ = entry.last_offset() + 1;
       if (entry.is_legacy()) return {};
       protocol::RecordBatchView batch = entry.batch();
-      epochs_changed |= epochs_.assign_in_memory(batch.leader_epoch(), batch.base_offset());
+      epochs_changed |= epochs_.correct_in_memory(batch.leader_epoch(), batch.base_offset());
       return replay(batch, segment);
     };
     log_end_ = at->first;
