@@ -49,7 +49,8 @@ Result<Endpoint> PeerSegmentSource::peer_of(const TopicPartition& partition) con
   const auto* registered = image->partition(partition.topic, partition.partition);
   if (registered == nullptr) return fail(ErrorCode::kUnknownTopicOrPartition, "the partition is gone");
   std::vector<BrokerId> candidates = registered->isr;
-  std::ranges::stable_partition(candidates, [&](BrokerId broker) { return broker == registered->leader; });
+  const auto leader = std::ranges::find(candidates, registered->leader);
+  if (leader != candidates.end()) std::rotate(candidates.begin(), leader, leader + 1);
   for (const BrokerId candidate : candidates) {
     const kraft::BrokerRegistration* broker = image->broker(candidate);
     if (candidate == cache_.self() || broker == nullptr || broker->fenced) continue;
