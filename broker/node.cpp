@@ -330,8 +330,8 @@ void Node::Impl::build_services() {
       std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
   network_ = std::make_unique<QuorumNetwork>(
       *peers_reactor_, clock_, random_,
-      [this](BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer) {
-        driver_->receive(peer, correlation, std::move(answer));
+      [this](BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
+        driver_->receive(peer, correlation, std::move(outcome));
       },
       quorum_network_options(*config_, cluster_id_));
   for (int i = 0; i < std::max(allowed_cores(), settings->num_network_threads); ++i)

@@ -29,11 +29,14 @@ struct AskedController : NetFixture {
     options.bootstrap_servers = {{kBrokerHost, 9093}};
     network = std::make_unique<QuorumNetwork>(
         node.world.node("asker"), node.clock, node.random,
-        [this](BrokerId from, std::uint64_t request, std::optional<kraft::QuorumAnswer> told) {
+        [this](BrokerId from, std::uint64_t request, kraft::QuorumOutcome told) {
           ++answers;
           peer = from;
           answered = request;
-          answer = std::move(told);
+          if (told)
+            answer = *std::move(told);
+          else
+            failure = told.error();
         },
         options);
   }
@@ -44,6 +47,7 @@ struct AskedController : NetFixture {
                             Endpoint endpoint = {kBrokerHost, 9093}) {
     answers = 0;
     answer.reset();
+    failure.reset();
     kraft::QuorumRequest request{to, {}, ++correlation, std::move(message)};
     if (to >= BrokerId(0))
       request.endpoints = {{"OTHER", {"nowhere", 1}}, {"CONTROLLER", std::move(endpoint)}};
@@ -60,6 +64,7 @@ struct AskedController : NetFixture {
   BrokerId peer;
   std::uint64_t answered = 0;
   std::optional<kraft::QuorumAnswer> answer;
+  std::optional<kraft::QuorumFailure> failure;
 };
 
 kraft::FetchRequest fetch_from_begin() {
@@ -118,6 +123,7 @@ TEST_CASE("a controller tells a node of another cluster so") {
 TEST_CASE("a request fails when there is no way to its peer") {
   AskedController controller;
   CHECK_FALSE(controller.ask<kraft::FetchResponse>(BrokerId(2), fetch_from_begin(), {kBrokerHost, 9999}));
+  CHECK(controller.failure == kraft::QuorumFailure::kRefused);
   CHECK_FALSE(controller.ask<kraft::FetchResponse>(kraft::bootstrap_peer(3), fetch_from_begin()));
 }
 

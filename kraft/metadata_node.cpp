@@ -304,8 +304,8 @@ void MetadataNode::receive(BrokerId from, RaftMessage request, std::int32_t max_
 void MetadataNode::receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer) {
   impl_->receive_answer(peer, correlation, std::move(answer));
 }
-void MetadataNode::receive_failure(BrokerId peer, std::uint64_t correlation) {
-  impl_->receive_failure(peer, correlation);
+void MetadataNode::receive_failure(BrokerId peer, std::uint64_t correlation, QuorumFailure failure) {
+  impl_->receive_failure(peer, correlation, failure);
 }
 Result<std::chrono::nanoseconds> MetadataNode::run_once(std::chrono::nanoseconds now) {
   return impl_->run_once(now);

@@ -148,7 +148,7 @@ class MetadataNode {
   void receive(BrokerId from, RaftMessage request, std::int32_t max_bytes, QuorumReply reply);
   /// What QuorumPeers::ask() brought.
   void receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer);
-  void receive_failure(BrokerId peer, std::uint64_t correlation);
+  void receive_failure(BrokerId peer, std::uint64_t correlation, QuorumFailure failure);
 
   /// The connection that carried the heartbeats of a broker's life ended: its session is shortened
   /// (ControllerOptions::broker_disconnect_timeout_ms). False when nobody waits for the broker: this node

@@ -89,8 +89,8 @@ void MetadataNode::Impl::receive_answer(BrokerId peer, std::uint64_t correlation
   received_.push_back(
       {MessageReceived{{peer, correlation, std::move(answer.message)}}, std::move(answer.bytes)});
 }
-void MetadataNode::Impl::receive_failure(BrokerId peer, std::uint64_t correlation) {
-  received_.push_back({RequestFailed{peer, correlation}, {}});
+void MetadataNode::Impl::receive_failure(BrokerId peer, std::uint64_t correlation, QuorumFailure failure) {
+  received_.push_back({RequestFailed{peer, correlation, failure == QuorumFailure::kRefused}, {}});
 }
 
 Result<nanoseconds> MetadataNode::Impl::run_once(nanoseconds now) {
@@ -250,7 +250,8 @@ Result<void> MetadataNode::Impl::append_controls(const std::vector<RaftControlRe
 /// Attaches what travels with an answer, while the log is as raft saw it.
 void MetadataNode::Impl::hand_over(AddressedMessage message) {
   if (!is_answer(message.message)) {
-    if (dependencies_.peers == nullptr) return receive_failure(message.peer, message.correlation);
+    if (dependencies_.peers == nullptr)
+      return receive_failure(message.peer, message.correlation, QuorumFailure::kLost);
     QuorumRequest request{message.peer, raft_->endpoints_of(message.peer), message.correlation,
                           std::move(message.message)};
     outbox_.emplace_back(

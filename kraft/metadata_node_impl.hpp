@@ -36,7 +36,7 @@ class MetadataNode::Impl final : private RaftLogView {
   void enqueue(Queued queued) { queue_.push_back(std::move(queued)); }
   void receive(BrokerId from, RaftMessage request, std::int32_t max_bytes, QuorumReply reply);
   void receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer);
-  void receive_failure(BrokerId peer, std::uint64_t correlation);
+  void receive_failure(BrokerId peer, std::uint64_t correlation, QuorumFailure failure);
   Result<std::chrono::nanoseconds> run_once(std::chrono::nanoseconds now);
   Result<Offset> write_snapshot();
   Result<void> resign();

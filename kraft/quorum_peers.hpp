@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <vector>
 
@@ -20,6 +21,12 @@ struct QuorumAnswer {
   RaftMessage message;
   Bytes bytes;  // record batches of a FetchResponse, a piece of the file of a FetchSnapshotResponse
 };
+/// What a request came to that has no answer.
+enum class QuorumFailure : std::uint8_t {
+  kLost,
+  kRefused,  // nobody listens where the peer does
+};
+using QuorumOutcome = std::expected<QuorumAnswer, QuorumFailure>;
 /// Dropped uncalled when the node ends before it can answer.
 using QuorumReply = std::move_only_function<void(QuorumAnswer)>;
 

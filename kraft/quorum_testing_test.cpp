@@ -140,7 +140,8 @@ void QuorumFixture::deliver(Packet packet) {
   Member& asker = member(packet.from);
   if (!target.node || is_cut(packet.from, packet.to)) {
     if (!asker.node || asker.life != packet.life) return;
-    asker.node->receive_failure(packet.peer, packet.correlation);
+    asker.node->receive_failure(packet.peer, packet.correlation,
+                                target.node ? QuorumFailure::kLost : QuorumFailure::kRefused);
     asker.due = clock.monotonic();
     return;
   }

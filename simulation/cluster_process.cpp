@@ -211,8 +211,8 @@ void ClusterProcess::Parts::build_coordinators(const BrokerSettings& settings) {
 void ClusterProcess::Parts::build_server(const BrokerSettings& settings) {
   network = std::make_unique<QuorumNetwork>(
       with.reactor, with.clock, with.random,
-      [this](BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer) {
-        driver->receive(peer, correlation, std::move(answer));
+      [this](BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
+        driver->receive(peer, correlation, std::move(outcome));
       },
       quorum_network_options(*config, cluster_id));
   fetch_sessions = std::make_unique<FetchSessionCache>(

@@ -15,13 +15,12 @@ void ReactorMetadataDriver::submit(Task task) {
   wake_at(round_.now());
 }
 
-void ReactorMetadataDriver::receive(BrokerId peer, std::uint64_t correlation,
-                                    std::optional<kraft::QuorumAnswer> answer) {
-  submit([peer, correlation, answer = std::move(answer)](kraft::MetadataNode& node, std::int64_t) mutable {
-    if (answer)
-      node.receive_answer(peer, correlation, *std::move(answer));
+void ReactorMetadataDriver::receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
+  submit([peer, correlation, outcome = std::move(outcome)](kraft::MetadataNode& node, std::int64_t) mutable {
+    if (outcome)
+      node.receive_answer(peer, correlation, *std::move(outcome));
     else
-      node.receive_failure(peer, correlation);
+      node.receive_failure(peer, correlation, outcome.error());
   });
 }
 

@@ -26,7 +26,7 @@ class ReactorMetadataDriver final : public broker::MetadataDriver {
   void leave(std::function<void()> done);
 
   void submit(Task task) override;
-  void receive(BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer);
+  void receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome);
   void add_listener(ImageListener listener) override { round_.add_listener(std::move(listener)); }
   void add_controller_listener(ControllerListener listener) override {
     round_.add_controller_listener(std::move(listener));

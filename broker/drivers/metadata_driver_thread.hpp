@@ -45,8 +45,8 @@ class MetadataDriverThread final : public MetadataDriver {
   Result<void> stop();
 
   void submit(Task task) override;
-  /// What came of a request to another node of the quorum; nothing: it failed. From any thread.
-  void receive(BrokerId peer, std::uint64_t correlation, std::optional<kraft::QuorumAnswer> answer);
+  /// What came of a request to another node of the quorum. From any thread.
+  void receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome);
   void add_listener(ImageListener listener) override { round_.add_listener(std::move(listener)); }
   void add_controller_listener(ControllerListener listener) override {
     round_.add_controller_listener(std::move(listener));

@@ -157,7 +157,8 @@ PeerChannel& QuorumNetwork::channel_to(BrokerId peer, const Endpoint& endpoint) 
 
 void QuorumNetwork::send(kraft::QuorumRequest request) {
   const Endpoint* endpoint = endpoint_of(request);
-  if (endpoint == nullptr) return received_(request.peer, request.correlation, std::nullopt);
+  if (endpoint == nullptr)
+    return received_(request.peer, request.correlation, std::unexpected(kraft::QuorumFailure::kLost));
   PeerChannel& channel = channel_to(request.peer, *endpoint);
   std::visit(
       [&]<class Message>([[maybe_unused]] const Message& message) {
@@ -188,7 +189,10 @@ void QuorumNetwork::call(PeerChannel& channel, const kraft::QuorumRequest& reque
           return received_(peer, correlation, kraft::QuorumAnswer{unsupported, {}});
         }
         tell_failure(peer, answer.error());
-        received_(peer, correlation, std::nullopt);
+        const auto asked = channels_.find(peer);
+        const bool is_refused = asked != channels_.end() && asked->second->was_refused();
+        received_(peer, correlation,
+                  std::unexpected(is_refused ? kraft::QuorumFailure::kRefused : kraft::QuorumFailure::kLost));
       });
 }
 

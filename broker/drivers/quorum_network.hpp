@@ -7,8 +7,9 @@
 // What raft hears
 //   An answer        as kraft/raft/wire.hpp reads it, with its records or snapshot bytes.
 //   UNSUPPORTED_VERSION   as the answer to a pre-vote, from a peer without Vote 2.
-//   A failure        when no connection could be made, it broke, or the request timeout passed. What was not
-//                    sent is not sent later: raft asks anew by what it knows then.
+//   kRefused         when the peer's host refused the connection: nobody listens there.
+//   kLost            when no connection could be made otherwise, it broke, or the request timeout passed.
+// What was not sent is not sent later: raft asks anew by what it knows then.
 // Source: KIP-595, KIP-853; Kafka's KafkaNetworkChannel.
 #pragma once
 
@@ -41,9 +42,8 @@ struct QuorumNetworkOptions {
 
 class QuorumNetwork final : public kraft::QuorumPeers {
  public:
-  /// The answer to a request, nothing when it failed.
-  using Received = std::function<void(BrokerId peer, std::uint64_t correlation,
-                                      std::optional<kraft::QuorumAnswer> answer)>;
+  using Received =
+      std::function<void(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome)>;
 
   /// The reactor, the clock and the chance outlive the network.
   QuorumNetwork(Reactor& reactor, Clock& clock, Random& random, Received received,

@@ -57,6 +57,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
 
   [[nodiscard]] const PeerChannelOptions& options() const { return options_; }
   [[nodiscard]] bool is_connected() const { return state_ == State::kReady; }
+  [[nodiscard]] bool was_refused() const { return was_refused_; }
   [[nodiscard]] const PeerVersions& versions() const { return versions_; }
 
  private:
@@ -101,6 +102,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
   State state_ = State::kIdle;
   bool ended_ = false;
   bool sending_posted_ = false;
+  bool was_refused_ = false;
   std::uint64_t attempt_ = 0;  // tells operations of an earlier connection
   int failures_ = 0;
   std::shared_ptr<Connection> connection_;
@@ -118,6 +120,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
 
 void PeerChannel::Link::connect() {
   state_ = State::kConnecting;
+  was_refused_ = false;
   const std::uint64_t attempt = ++attempt_;
   reactor_.connect(options_.peer,
                    [weak = weak_from_this(), attempt](Result<std::shared_ptr<Connection>> connection) {
@@ -136,7 +139,10 @@ void PeerChannel::Link::connect() {
 }
 
 void PeerChannel::Link::on_connected(Result<std::shared_ptr<Connection>> connection) {
-  if (!connection) return back_off();
+  if (!connection) {
+    was_refused_ = connection.error().detail.starts_with("ECONNREFUSED");
+    return back_off();
+  }
   connection_ = std::move(*connection);
   state_ = State::kLearning;
   received_ = 0;
@@ -384,6 +390,10 @@ const Endpoint& PeerChannel::peer() const {
 
 bool PeerChannel::is_connected() const {
   return link_->is_connected();
+}
+
+bool PeerChannel::was_refused() const {
+  return link_->was_refused();
 }
 
 PeerVersions PeerChannel::versions() const {

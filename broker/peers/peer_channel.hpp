@@ -84,6 +84,8 @@ class PeerChannel {
   [[nodiscard]] bool is_connected() const;
   /// What the peer said on the connection that is there; null without one.
   [[nodiscard]] PeerVersions versions() const;
+  /// The last attempt to connect was refused: nobody listens there.
+  [[nodiscard]] bool was_refused() const;
   /// Ends the connection, as when the peer's address is known to be another node's now.
   void disconnect();
 

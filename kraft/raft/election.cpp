@@ -3,6 +3,12 @@
 #include "kraft/raft/raft_node.hpp"
 
 namespace barnabas::kraft {
+namespace {
+
+/// Of the leader's host: nobody stands early once more.
+constexpr int kRefusedEnough = 1000;
+
+}  // namespace
 
 void RaftNode::on(const AddressedMessage& from, const VoteRequest& request) {
   const bool is_malformed =
@@ -45,7 +51,7 @@ bool RaftNode::can_grant(const VoteRequest& request) const {
       return state_.leader == kNoBroker && is_up_to_date;
     case RaftRole::kFollower:
       // Who fetches has a living leader, and no reason to support another.
-      if (request.pre_vote) return is_up_to_date && !following_.has_fetched;
+      if (request.pre_vote) return is_up_to_date && (!following_.has_fetched || following_.refusals > 0);
       return state_.voted != kNoReplica && voted_for_it;
     case RaftRole::kCandidate:
     case RaftRole::kResigned:
@@ -109,7 +115,14 @@ void RaftNode::count_votes() {
 
 void RaftNode::lose_pre_vote() {
   if (state_.leader != kNoBroker && voters().contains(state_.leader) && state_.leader != options_.local.id) {
+    const Time fetch_deadline = following_.fetch_deadline;  // as it was before this node stood
     become_follower(state_.epoch, state_.leader, {});
+    if (fetch_deadline > now_) {
+      // It stood early, and others still hear of the leader or wait for it (voters of Apache Kafka do): it
+      // stands again with them, and grants them their pre-votes.
+      following_.fetch_deadline = fetch_deadline;
+      following_.refusals = kRefusedEnough;
+    }
     return;
   }
   election_.deadline = now_;  // used up

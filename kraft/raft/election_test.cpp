@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kraft/raft/raft_testing.hpp"
 
 using namespace barnabas;
@@ -132,6 +134,79 @@ TEST_CASE("the first successor of a leader that resigns stands at once, later on
   CHECK(roles_after(3, milliseconds(0)) == RaftRole::kProspective);
   CHECK(roles_after(2, milliseconds(499)) == RaftRole::kFollower);
   CHECK(roles_after(2, milliseconds(500)) == RaftRole::kProspective);
+}
+
+namespace {
+
+/// A follower of node 1 that has fetched from it, and its next fetch.
+struct Refused : TestNode {
+  std::vector<AddressedMessage> fetch;
+
+  explicit Refused(int id) : TestNode(id, voters_of({1, 2, 3})) {
+    fetch = receive(1, BeginQuorumEpochRequest{BrokerId(1), LeaderEpoch(1), key_of(id), {}});
+    FetchResponse response;
+    response.leader = BrokerId(1);
+    response.epoch = LeaderEpoch(1);
+    fetch = answer(fetch, 1, response);
+  }
+  /// What is sent when the fetch fails; 100 ms pass.
+  std::vector<AddressedMessage> fail_fetch(bool is_refused = true) {
+    const auto found = std::ranges::find(fetch, BrokerId(1), &AddressedMessage::peer);
+    REQUIRE(found != fetch.end());
+    auto sent = step(RequestFailed{BrokerId(1), found->correlation, is_refused});
+    fetch = wait(milliseconds(100));
+    return sent;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a leader where nobody listens any more is given up early, by one voter after the other") {
+  Refused first(2);
+  (void)first.fail_fetch(false);  // the connection ends
+  (void)first.fail_fetch();
+  CHECK(first.node->role() == RaftRole::kFollower);
+  (void)first.fail_fetch();
+  CHECK(first.node->role() == RaftRole::kProspective);
+  Refused second(3);
+  for (int i = 0; i < 2; ++i) (void)second.fail_fetch();
+  CHECK(second.node->role() == RaftRole::kFollower);
+  (void)second.fail_fetch();
+  CHECK(second.node->role() == RaftRole::kProspective);
+  Refused unlucky(2);
+  for (int i = 0; i < 8; ++i) (void)unlucky.fail_fetch(i % 2 == 0);
+  CHECK(unlucky.node->role() == RaftRole::kFollower);
+}
+
+TEST_CASE("who stood early and lost stands again when its fetch timeout is over, not before") {
+  Refused node(2);
+  (void)node.fail_fetch();
+  const auto pre_votes = node.fail_fetch();
+  REQUIRE(node.node->role() == RaftRole::kProspective);
+  (void)node.answer(pre_votes, 1, node.vote(false));
+  node.fetch = node.answer(pre_votes, 3, node.vote(false));
+  REQUIRE(node.node->role() == RaftRole::kFollower);
+  for (int i = 0; i < 17; ++i) (void)node.fail_fetch();
+  CHECK(node.node->role() == RaftRole::kFollower);  // 1.9 s after its last fetch
+  CHECK(voted(node, vote_of(3, 1, {Offset(0), LeaderEpoch(0)}, true)).granted);
+  (void)node.fail_fetch();
+  CHECK(node.node->role() == RaftRole::kProspective);
+}
+
+TEST_CASE("who was refused by the leader's host grants pre-votes, until the leader answers again") {
+  TestNode node(2, voters_of({1, 2, 3}));
+  const LogPosition empty{Offset(0), LeaderEpoch(0)};
+  FetchResponse response;
+  response.leader = BrokerId(1);
+  response.epoch = LeaderEpoch(1);
+  auto fetch = node.receive(1, BeginQuorumEpochRequest{BrokerId(1), LeaderEpoch(1), key_of(2), {}});
+  fetch = node.answer(fetch, 1, response);
+  CHECK_FALSE(voted(node, vote_of(3, 1, empty, true)).granted);
+  (void)node.step(RequestFailed{BrokerId(1), fetch.at(0).correlation, true});
+  CHECK(voted(node, vote_of(3, 1, empty, true)).granted);
+  fetch = node.wait(milliseconds(100));
+  (void)node.answer(fetch, 1, response);
+  CHECK_FALSE(voted(node, vote_of(3, 1, empty, true)).granted);
 }
 
 TEST_CASE("a leader that is stopped cleanly hands over to who is furthest") {

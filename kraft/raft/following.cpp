@@ -6,7 +6,13 @@
 namespace barnabas::kraft {
 
 void RaftNode::poll_follower() {
-  const bool is_late = now_ >= following_.fetch_deadline;
+  // Those that notice that the leader is dead stand one after the other, or their votes would split.
+  constexpr int kRefusalsOfTheDead = 2;
+  int before = 0;
+  for (const Voter& voter : voters().voters)
+    if (voter.key.id < options_.local.id && voter.key.id != state_.leader) ++before;
+  const bool is_late =
+      now_ >= following_.fetch_deadline || following_.refusals == kRefusalsOfTheDead + before;
   if (may_stand() && is_late && !stopping_) return become_prospective();
   const BrokerId leader = state_.leader;
   const bool leader_is_gone = is_late || requests_.has_failed(leader, now_);
@@ -17,6 +23,12 @@ void RaftNode::poll_follower() {
     send_fetch_snapshot();
   else
     send_fetch(leader);
+}
+
+/// A process that dies takes its listener along, and its host refuses connections to it long before the fetch
+/// timeout is over.
+void RaftNode::count_refusals(bool is_refused) {
+  following_.refusals = is_refused ? following_.refusals + 1 : 0;
 }
 
 void RaftNode::send_fetch(BrokerId peer) {
@@ -49,6 +61,7 @@ void RaftNode::on(const AddressedMessage& from, const FetchResponse& response) {
   if (answered_request_.position != log_) return;
   following_.fetch_deadline = now_ + options_.timeouts.fetch;
   following_.has_fetched = true;
+  following_.refusals = 0;
   if (response.diverging) return diverge(*response.diverging);
   if (response.snapshot) {
     if (response.snapshot->end < high_watermark_)

@@ -230,7 +230,9 @@ void RaftNode::refuse_stranger(const AddressedMessage& from) {
 }
 
 void RaftNode::on(const RequestFailed& input) {
-  requests_.failed(input.peer, input.correlation, now_);
+  const bool was_awaited = requests_.failed(input.peer, input.correlation, now_);
+  if (was_awaited && role_ == RaftRole::kFollower && input.peer == state_.leader)
+    count_refusals(input.is_refused);
 }
 
 void RaftNode::on(const Resign&) {

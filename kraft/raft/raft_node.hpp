@@ -8,7 +8,8 @@
 //   prospective asks in a pre-vote, without a new epoch, whether it could win
 //   candidate   has voted for itself in a new epoch
 //   leader      appends; resigns when a majority of voters stops fetching
-//   follower    fetches from the leader; a voter turns prospective when that fails for the fetch timeout
+//   follower    fetches from the leader; a voter turns prospective when that fails for the fetch timeout, or
+//               sooner when nobody listens any more where the leader did (an election is safe at any time)
 //   resigned    led this epoch and ends it: it tells the voters who should follow, and grants no vote
 // An observer is a replica outside the voter set: unattached or follower, and it never stands for election.
 //
@@ -108,6 +109,7 @@ struct MessageReceived {
 struct RequestFailed {
   BrokerId peer;
   std::uint64_t correlation = 0;
+  bool is_refused = false;  // nobody listens where the peer does
 };
 struct Resign {};  // a clean stop
 using RaftInput = std::variant<Tick, StatePersisted, LogAppended, LogSynced, LogTruncated, SnapshotInstalled,
@@ -240,6 +242,7 @@ class RaftNode {
   struct Following {
     Time fetch_deadline{0};
     bool has_fetched = false;
+    int refusals = 0;            // of connections to the leader, in a row
     Offset told_high_watermark;  // the leader's
     std::vector<VoterEndpoint> leader_endpoints;
     std::optional<SnapshotId> snapshot;  // being fetched
@@ -346,6 +349,7 @@ class RaftNode {
   void on(const AddressedMessage& from, const FetchResponse& response);
   void on(const AddressedMessage& from, const FetchSnapshotResponse& response);
   void poll_follower();
+  void count_refusals(bool is_refused);
   void send_fetch(BrokerId peer);
   void send_fetch_snapshot();
   void look_for_leader();

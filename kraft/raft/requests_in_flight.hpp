@@ -68,8 +68,11 @@ class RequestsInFlight {
     found->second = Peer();
     return request;
   }
-  void failed(BrokerId peer, std::uint64_t correlation, Time now) {
-    if (answered(peer, correlation)) back_off(peer, now);
+  /// Whether its answer was still waited for.
+  bool failed(BrokerId peer, std::uint64_t correlation, Time now) {
+    if (!answered(peer, correlation)) return false;
+    back_off(peer, now);
+    return true;
   }
   /// An answer that shows that asking again at once is of no use.
   void back_off(BrokerId peer, Time now) {
