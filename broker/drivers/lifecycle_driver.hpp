@@ -32,7 +32,13 @@ struct LifecycleDependencies {
 
 class LifecycleDriver {
  public:
-  explicit LifecycleDriver(LifecycleDependencies dependencies) : dependencies_(dependencies) {}
+  /// A new active controller hears of this broker at once: it notices a broker's end by the connection that
+  /// its heartbeats come by.
+  explicit LifecycleDriver(LifecycleDependencies dependencies) : dependencies_(dependencies) {
+    dependencies_.driver.add_controller_listener([this](const kraft::ActiveController& active) {
+      if (life_ && active.id != kNoBroker) life_->hurry(now());
+    });
+  }
 
   /// Before the driver's start: the life begins.
   void begin(BrokerIdentity identity);

@@ -11,6 +11,7 @@ void BrokerSessions::start_all(const MetadataImage& image, BrokerId own, std::in
     session.epoch = broker.epoch;
     if (!broker.fenced) session.heard_ms = now_ms;
     session.is_own = id == own;
+    session.is_granted = true;
   }
 }
 
@@ -26,6 +27,7 @@ void BrokerSessions::heard(BrokerId broker, std::int64_t metadata_offset, std::i
   session.heard_ms = now_ms;
   session.ends_by_ms.reset();
   session.is_own = false;
+  session.is_granted = false;
   session.metadata_offset = Offset(metadata_offset);
 }
 
@@ -48,6 +50,11 @@ bool BrokerSessions::is_alive(BrokerId broker, std::int64_t epoch, std::int64_t 
   const Session* session = find(broker);
   return session != nullptr && session->epoch == epoch && session->heard_ms && !session->is_own &&
          now_ms < ends_ms(broker);
+}
+
+bool BrokerSessions::may_be_gone(BrokerId broker) const {
+  const Session* session = find(broker);
+  return session == nullptr || session->is_granted || session->ends_by_ms;
 }
 
 std::int64_t BrokerSessions::ends_ms(BrokerId broker) const {

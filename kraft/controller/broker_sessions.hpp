@@ -33,6 +33,8 @@ class BrokerSessions {
 
   /// Whether another incarnation of the broker must wait.
   [[nodiscard]] bool is_alive(BrokerId broker, std::int64_t epoch, std::int64_t now_ms) const;
+  /// Nobody has heard of it in this leadership, or its connection ended since: it may have crashed.
+  [[nodiscard]] bool may_be_gone(BrokerId broker) const;
   /// Unfenced brokers of the image whose session is over.
   [[nodiscard]] std::vector<BrokerId> expired(const MetadataImage& image, std::int64_t now_ms) const;
   /// When the next session may end; nothing when there is none.
@@ -48,6 +50,7 @@ class BrokerSessions {
     std::optional<std::int64_t> heard_ms;
     std::optional<std::int64_t> ends_by_ms;  // sooner than the timeout says
     bool is_own = false;                     // granted for this process's own former life
+    bool is_granted = false;                 // by a new leadership, which has not heard it yet
     Offset metadata_offset = kNoOffset;
     std::optional<Offset> registration_offset;
     std::optional<Offset> shutdown_offset;

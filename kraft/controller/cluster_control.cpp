@@ -63,6 +63,15 @@ Result<void> check_features(const ControlContext& context,
   return {};
 }
 
+/// The log directories of one process, which it locks, are another's: the one before has ended.
+bool holds_its_directories(const BrokerRegistration& known,
+                           const protocol::BrokerRegistrationRequest& request) {
+  const auto is_held = [&](DirectoryId directory) {
+    return std::ranges::find(request.log_dirs, directory.value()) != request.log_dirs.end();
+  };
+  return !known.directories.empty() && std::ranges::all_of(known.directories, is_held);
+}
+
 Result<void> check_registration(const ControlContext& context, const BrokerSessions& sessions,
                                 const protocol::BrokerRegistrationRequest& request) {
   if (!context.options.cluster_id.empty() && request.cluster_id != context.options.cluster_id)
@@ -70,7 +79,8 @@ Result<void> check_registration(const ControlContext& context, const BrokerSessi
   const BrokerId id(request.broker_id);
   const BrokerRegistration* known = context.image.broker(id);
   if (known != nullptr && known->incarnation_id != request.incarnation_id &&
-      sessions.is_alive(id, known->epoch, context.now_ms))
+      sessions.is_alive(id, known->epoch, context.now_ms) &&
+      !(sessions.may_be_gone(id) && holds_its_directories(*known, request)))
     return fail(ErrorCode::kDuplicateBrokerRegistration);
   if (request.is_migrating_zk_broker) return fail(ErrorCode::kBrokerIdNotRegistered);
   TRY(check_directories(context.image, request));

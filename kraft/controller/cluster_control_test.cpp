@@ -105,10 +105,33 @@ TEST_CASE("a new leader gives brokers a whole session, and does not wait for its
   controller.start_brokers(2);
   controller.now_ms += 100000;
   controller.sessions.start_all(controller.image(), BrokerId(2), controller.now_ms);
-  CHECK(controller.register_broker(controller.registration(1)).error_code == 101);
+  auto elsewhere = controller.registration(1);
+  elsewhere.log_dirs = {Uuid::of_low(777)};
+  CHECK(controller.register_broker(elsewhere).error_code == 101);
   CHECK(controller.register_broker(controller.registration(2)).error_code == 0);
   CHECK(controller.sessions.expired(controller.image(), controller.now_ms + 8999).empty());
   CHECK(controller.sessions.expired(controller.image(), controller.now_ms + 9000) == ids({1}));
+}
+
+TEST_CASE("who brings the log directories of a life that may be over need not wait for its session") {
+  ControllerFixture controller;
+  controller.start_brokers(2);
+  auto elsewhere = controller.registration(2);
+  elsewhere.log_dirs = {Uuid::of_low(777)};
+  const auto disconnect = [&](std::int32_t id) {
+    controller.sessions.disconnected(BrokerId(id), controller.image().broker(BrokerId(id))->epoch,
+                                     controller.now_ms + 2500);
+  };
+  CHECK(controller.register_broker(controller.registration(2)).error_code == 101);  // it is connected
+  disconnect(2);
+  CHECK(controller.register_broker(elsewhere).error_code == 101);
+  CHECK(controller.register_broker(controller.registration(2)).error_code == 0);
+
+  disconnect(1);
+  CHECK(controller.heartbeat(controller.beat(1)).error_code == 0);  // over another connection
+  CHECK(controller.register_broker(controller.registration(1)).error_code == 101);
+  controller.sessions.start_all(controller.image(), kNoBroker, controller.now_ms);
+  CHECK(controller.register_broker(controller.registration(1)).error_code == 0);
 }
 
 TEST_CASE("a silent broker is fenced when its session ends and leads nothing any more") {
