@@ -107,8 +107,11 @@ void RaftNode::count_votes() {
       become_candidate();
     else if (role_ == RaftRole::kCandidate)
       become_leader();
-  } else if (rejected > all - majority && role_ == RaftRole::kProspective) {
-    lose_pre_vote();
+  } else if (role_ == RaftRole::kProspective) {
+    // Who stands early asks once: voters of Apache Kafka refuse as long as they could still hear of the
+    // leader.
+    const bool stands_early = following_.fetch_deadline > now_ && state_.leader != kNoBroker;
+    if (rejected > all - majority || (stands_early && rejected > 0)) lose_pre_vote();
   }
   // A candidate that lost waits for the rest of its time: another may have won.
 }

@@ -183,7 +183,6 @@ TEST_CASE("who stood early and lost stands again when its fetch timeout is over,
   (void)node.fail_fetch();
   const auto pre_votes = node.fail_fetch();
   REQUIRE(node.node->role() == RaftRole::kProspective);
-  (void)node.answer(pre_votes, 1, node.vote(false));
   node.fetch = node.answer(pre_votes, 3, node.vote(false));
   REQUIRE(node.node->role() == RaftRole::kFollower);
   for (int i = 0; i < 17; ++i) (void)node.fail_fetch();
