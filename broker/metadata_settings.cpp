@@ -70,6 +70,7 @@ Result<kraft::MetadataNodeOptions> metadata_node_options(
   options.controller.default_replication_factor =
       static_cast<std::int16_t>(settings->default_replication_factor);
   options.controller.broker_session_timeout_ms = settings->broker_session_timeout_ms;
+  options.controller.broker_disconnect_timeout_ms = settings->broker_heartbeat_interval_ms * 5LL / 4;
   options.controller.leader_imbalance_check_interval_ms = settings->leader_imbalance_check_interval_ms;
   options.controller.unclean_election_interval_ms = settings->unclean_leader_election_interval_ms;
   options.max_idle_interval_ms = settings->metadata_max_idle_interval_ms;

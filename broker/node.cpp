@@ -20,10 +20,8 @@
 #include "broker/config/unserved_settings.hpp"
 #include "broker/drivers/broker_probe.hpp"
 #include "broker/drivers/cold_reads.hpp"
-#include "broker/drivers/controller_channel.hpp"
 #include "broker/drivers/controller_registrar.hpp"
 #include "broker/drivers/directory_reports.hpp"
-#include "broker/drivers/group_driver.hpp"
 #include "broker/drivers/isr_changes.hpp"
 #include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/drivers/log_cleaner.hpp"
@@ -32,19 +30,17 @@
 #include "broker/drivers/log_scrub.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
-#include "broker/drivers/peer_transactions.hpp"
-#include "broker/drivers/producer_id_allocator.hpp"
 #include "broker/drivers/quorum_network.hpp"
 #include "broker/drivers/replication.hpp"
 #include "broker/drivers/segment_source.hpp"
 #include "broker/drivers/start_reserve.hpp"
-#include "broker/drivers/transaction_driver.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/late_listeners.hpp"
 #include "broker/metadata_settings.hpp"
 #include "broker/net/asio_reactor.hpp"
 #include "broker/net/server.hpp"
+#include "broker/node_parts.hpp"
 #include "broker/replica/fetch_session.hpp"
 #include "broker/replica/log_directory_mover.hpp"
 #include "broker/replica/replica_manager.hpp"
@@ -58,7 +54,6 @@ using std::chrono::milliseconds;
 
 /// How long connections may take to hand out the answers to what they have asked.
 constexpr milliseconds kDrainTime{250};
-constexpr std::chrono::seconds kProducerIdsTimeout{60};
 
 int allowed_cores() {
   cpu_set_t set;
@@ -119,7 +114,6 @@ class Node::Impl {
   Result<void> open_configuration();
   Result<void> open_logs();
   void build_ways_to_controller(const BrokerSettings& settings);
-  void build_coordinators(const BrokerSettings& settings, const std::vector<Reactor*>& reactors);
   void build_replicas();
   void build_services();
   Result<void> bind_listeners();
@@ -132,7 +126,6 @@ class Node::Impl {
   Result<void> join_cluster(const std::vector<ListenerSettings>& listeners);
   Result<void> write_ready_file() const;
   Result<void> announce(const std::vector<ListenerSettings>& listeners);
-  void request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer);
   [[nodiscard]] kraft::NamedEndpoint told_endpoint(const ListenerSettings& listener) const;
   void drain();
 
@@ -154,9 +147,7 @@ class Node::Impl {
   /// Requests of this node to others, and of others to its controller. It runs before the node is let into
   /// its cluster.
   std::unique_ptr<AsioReactor> peers_reactor_;
-  std::unique_ptr<ControllerChannel> heartbeats_;
-  std::unique_ptr<ControllerChannel> to_controller_;
-  std::unique_ptr<ControllerChannel> partition_changes_;
+  ControllerChannels channels_;
   std::unique_ptr<ControllerRegistrar> registrar_;
   std::unique_ptr<LifecycleDriver> life_;
   std::unique_ptr<ReplicaManager> replicas_;
@@ -169,9 +160,7 @@ class Node::Impl {
   std::unique_ptr<QuorumNetwork> network_;
   std::vector<std::unique_ptr<AsioReactor>> fetch_reactors_;  // of replica fetchers, which write and may sync
   std::unique_ptr<Replication> replication_;
-  std::unique_ptr<GroupDriver> groups_;
-  std::unique_ptr<PeerTransactions> transaction_peers_;
-  std::unique_ptr<TransactionDriver> transactions_;
+  Coordinators coordinators_;
   std::unique_ptr<LogFlusher> flusher_;
   std::unique_ptr<ColdReads> cold_reads_;
   std::unique_ptr<Services> services_;
@@ -234,20 +223,11 @@ Result<void> Node::Impl::open_logs() {
   return {};
 }
 
-/// One for each purpose, so that a heartbeat waits for nothing else.
 void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
   peers_reactor_ = std::make_unique<AsioReactor>();
-  const auto make = [this](const char* purpose, std::chrono::nanoseconds attempt_timeout) {
-    ControllerChannelOptions options;
-    options.client_id = fmt::format("{}-{}", id_.value(), purpose);
-    options.attempt_timeout = attempt_timeout;
-    return std::make_unique<ControllerChannel>(*peers_reactor_, clock_, random_, *driver_, options);
-  };
-  heartbeats_ = make("heartbeat", milliseconds(settings.broker_session_timeout_ms / 2));
-  to_controller_ = make("forwarding", std::chrono::seconds(30));
-  partition_changes_ = make("alter-partition", std::chrono::seconds(30));
+  channels_ = make_controller_channels(*peers_reactor_, clock_, random_, *driver_, settings);
   if (settings.is_controller) {
-    registrar_ = std::make_unique<ControllerRegistrar>(clock_, *driver_, *to_controller_);
+    registrar_ = std::make_unique<ControllerRegistrar>(clock_, *driver_, *channels_.requests);
     driver_->add_duty([this](kraft::MetadataNode& node) { return registrar_->run(node); });
     driver_->add_controller_listener([this](const kraft::ActiveController& active) {
       if (active.is_local && own_.broker_disconnect_timeout_ms != 0)
@@ -257,52 +237,18 @@ void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
   }
   if (!settings.is_broker) return;
   life_ = std::make_unique<LifecycleDriver>(
-      LifecycleDependencies{clock_, random_, *config_, *driver_, *heartbeats_});
+      LifecycleDependencies{clock_, random_, *config_, *driver_, *channels_.heartbeats});
   directories_ = std::make_unique<DirectoryReports>(
-      DirectoryReportsDependencies{clock_, id_, *replicas_, *driver_, *life_, *partition_changes_},
+      DirectoryReportsDependencies{clock_, id_, *replicas_, *driver_, *life_, *channels_.partition_changes},
       settings.metadata_log_dir, options_.on_failure);
   isr_changes_ = std::make_unique<IsrChanges>(IsrChangesDependencies{
-      *peers_reactor_, clock_, *partition_changes_, id_, [this] { return life_->epoch(); }});
-}
-
-void Node::Impl::build_coordinators(const BrokerSettings& settings, const std::vector<Reactor*>& reactors) {
-  groups_ = std::make_unique<GroupDriver>(
-      GroupDriverDependencies{clock_, random_, *config_, *replicas_, id_, reactors});
-  transaction_peers_ = std::make_unique<PeerTransactions>(
-      *reactors.front(), clock_, random_, *cache_,
-      PeerTransactionsOptions{.listener = settings.inter_broker_listener_name,
-                              .client_id = fmt::format("broker-{}-txn-marker-sender", id_.value())});
-  transactions_ =
-      std::make_unique<TransactionDriver>(TransactionDriverDependencies{.clock = clock_,
-                                                                        .config = *config_,
-                                                                        .metadata = *cache_,
-                                                                        .replicas = *replicas_,
-                                                                        .groups = *groups_,
-                                                                        .producer_ids = *producer_ids_,
-                                                                        .peers = transaction_peers_.get(),
-                                                                        .self = id_,
-                                                                        .reactors = reactors});
-  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
-    groups_->on_image(image, changes);
-    transactions_->on_image(image);
-  });
+      *peers_reactor_, clock_, *channels_.partition_changes, id_, [this] { return life_->epoch(); }});
 }
 
 void Node::Impl::build_replicas() {
-  const auto settings = config_->settings();
-  ReplicationOptions options;
-  options.clock = &clock_;
-  options.max_lag = milliseconds(settings->replica_lag_time_max_ms);
-  options.topic_value = [this](const kraft::MetadataImage& image, std::string_view topic,
-                               std::string_view name) { return config_->topic_value(image, topic, name); };
-  replicas_ = std::make_unique<ReplicaManager>(
-      id_, *logs_,
-      [this](const kraft::MetadataImage& image, std::string_view topic) {
-        return config_->log_config_for(image, topic);
-      },
-      std::move(options));
+  replicas_ = make_replicas(clock_, *config_, *logs_);
   std::vector<Reactor*> pool;
-  for (int i = 0; i < std::min(allowed_cores(), settings->num_replica_fetchers); ++i) {
+  for (int i = 0; i < std::min(allowed_cores(), config_->settings()->num_replica_fetchers); ++i) {
     fetch_reactors_.push_back(std::make_unique<AsioReactor>());
     pool.push_back(fetch_reactors_.back().get());
   }
@@ -326,8 +272,7 @@ void Node::Impl::build_services() {
   if (isr_changes_) replicas_->ask_for_isr_changes(*isr_changes_);
   fetch_sessions_ = std::make_unique<FetchSessionCache>(
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
-  producer_ids_ =
-      std::make_unique<ProducerIdAllocator>([this](auto answer) { request_producer_ids(std::move(answer)); });
+  producer_ids_ = make_producer_ids(*channels_.requests, *driver_, id_);
   network_ = std::make_unique<QuorumNetwork>(
       *peers_reactor_, clock_, random_,
       [this](BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
@@ -339,7 +284,8 @@ void Node::Impl::build_services() {
   std::vector<AsioReactor*> pool;
   for (const auto& reactor : reactors_) pool.push_back(reactor.get());
   reactors_.front()->share_accepted_with(pool);
-  build_coordinators(*settings, {pool.begin(), pool.end()});
+  coordinators_ = make_coordinators(
+      {clock_, random_, *config_, *cache_, *driver_, *replicas_, *producer_ids_, {pool.begin(), pool.end()}});
   driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     if (changes == nullptr || changes->acls) authorizer_->follow(*image->acls);
   });
@@ -348,8 +294,9 @@ void Node::Impl::build_services() {
   cold.kept_bytes = own_.cold_read_cache_bytes;
   cold_reads_ = std::make_unique<ColdReads>(metrics_, cold);
   services_ = std::make_unique<Services>(
-      Services{clock_, random_, *config_, *cache_, *driver_, *to_controller_, *replicas_, *fetch_sessions_,
-               *groups_, *transactions_, *producer_ids_, *authorizer_, metrics_, *flusher_, *cold_reads_});
+      Services{clock_, random_, *config_, *cache_, *driver_, *channels_.requests, *replicas_,
+               *fetch_sessions_, *coordinators_.groups, *coordinators_.transactions, *producer_ids_,
+               *authorizer_, metrics_, *flusher_, *cold_reads_});
   ServerOptions server;
   server.session.max_request_bytes = settings->socket_request_max_bytes;
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
@@ -455,8 +402,8 @@ Result<void> Node::Impl::open_metadata() {
     if (listener.controller) controller_endpoints.push_back(told_endpoint(listener));
   auto options =
       TRY(metadata_node_options(*config_, cluster_id_, meta->directory_id, std::move(controller_endpoints)));
-  options.controller.broker_disconnect_timeout_ms = static_cast<std::int64_t>(
-      own_.broker_disconnect_timeout_ms.value_or(settings->broker_heartbeat_interval_ms * 5ULL / 4));
+  if (const auto& own = own_.broker_disconnect_timeout_ms)
+    options.controller.broker_disconnect_timeout_ms = static_cast<std::int64_t>(*own);
   return driver_->open(std::move(options), network_.get());
 }
 
@@ -466,13 +413,7 @@ Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& liste
     peers_reactor_->run();
   });
   if (!life_) return driver_->start(*replicas_, nullptr, options_.give_up);
-  BrokerIdentity identity;
-  identity.cluster_id = cluster_id_;
-  identity.endpoints = broker_endpoints(listeners);
-  for (const auto& directory : logs_->directories())
-    if (logs_->is_online(directory)) identity.directories.push_back(logs_->directory_id(directory));
-  identity.previous_epoch = logs_->previous_broker_epoch();
-  life_->begin(std::move(identity));
+  life_->begin(identity_of(*logs_, cluster_id_, broker_endpoints(listeners)));
   return driver_->start(*replicas_, life_.get(), options_.give_up);
 }
 
@@ -489,22 +430,6 @@ Result<void> Node::Impl::announce(const std::vector<ListenerSettings>& listeners
   } catch (const std::future_error&) {
     return fail(ErrorCode::kNotController, "The node stops");
   }
-}
-
-void Node::Impl::request_producer_ids(std::move_only_function<void(Result<ProducerIdBlock>)> answer) {
-  protocol::AllocateProducerIdsRequest request;
-  request.broker_id = id_.value();
-  request.broker_epoch = driver_->broker_epoch();
-  auto take = [answer = std::move(answer)](Result<protocol::AllocateProducerIdsResponse> told) mutable {
-    if (!told)
-      answer(std::unexpected(std::move(told).error()));
-    else if (told->error_code != 0)
-      answer(fail(static_cast<ErrorCode>(told->error_code)));
-    else
-      answer(ProducerIdBlock{told->producer_id_start, told->producer_id_len});
-  };
-  to_controller_->ask<protocol::AllocateProducerIdsResponse>(std::move(request), kProducerIdsTimeout,
-                                                             std::move(take));
 }
 
 /// Complete when it appears: written beside, then renamed.
@@ -541,9 +466,9 @@ Result<void> Node::Impl::start() {
   const auto registered = advertised_->listeners();
   TRY(join_cluster(registered));
   TRY(advertised_->announce_with([this](const auto& listeners) { return announce(listeners); }, registered));
-  TRY(create_wanted_topics(*to_controller_, own_.create_topics));
+  TRY(create_wanted_topics(*channels_.requests, own_.create_topics));
   TRY(create_wanted_users(*driver_, random_, own_.create_users));
-  TRY(create_wanted_acls(*to_controller_, *cache_->image()->acls, own_.create_acls));
+  TRY(create_wanted_acls(*channels_.requests, *cache_->image()->acls, own_.create_acls));
   if (!own_.create_acls.empty() && !authorizer_->obeys_acls())
     log_warn("kafka.server.BrokerServer",
              "The ACLs of barnabas.create.acls are kept, but nobody obeys them: authorizer.class.name is not "
@@ -599,8 +524,8 @@ Result<void> Node::Impl::stop() {
   Result<void> result;
   // Leaving first moves leadership away, which wakes long polls, so that they can be drained.
   if (driver_) result = driver_->stop();
-  if (transactions_) transactions_->stop();
-  if (groups_) groups_->stop();
+  if (coordinators_.transactions) coordinators_.transactions->stop();
+  if (coordinators_.groups) coordinators_.groups->stop();
   if (serving_) drain();
   if (scrub_) scrub_->stop();  // It may wait for an answer on the peers' reactor.
   if (replication_) replication_->stop();
