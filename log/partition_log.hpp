@@ -243,7 +243,8 @@ class PartitionLog : public CleanableLog {
 
   [[nodiscard]] virtual std::vector<ActiveProducer> active_producers() const = 0;
   /// Before a transactional append: a guard to present with it, or none where the producer's transaction is
-  /// open. Retries that come before the append get the same.
+  /// open or LogConfig::verifies_transactions wants none (transaction.version 2 always does). Retries that
+  /// come before the append get the same.
   virtual VerificationGuard begin_verification(const VerificationRequest& request) = 0;
 
   // Maintenance.

@@ -144,7 +144,8 @@ bool ProducerState::has_open_transaction(ProducerId id, ProducerEpoch epoch) con
 }
 
 VerificationGuard ProducerState::begin_verification(const VerificationRequest& request, std::int64_t now_ms) {
-  if (has_open_transaction(request.producer_id, request.epoch)) return {};
+  const bool is_wanted = verifies_ || request.supports_epoch_bump;
+  if (!is_wanted || has_open_transaction(request.producer_id, request.epoch)) return {};
   auto [found, is_new] = verifications_.try_emplace(request.producer_id);
   Verification& verification = found->second;
   if (is_new) {

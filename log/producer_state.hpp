@@ -71,7 +71,8 @@ class ProducerState {
   [[nodiscard]] std::optional<Offset> may_be_forgotten(const protocol::RecordBatchHeader& batch) const;
   /// Those batches, the oldest first. They are not asked for again.
   void remember_earlier(ProducerId id, const std::vector<ProducedBatch>& earlier);
-  /// A guard for the append that is asked for, or none where the producer's transaction is open.
+  /// A guard for the append that is asked for, or none: where the producer's transaction is open, and where
+  /// nothing is verified and the request is not of transaction.version 2.
   VerificationGuard begin_verification(const VerificationRequest& request, std::int64_t now_ms);
   /// Whether `batch` may be appended at `offset`; changes nothing. Sequences are checked for a client only.
   Result<void> check(const protocol::RecordBatchView& batch, Offset offset,

@@ -127,7 +127,6 @@ void verify(const RequestContext& context, const std::shared_ptr<PendingCommit>&
   question.partitions = {{std::string(kGroupTopic), partition_index}};
   const auto begin = [adds, producer = question.producer](Partition& of) {
     return of.with_log([&](log::PartitionLog& log) {
-      if (!adds && !log.config().verifies_transactions) return log::VerificationGuard{};
       return log.begin_verification({producer.id, producer.epoch, -1, adds});
     });
   };

@@ -18,11 +18,9 @@ TransactionQuestion::Kind kind_of(std::int16_t version) {
                                              : TransactionQuestion::Kind::kVerify;
 }
 
-/// None where the log needs none.
 log::VerificationGuard begin_verification(Partition& partition, const protocol::RecordBatchHeader& batch,
                                           bool adds) {
   return partition.with_log([&](log::PartitionLog& log) {
-    if (!adds && !log.config().verifies_transactions) return log::VerificationGuard{};
     return log.begin_verification({batch.producer_id(), batch.producer_epoch(), batch.base_sequence(), adds});
   });
 }
