@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
-template <class Response>
-Response failed(ErrorCode error) {
-  Response response;
-  response.error_code = static_cast<std::int16_t>(error);
-  return response;
-}
-
 protocol::SyncGroupResponse assignment_of(const ClassicGroup& group, const ClassicMember& member) {
   protocol::SyncGroupResponse response;
   response.protocol_type = group.protocol_type();

@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
-template <class Response>
-Response refusal(ErrorCode error) {
-  Response response;
-  response.error_code = static_cast<std::int16_t>(error);
-  return response;
-}
-
 Assignment by_id(const PartitionsByName& partitions, const kraft::MetadataImage& image) {
   Assignment result;
   for (const auto& [name, indexes] : partitions) {
@@ -213,7 +206,7 @@ void ConsumerGroups::join(const protocol::JoinGroupRequest& request, const JoinC
                           JoinAnswer answer, Step& step) {
   Outcome outcome;
   auto response = join_by_classic_protocol(request, context, outcome, step);
-  if (!response) return step.reply(answer, refusal<protocol::JoinGroupResponse>(response.error().code));
+  if (!response) return step.reply(answer, failed<protocol::JoinGroupResponse>(response.error().code));
   static const HeartbeatContext kNoPatterns;
   finish(request.group_id, std::move(outcome), kNoPatterns, step,
          [answer = std::move(answer), response = std::move(*response)](ErrorCode error, Step& next) mutable {
@@ -289,12 +282,15 @@ Result<protocol::JoinGroupResponse> ConsumerGroups::join_by_classic_protocol(
   return response;
 }
 
-Result<const ConsumerMember*> ConsumerGroups::find_classic_member(
-    const ConsumerGroup& group, const std::string& id, const std::optional<std::string>& instance) const {
+Result<const ConsumerMember*> ConsumerGroups::find_classic_member(const ConsumerGroup& group,
+                                                                  const std::string& id,
+                                                                  const std::optional<std::string>& instance,
+                                                                  std::int32_t generation) const {
   const ConsumerMember* member = instance ? group.static_member(instance) : group.find(id);
   if (member == nullptr) return fail(ErrorCode::kUnknownMemberId);
   if (member->id != id) return fail(ErrorCode::kFencedInstanceId);
   if (!member->classic) return fail(ErrorCode::kUnknownMemberId);
+  if (member->epoch != generation) return fail(ErrorCode::kIllegalGeneration);
   return member;
 }
 
@@ -308,18 +304,17 @@ void ConsumerGroups::expect_join(ConsumerGroup& group, const ConsumerMember& mem
 void ConsumerGroups::sync(const protocol::SyncGroupRequest& request, SyncAnswer answer, Step& step) {
   using Response = protocol::SyncGroupResponse;
   ConsumerGroup& group = *find_mutable(request.group_id);
-  const auto found = find_classic_member(group, request.member_id, request.group_instance_id);
-  if (!found) return step.reply(answer, refusal<Response>(found.error().code));
+  const auto found =
+      find_classic_member(group, request.member_id, request.group_instance_id, request.generation_id);
+  if (!found) return step.reply(answer, failed<Response>(found.error().code));
   const ConsumerMember& member = **found;
-  if (member.epoch != request.generation_id)
-    return step.reply(answer, refusal<Response>(ErrorCode::kIllegalGeneration));
   const ClassicMembership::Protocol& chosen = member.classic->protocols.front();
   if ((request.protocol_type && *request.protocol_type != kConsumerProtocolType) ||
       (request.protocol_name && *request.protocol_name != chosen.name))
-    return step.reply(answer, refusal<Response>(ErrorCode::kInconsistentGroupProtocol));
+    return step.reply(answer, failed<Response>(ErrorCode::kInconsistentGroupProtocol));
   if (group.assignment_epoch() > member.epoch && member.state != MemberState::kUnrevokedPartitions) {
     expect_join(group, member, step);
-    return step.reply(answer, refusal<Response>(ErrorCode::kRebalanceInProgress));
+    return step.reply(answer, failed<Response>(ErrorCode::kRebalanceInProgress));
   }
   MemberTimers& timers = *group.timers_of(member.id);
   timers.sync.cancel();
@@ -338,11 +333,10 @@ void ConsumerGroups::classic_heartbeat(const protocol::HeartbeatRequest& request
                                        Answer<protocol::HeartbeatResponse> answer, Step& step) {
   using Response = protocol::HeartbeatResponse;
   ConsumerGroup& group = *find_mutable(request.group_id);
-  const auto found = find_classic_member(group, request.member_id, request.group_instance_id);
-  if (!found) return step.reply(answer, refusal<Response>(found.error().code));
+  const auto found =
+      find_classic_member(group, request.member_id, request.group_instance_id, request.generation_id);
+  if (!found) return step.reply(answer, failed<Response>(found.error().code));
   const ConsumerMember& member = **found;
-  if (member.epoch != request.generation_id)
-    return step.reply(answer, refusal<Response>(ErrorCode::kIllegalGeneration));
   timers_.set(group.timers_of(member.id)->session, step.now.mono_ms + member.classic->session_timeout_ms,
               TimerKind::kMemberSession, group.id(), member.id);
   // It is to rejoin for a new assignment, to let go of partitions, or because those that it waits for are
@@ -351,7 +345,7 @@ void ConsumerGroups::classic_heartbeat(const protocol::HeartbeatRequest& request
       member.epoch < group.assignment_epoch() || member.state == MemberState::kUnrevokedPartitions ||
       (member.state == MemberState::kUnreleasedPartitions && !group.waits_for_others(member));
   if (rejoins) expect_join(group, member, step);
-  step.reply(answer, refusal<Response>(rejoins ? ErrorCode::kRebalanceInProgress : ErrorCode::kNone));
+  step.reply(answer, failed<Response>(rejoins ? ErrorCode::kRebalanceInProgress : ErrorCode::kNone));
 }
 
 void ConsumerGroups::leave(const protocol::LeaveGroupRequest& request,

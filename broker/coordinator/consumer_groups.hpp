@@ -231,9 +231,10 @@ class ConsumerGroups {
   Result<protocol::JoinGroupResponse> join_by_classic_protocol(const protocol::JoinGroupRequest& request,
                                                                const JoinContext& context, Outcome& outcome,
                                                                const Step& step);
-  [[nodiscard]] Result<const ConsumerMember*> find_classic_member(
-      const ConsumerGroup& group, const std::string& member,
-      const std::optional<std::string>& instance) const;
+  [[nodiscard]] Result<const ConsumerMember*> find_classic_member(const ConsumerGroup& group,
+                                                                  const std::string& member,
+                                                                  const std::optional<std::string>& instance,
+                                                                  std::int32_t generation) const;
   /// What the members subscribe to, hashed.
   [[nodiscard]] std::int64_t hash_of(const Subscriptions& subscriptions) const;
   void expect_join(ConsumerGroup& group, const ConsumerMember& member, const Step& step);

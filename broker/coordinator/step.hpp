@@ -106,6 +106,14 @@ struct TransactionEnd {
 /// Called once: NONE when what it waits for is committed, else the error to answer.
 using PendingReply = std::move_only_function<void(ErrorCode)>;
 
+/// A response that says only that.
+template <class Response>
+[[nodiscard]] Response failed(ErrorCode error) {
+  Response response;
+  response.error_code = static_cast<std::int16_t>(error);
+  return response;
+}
+
 /// Makes `response` say that the whole operation failed: in its own field, or in each partition's.
 template <class Response>
 void set_failed(Response& response, ErrorCode error) {
