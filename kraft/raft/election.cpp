@@ -3,12 +3,6 @@
 #include "kraft/raft/raft_node.hpp"
 
 namespace barnabas::kraft {
-namespace {
-
-/// Of the leader's host: nobody stands early once more.
-constexpr int kRefusedEnough = 1000;
-
-}  // namespace
 
 void RaftNode::on(const AddressedMessage& from, const VoteRequest& request) {
   const bool is_malformed =
@@ -118,13 +112,13 @@ void RaftNode::count_votes() {
 
 void RaftNode::lose_pre_vote() {
   if (state_.leader != kNoBroker && voters().contains(state_.leader) && state_.leader != options_.local.id) {
-    const Time fetch_deadline = following_.fetch_deadline;  // as it was before this node stood
+    const Following before = following_;  // as it was when this node stood
     become_follower(state_.epoch, state_.leader, {});
-    if (fetch_deadline > now_) {
+    if (before.fetch_deadline > now_) {
       // It stood early, and others still hear of the leader or wait for it (voters of Apache Kafka do): it
       // stands again with them, and grants them their pre-votes.
-      following_.fetch_deadline = fetch_deadline;
-      following_.refusals = kRefusedEnough;
+      following_.fetch_deadline = before.fetch_deadline;
+      following_.refusals = before.refusals + 1;
     }
     return;
   }
