@@ -13,7 +13,7 @@ import time
 
 from harness import case
 from harness.outcome import check, step
-from harness.recorded import Probes
+from harness.recorded import Probes, until
 from harness.wire import Connection
 
 probes = Probes("groups_answers")
@@ -160,16 +160,6 @@ def described(broker, group, version=5):
     answer = named(call(broker, DESCRIBE, version, {"Groups": [group]}), Member.names)["Groups"][0]
     return {**answer, "Members": sorted(([member["MemberId"], member["GroupInstanceId"], member["MemberAssignment"]]
                                          for member in answer["Members"]), key=str)}
-
-
-def until(ask, good, seconds=20):
-    """The first answer that is good, or the last one."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = ask()
-        if good(answer) or time.monotonic() > end:
-            return answer
-        time.sleep(0.05)
 
 
 @probes.probe("the coordinator is there, and the topic")

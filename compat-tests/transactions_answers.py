@@ -10,7 +10,7 @@ import time
 
 from harness import case
 from harness.outcome import check, step
-from harness.recorded import Probes
+from harness.recorded import Probes, until
 from harness.transactions import keyed_batch
 from harness.wire import Connection
 
@@ -24,16 +24,6 @@ LOADING = (14, 15, 16)
 def call(broker, key, version, values):
     with Connection(broker.port) as connection:
         return connection.call(key, version, values)
-
-
-def until(ask, good, seconds=20):
-    """The first answer that is good, or the last one."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = ask()
-        if good(answer) or time.monotonic() > end:
-            return answer
-        time.sleep(0.05)
 
 
 class Producer:

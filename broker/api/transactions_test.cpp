@@ -158,7 +158,7 @@ struct TransactionNode : ApiFixture {
     request.group_id = "g";
     return static_cast<ErrorCode>(ask<AddOffsetsToTxnResponse>(request, version).error_code);
   }
-  ErrorCode commit_offset(const Producer& producer, std::int64_t offset, std::int16_t version) {
+  static TxnOffsetCommitRequest offset_commit(const Producer& producer, std::int64_t offset) {
     TxnOffsetCommitRequest request;
     request.transactional_id = producer.id;
     request.group_id = "g";
@@ -166,9 +166,11 @@ struct TransactionNode : ApiFixture {
     request.producer_epoch = producer.epoch;
     auto& topic = request.topics.emplace_back();
     topic.name = "t";
-    auto& partition = topic.partitions.emplace_back();
-    partition.committed_offset = offset;
-    const auto response = ask<TxnOffsetCommitResponse>(request, version);
+    topic.partitions.emplace_back().committed_offset = offset;
+    return request;
+  }
+  ErrorCode commit_offset(const Producer& producer, std::int64_t offset, std::int16_t version) {
+    const auto response = ask<TxnOffsetCommitResponse>(offset_commit(producer, offset), version);
     return static_cast<ErrorCode>(response.topics.at(0).partitions.at(0).error_code);
   }
   OffsetFetchResponse::OffsetFetchResponsePartitions committed(bool stable) {
@@ -314,15 +316,7 @@ TEST_CASE_METHOD(TransactionNode, "a batch that is asked about when its transact
 TEST_CASE_METHOD(TransactionNode, "an offset that is asked about when its transaction ends comes too late") {
   Producer producer = begin("slow");
   CHECK(add_offsets(producer) == ErrorCode::kNone);
-  TxnOffsetCommitRequest request;
-  request.transactional_id = producer.id;
-  request.group_id = "g";
-  request.producer_id = producer.producer_id;
-  request.producer_epoch = producer.epoch;
-  auto& topic = request.topics.emplace_back();
-  topic.name = "t";
-  topic.partitions.emplace_back().committed_offset = 5;
-  const Call waiting = start(request, 3);
+  const Call waiting = start(offset_commit(producer, 5), 3);
   CHECK(waiting->answers == 0);  // the coordinator is being asked
   CHECK(write_marker(producer, 9, 1, "__consumer_offsets", coordinator_partition("g", 2)) ==
         ErrorCode::kNone);

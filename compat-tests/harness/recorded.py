@@ -8,6 +8,7 @@ Values that cannot be the same twice (ports, ids, cluster ids) are replaced by n
 import json
 import os
 import re
+import time
 
 from . import wire
 from .outcome import check, clip
@@ -57,6 +58,16 @@ class Probes:
         check(not different, f"{len(different)} of {len(got)} answers are not those of Apache Kafka:\n" +
               "\n".join(different))
         return len(got)
+
+
+def until(ask, good, seconds=20):
+    """The first answer that is good, or the last one."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if good(answer) or time.monotonic() > end:
+            return answer
+        time.sleep(0.05)
 
 
 def normal(value, broker):
