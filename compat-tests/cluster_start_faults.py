@@ -25,13 +25,18 @@ def refused(node, *words, untouched=True):
     """Starts a node that must not start."""
     before = files_of(node)
     node.launch()
+    ended(node, *words)
+    if untouched:
+        check_equal(files_of(node), before, "the files of the node")
+
+
+def ended(node, *words):
+    """Waits for a node to end with one line that has these words."""
     code = node.process.wait(60)
     node.process = None
     check(code not in (0, None), f"exit code {code}:\n{node.output_tail()}")
     told = [line for line in node.output().splitlines() if all(word in line for word in words)]
     check_equal(len(told), 1, f"lines with {words} in\n{node.output_tail()}\n")
-    if untouched:
-        check_equal(files_of(node), before, "the files of the node")
 
 
 def other_voters(case):
@@ -61,8 +66,11 @@ def another_cluster(case):
                           dynamic=dynamic, name=f"stranger-{dynamic}")
         for node_id in (3, 4):
             cluster[node_id].format(new_cluster_id())
+        cluster[3].launch()
+        wait_until(lambda: "cannot be asked" in cluster[3].output(), 20, "node 3 to find nobody but itself")
         cluster.start([1, 2])
         leader = cluster.wait_for_leader()
+        ended(cluster[3], "another cluster", "meta.properties")
         for node_id in (3, 4):
             refused(cluster[node_id], "another cluster", "meta.properties", untouched=False)
         check_equal(cluster.wait_for_leader(), leader, "who leads")

@@ -81,7 +81,9 @@ ControlContext MetadataNode::Impl::context() const {
 void MetadataNode::Impl::receive(BrokerId from, RaftMessage request, std::int32_t max_bytes,
                                  QuorumReply reply) {
   const std::int32_t room = max_bytes > 0 ? std::min(max_bytes, kMaxAnswerBytes) : kMaxAnswerBytes;
-  knows_cluster_ = true;  // Whoever names another cluster is not heard.
+  // Whoever names another cluster is not heard. A node asks itself too when it is among its own bootstrap
+  // servers, and others may have been formatted with it: only another voter speaks for the cluster.
+  if (from != options_.node_id && raft_->voters().contains(from)) knows_cluster_ = true;
   open_requests_[++last_request_] = {std::move(reply), room};
   received_.push_back({MessageReceived{{from, last_request_, std::move(request)}}, {}});
 }
@@ -152,6 +154,17 @@ Result<void> MetadataNode::Impl::take_received() {
   return {};
 }
 
+/// One stranger among several is that one's fault. It may be a voter and a bootstrap server, so these are not
+/// added up: the voters count once they are known.
+bool MetadataNode::Impl::are_most_strangers() const {
+  std::size_t others = raft_->voters().voters.size() - (raft_->is_voter() ? 1U : 0U);
+  const bool knows_voters = others > 0;
+  if (!knows_voters) others = options_.bootstrap_servers;
+  const auto strangers =
+      std::ranges::count_if(strangers_, [=](BrokerId peer) { return knows_voters == (peer >= BrokerId(0)); });
+  return static_cast<std::size_t>(strangers) > others / 2;
+}
+
 /// A node that was formatted for another cluster must not go on as if it were alone (Kafka ends it too).
 Result<void> MetadataNode::Impl::check_answer(const AddressedMessage& answer) {
   const ErrorCode error = std::visit(
@@ -162,11 +175,8 @@ Result<void> MetadataNode::Impl::check_answer(const AddressedMessage& answer) {
       answer.message);
   if (error == ErrorCode::kNone) knows_cluster_ = true;
   if (error != ErrorCode::kInconsistentClusterId || knows_cluster_) return {};
-  // One stranger among several is that one's fault.
   strangers_.insert(answer.peer);
-  const std::size_t others =
-      std::max(raft_->voters().voters.size() - (raft_->is_voter() ? 1U : 0U), options_.bootstrap_servers);
-  if (strangers_.size() <= others / 2) return {};
+  if (!are_most_strangers()) return {};
   std::string where;
   for (const VoterEndpoint& endpoint : raft_->endpoints_of(answer.peer))
     where = " at " + to_string(endpoint.endpoint);

@@ -107,6 +107,7 @@ class MetadataNode::Impl final : private RaftLogView {
   void send_out();
   Result<void> sync_log();
   Result<void> append_controls(const std::vector<RaftControlRecord>& controls);
+  [[nodiscard]] bool are_most_strangers() const;
   Result<void> check_answer(const AddressedMessage& answer);
   Result<void> check_registration();
   void refuse_all(ErrorCode error);
@@ -180,7 +181,7 @@ class MetadataNode::Impl final : private RaftLogView {
   std::deque<std::move_only_function<void()>> outbox_;
   /// The state of the epoch is neither on disk nor in the log there: nobody may hear of it.
   bool silent_ = false;
-  bool knows_cluster_ = false;    // another node has spoken as one of this cluster
+  bool knows_cluster_ = false;    // another voter has spoken as one of this cluster
   std::set<BrokerId> strangers_;  // and those that said they are of another
   std::optional<Receiving> receiving_;
   std::chrono::nanoseconds disk_full_until_{0};

@@ -344,6 +344,35 @@ TEST_CASE("a node that was formatted for another cluster fails with what to do")
   CHECK_FALSE(quorum.member(quorum.leader()).failure);
 }
 
+TEST_CASE("a node of another cluster that first reaches only itself fails as well") {
+  // controller.quorum.bootstrap.servers names every controller, itself among them.
+  QuorumFixture quorum(dynamic(3, 3));
+  quorum.stranger = 3;
+  for (const int other : {1, 2}) quorum.cut(other);
+  quorum.start_all();
+  quorum.run_ms(500);
+  REQUIRE_FALSE(quorum.member(3).failure);
+  for (const int other : {1, 2}) quorum.join(other);
+  REQUIRE(quorum.run_until([&] { return quorum.member(3).failure.has_value(); }));
+  CHECK(quorum.member(3).failure->detail.find("is of another cluster") != std::string::npos);
+  REQUIRE(quorum.run_until([&] { return quorum.leader() != 0; }));
+  CHECK_FALSE(quorum.member(quorum.leader()).failure);
+}
+
+TEST_CASE("a single voter of another cluster does not end those that are right") {
+  // Node 3 is asked as a voter and as a bootstrap server while node 2 is down.
+  QuorumFixture quorum(dynamic(3, 3));
+  quorum.stranger = 3;
+  REQUIRE(quorum.start(3));
+  REQUIRE(quorum.start(1));
+  quorum.run_ms(20000);
+  CHECK_FALSE(quorum.member(1).failure);
+  REQUIRE(quorum.start(2));
+  REQUIRE(quorum.run_until([&] { return quorum.leader() != 0; }));
+  CHECK(quorum.run_until([&] { return quorum.member(3).failure.has_value(); }));
+  for (const int right : {1, 2}) CHECK_FALSE(quorum.member(right).failure);
+}
+
 /// As a controller of this id and incarnation registers itself.
 void register_as(QuorumFixture& quorum, int id, const Uuid& incarnation) {
   protocol::ControllerRegistrationRequest request;

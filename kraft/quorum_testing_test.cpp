@@ -145,7 +145,7 @@ void QuorumFixture::deliver(Packet packet) {
     asker.due = clock.monotonic();
     return;
   }
-  if (packet.from == stranger || packet.to == stranger) {
+  if ((packet.from == stranger) != (packet.to == stranger)) {
     packet.answer = {refusal_of(packet.request->message), {}};
     packet.request.reset();
     packets_.push_back(std::move(packet));
