@@ -7,7 +7,8 @@
     compat-tests/run.py console_main_job bad_input   only these
 
 A test is a file <area>_<what>.py beside this one. Each runs in a process and a session of its own, with a limit of
-time, and leaves its output in build/compat/logs/. A test that lacks something on this machine is 'not run', and the
+time, and leaves its output in build/compat/logs/. What a test's prepare() fetches and compiles, once, has a limit of its
+own. A test that lacks something on this machine is 'not run', and the
 reason stands in the table; it does not count as passed. The last line is 'N passed, N failed, N skipped'.
 """
 
@@ -27,6 +28,7 @@ from harness.outcome import NOT_RUN_EXIT_CODE  # noqa: E402
 from harness.places import CACHE  # noqa: E402
 
 LIMIT_SECONDS = {"quick": 420, "full": 3600}
+PREPARATION_LIMIT_SECONDS = 900
 # Tests that other folders bring: <folder>/<name>.py, run like those beside this file.
 FOLDERS = [HERE, HERE / "messages", HERE / "records"]
 
@@ -48,25 +50,33 @@ def run_test(name, path, arguments):
     """Runs one test; returns its exit code, the seconds it took, the line that says why, and its log."""
     log = CACHE / "logs" / f"{arguments.broker}-{name}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
     command = [sys.executable, str(path), "--broker", arguments.broker] + (["--full"] if arguments.full else [])
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
-    begun = time.monotonic()
-    with open(log, "w") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                   env=environment, start_new_session=True)
-        try:
-            code = process.wait(LIMIT_SECONDS["full" if arguments.full else "quick"])
-        except subprocess.TimeoutExpired:
-            code = None
-        except KeyboardInterrupt:
-            end_session(process)
-            raise
-        end_session(process)
+    begun, code = time.monotonic(), 0
+    if "\ndef prepare(case)" in path.read_text():
+        code = run_limited([*command, "--prepare"], log, PREPARATION_LIMIT_SECONDS)
+    if code == 0:
+        begun = time.monotonic()
+        code = run_limited(command, log, LIMIT_SECONDS["full" if arguments.full else "quick"])
     lines = [text for text in log.read_text(errors="replace").splitlines() if text.strip()]
     if code is None:
         return 1, time.monotonic() - begun, "no end within its limit of time", log
     meaningful = [text for text in lines if text.startswith(("not run: ", "failed: "))]
     return code, time.monotonic() - begun, (meaningful or lines or ["it said nothing"])[-1], log
+
+
+def run_limited(command, log, seconds):
+    """The exit code of a command whose output is added to a log, nothing when its time ran out."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+    with open(log, "a") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                   env=environment, start_new_session=True)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            end_session(process)
 
 
 def why(last, log):

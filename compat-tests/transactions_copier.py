@@ -8,22 +8,19 @@ shows of the output must be every number once, what read_uncommitted shows must 
 the last stable offset must be the end.
 """
 
+from copiers.clients import make_copiers
 from harness import case, copiers, places
 from harness.outcome import check_equal, step
-from harness.program import java
 
 
 def run(case):
     places.command("kcat")
     count, kills = (100_000, 20) if case.full else (20_000, 6)
-    class_path = places.java_classes(places.COMPAT_TESTS / "java_client" / "TransactionalCopier.java", places.kafka_libs())
-    broker = copiers.start_broker(case, "broker", count)
-    programs = [case.program(f"copier-{name}", java(class_path, "TransactionalCopier", broker.bootstrap, name, seed))
-                for seed, name in enumerate("ab")]
-    rows = copiers.copy_through_kills(broker, programs, count, kills)
-    broker.stop()
-    broker.start()
-    check_equal(copiers.read_output(broker, "read_committed"), rows, "what is read after a clean stop")
+    brokers = copiers.start_broker(case, "broker")
+    rows = copiers.copy_through_kills(brokers, make_copiers(case, "java", brokers.bootstrap), count, kills)
+    brokers.any().stop()
+    brokers.any().start()
+    check_equal(brokers.output("read_committed"), rows, "what is read after a clean stop")
     step("and the same after a clean stop")
 
 

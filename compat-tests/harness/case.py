@@ -2,6 +2,7 @@
 
 run(case) is called once. It may start brokers through case.broker(), keep files below case.scratch, and raise:
 NotRun when the machine lacks something, anything else when the test fails. Every broker and program it made is ended after it.
+A test that fetches and compiles much has prepare(case) too, which does only that: run.py calls it before the test's time runs.
 """
 
 import argparse
@@ -75,6 +76,7 @@ def parse_arguments(description):
                         help="whom to test; the same script must pass against Apache Kafka")
     parser.add_argument("--full", action="store_true", help="bigger inputs and more repetitions")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folder")
+    parser.add_argument("--prepare", action="store_true", help="only fetch and compile what it needs, where that takes long")
     return parser.parse_args()
 
 
@@ -88,9 +90,12 @@ def main(run):
         print("the full tier", flush=True)
     begun, code = time.monotonic(), 1
     try:
-        run(case)
+        if arguments.prepare:
+            sys.modules["__main__"].prepare(case)
+        else:
+            run(case)
         code = 0
-        print(f"passed in {time.monotonic() - begun:.1f} s", flush=True)
+        print(f"{'prepared' if arguments.prepare else 'passed'} in {time.monotonic() - begun:.1f} s", flush=True)
     except NotRun as reason:
         code = NOT_RUN_EXIT_CODE
         print(f"not run: {reason}", flush=True)
