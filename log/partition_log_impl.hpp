@@ -9,7 +9,7 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -258,7 +258,7 @@ class PartitionLogImpl final : public PartitionLog {
   LeaderEpochCache epochs_;
   ProducerState producers_;
   Offset snapshot_offset_ = kNoOffset;  // of the latest snapshot taken or loaded
-  std::deque<Deleted> deleted_;
+  std::list<Deleted> deleted_;  // in the order of their time
   std::atomic<bool> has_deleted_ = false;
   std::vector<EntryInfo> entries_;  // of the append under way; kept for its memory
 };

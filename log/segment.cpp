@@ -1,7 +1,7 @@
 #include "log/segment.hpp"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
@@ -13,23 +13,36 @@ constexpr std::size_t kWalkChunk = std::size_t{64} << 10;
 
 }  // namespace
 
-/// The last entries appended: readers at the tail find their place without reading.
-struct Segment::RecentEntries {
-  static constexpr std::size_t kCount = 32;
-  std::array<EntryInfo, kCount> entries;
-  std::size_t total = 0;
-
-  void add(const EntryInfo& entry) { entries[total++ % kCount] = entry; }
-  [[nodiscard]] const EntryInfo& back(std::size_t n) const { return entries[(total - 1 - n) % kCount]; }
+/// The last entries appended: readers at the tail find their place without reading. Takes memory for those that
+/// are there only, as most segments of many idle partitions have hardly any.
+class Segment::RecentEntries {
+ public:
+  void add(const EntryInfo& entry) {
+    if (entries_.size() < kCount)
+      entries_.push_back(entry);
+    else
+      entries_[total_ % kCount] = entry;
+    ++total_;
+  }
+  [[nodiscard]] bool is_empty() const { return entries_.empty(); }
+  [[nodiscard]] const EntryInfo& last() const { return back(0); }
   [[nodiscard]] const EntryInfo* find(Offset offset) const {
     const EntryInfo* found = nullptr;
-    for (std::size_t n = 0; n < std::min(total, kCount); ++n) {
+    for (std::size_t n = 0; n < entries_.size(); ++n) {
       const EntryInfo& entry = back(n);
       if (entry.last_offset < offset) return found;
       found = &entry;
     }
     return found != nullptr && found->base_offset <= offset ? found : nullptr;
   }
+
+ private:
+  static constexpr std::size_t kCount = 32;
+
+  [[nodiscard]] const EntryInfo& back(std::size_t n) const { return entries_[(total_ - 1 - n) % kCount]; }
+
+  std::vector<EntryInfo> entries_;  // a ring once there are kCount
+  std::size_t total_ = 0;
 };
 
 Segment::Segment(FileSystem& files, const std::string& directory, Offset base, const LogConfig& config,
@@ -38,7 +51,6 @@ Segment::Segment(FileSystem& files, const std::string& directory, Offset base, c
       directory_(directory),
       base_(base),
       made_ms_(now_ms),
-      config_(config),
       offsets_(base),
       times_(base),
       transactions_(files, directory + "/" + offset_file_name(base, kTransactionIndexSuffix)) {
@@ -52,11 +64,16 @@ std::string Segment::path(std::string_view suffix, Standing standing) const {
 }
 
 void Segment::set_config(const LogConfig& config) {
-  config_ = config;
   // Spread by the segment's own name, so that partitions made together do not all roll together.
-  std::int64_t bound = std::min(config.segment_jitter_ms, config.max_segment_ms());
-  std::size_t hash = std::hash<std::string>()(path(kLogSuffix));
-  roll_jitter_ms_ = bound <= 0 ? 0 : static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(bound));
+  const std::int64_t bound = std::min(config.segment_jitter_ms, config.max_segment_ms());
+  const std::size_t hash = std::hash<std::string>()(path(kLogSuffix));
+  const std::int64_t jitter_ms =
+      bound <= 0 ? 0 : static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(bound));
+  limits_ = {.max_ms = config.max_segment_ms() - jitter_ms,
+             .bytes = config.segment_bytes,
+             .index_bytes = config.segment_index_bytes,
+             .index_interval_bytes = config.index_interval_bytes,
+             .preallocates = config.preallocate};
 }
 
 Result<std::shared_ptr<Segment>> Segment::create(FileSystem& files, const std::string& directory, Offset base,
@@ -98,16 +115,16 @@ Result<std::shared_ptr<Segment>> Segment::open(FileSystem& files, const std::str
 }
 
 Result<void> Segment::create_indexes() {
-  TRY(offsets_.create(files_, path(kOffsetIndexSuffix), config_.segment_index_bytes));
-  TRY(times_.create(files_, path(kTimeIndexSuffix), config_.segment_index_bytes));
+  TRY(offsets_.create(files_, path(kOffsetIndexSuffix), limits_.index_bytes));
+  TRY(times_.create(files_, path(kTimeIndexSuffix), limits_.index_bytes));
   unindexed_bytes_ = 0;
   return {};
 }
 
 Result<void> Segment::ensure_indexes() {
   if (offsets_.file().is_open() && times_.file().is_open()) return {};
-  auto opened = offsets_.open(files_, path(kOffsetIndexSuffix), config_.segment_index_bytes, active_, size_);
-  if (opened) opened = times_.open(files_, path(kTimeIndexSuffix), config_.segment_index_bytes, active_);
+  auto opened = offsets_.open(files_, path(kOffsetIndexSuffix), limits_.index_bytes, active_, size_);
+  if (opened) opened = times_.open(files_, path(kTimeIndexSuffix), limits_.index_bytes, active_);
   if (opened) return {};
   if (!is_not_found(opened.error())) CorruptionCounters::add(counters_.files);
   return rebuild_indexes();
@@ -150,7 +167,7 @@ void Segment::note_timestamp(const EntryInfo& entry) {
 
 Result<void> Segment::index(const EntryInfo& entry) {
   note_timestamp(entry);
-  if (unindexed_bytes_ > static_cast<std::uint64_t>(config_.index_interval_bytes)) {
+  if (unindexed_bytes_ > static_cast<std::uint64_t>(limits_.index_interval_bytes)) {
     TRY(offsets_.append(entry.last_offset, entry.position));
     TRY(times_.append(max_timestamp_.timestamp_ms, max_timestamp_.offset));
     unindexed_bytes_ = 0;
@@ -178,15 +195,15 @@ Result<void> Segment::append(ByteView bytes, std::span<EntryInfo> entries) {
 
 bool Segment::should_roll(std::uint64_t bytes, Offset last_offset, std::int64_t max_timestamp_ms,
                           std::int64_t now_ms) const {
-  if (size_ + bytes > static_cast<std::uint64_t>(config_.segment_bytes)) return true;
+  if (size_ + bytes > static_cast<std::uint64_t>(limits_.bytes)) return true;
   std::int64_t waited = first_timestamp_ms_ >= 0 ? max_timestamp_ms - first_timestamp_ms_ : now_ms - made_ms_;
-  if (size_ > 0 && waited > config_.max_segment_ms() - roll_jitter_ms_) return true;
+  if (size_ > 0 && waited > limits_.max_ms) return true;
   return offsets_.is_full() || times_.is_full() || last_offset - base_ > INT32_MAX;
 }
 
 Result<std::optional<EntryInfo>> Segment::find(Offset offset) {
-  if (recent_ != nullptr && recent_->total > 0) {
-    if (recent_->back(0).last_offset < offset) return std::nullopt;
+  if (recent_ != nullptr && !recent_->is_empty()) {
+    if (recent_->last().last_offset < offset) return std::nullopt;
     if (const EntryInfo* entry = recent_->find(offset)) return *entry;
   }
   return find_in_file(offset, true);
@@ -313,8 +330,8 @@ Result<void> Segment::activate() {
   TRY(max_timestamp());
   unindexed_bytes_ = size_ - (offsets_.last() ? offsets_.last()->position : 0);
   (void)TRY(first_timestamp());
-  if (config_.preallocate && size_ < static_cast<std::uint64_t>(config_.segment_bytes))
-    TRY(file_->truncate(static_cast<std::uint64_t>(config_.segment_bytes)));
+  if (limits_.preallocates && size_ < static_cast<std::uint64_t>(limits_.bytes))
+    TRY(file_->truncate(static_cast<std::uint64_t>(limits_.bytes)));
   return {};
 }
 

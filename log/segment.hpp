@@ -129,7 +129,15 @@ class Segment {
   Result<void> sync_files(bool sealed);
 
  private:
-  struct RecentEntries;
+  class RecentEntries;
+  /// What a segment needs of its log's configuration: a copy of all of it in each would be most of an idle one.
+  struct Limits {
+    std::int64_t max_ms = 0;  // the spread between segments taken off
+    std::int32_t bytes = 0;
+    std::int32_t index_bytes = 0;
+    std::int32_t index_interval_bytes = 0;
+    bool preallocates = false;
+  };
 
   Segment(FileSystem& files, const std::string& directory, Offset base, const LogConfig& config,
           std::int64_t now_ms);
@@ -157,8 +165,7 @@ class Segment {
   Offset base_;
   std::int64_t made_ms_;
   std::int64_t modified_ms_ = -1;
-  LogConfig config_;
-  std::int64_t roll_jitter_ms_ = 0;
+  Limits limits_;
   std::shared_ptr<File> file_;
   std::atomic<Standing> standing_ = Standing::kLive;  // sync_files() may read it meanwhile
   std::uint64_t size_ = 0;
