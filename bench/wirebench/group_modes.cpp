@@ -35,6 +35,7 @@ constexpr std::int16_t kInitVersion = 4;
 // epoch.
 constexpr std::int16_t kProduceVersion = 12;
 constexpr std::int16_t kEndVersion = 5;
+constexpr int kUnknownTopic = 3;  // it was just made, and Apache Kafka's brokers hear of it a little later
 constexpr int kLoading = 14;
 constexpr int kNotAvailable = 15;
 constexpr int kNotCoordinator = 16;
@@ -46,7 +47,8 @@ void expect_no_error(int code, const char* what) {
 }
 
 bool is_worth_a_retry(int code) {
-  return code == kLoading || code == kNotAvailable || code == kNotCoordinator || code == kConcurrent;
+  return code == kUnknownTopic || code == kLoading || code == kNotAvailable || code == kNotCoordinator ||
+         code == kConcurrent;
 }
 
 template <class Request>
