@@ -9,8 +9,8 @@
 #pragma once
 
 #include <atomic>
-#include <list>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <set>
@@ -258,7 +258,7 @@ class PartitionLogImpl final : public PartitionLog {
   LeaderEpochCache epochs_;
   ProducerState producers_;
   Offset snapshot_offset_ = kNoOffset;  // of the latest snapshot taken or loaded
-  std::list<Deleted> deleted_;  // in the order of their time
+  std::list<Deleted> deleted_;          // in the order of their time
   std::atomic<bool> has_deleted_ = false;
   std::vector<EntryInfo> entries_;  // of the append under way; kept for its memory
 };

@@ -13,8 +13,8 @@ constexpr std::size_t kWalkChunk = std::size_t{64} << 10;
 
 }  // namespace
 
-/// The last entries appended: readers at the tail find their place without reading. Takes memory for those that
-/// are there only, as most segments of many idle partitions have hardly any.
+/// The last entries appended: readers at the tail find their place without reading. Takes memory for those
+/// that are there only, as most segments of many idle partitions have hardly any.
 class Segment::RecentEntries {
  public:
   void add(const EntryInfo& entry) {

@@ -130,7 +130,8 @@ class Segment {
 
  private:
   class RecentEntries;
-  /// What a segment needs of its log's configuration: a copy of all of it in each would be most of an idle one.
+  /// What a segment needs of its log's configuration: a copy of all of it in each would be most of an idle
+  /// one.
   struct Limits {
     std::int64_t max_ms = 0;  // the spread between segments taken off
     std::int32_t bytes = 0;
