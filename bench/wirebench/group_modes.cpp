@@ -35,7 +35,9 @@ constexpr std::int16_t kInitVersion = 4;
 // epoch.
 constexpr std::int16_t kProduceVersion = 12;
 constexpr std::int16_t kEndVersion = 5;
-constexpr int kUnknownTopic = 3;  // it was just made, and Apache Kafka's brokers hear of it a little later
+// Of a topic that was just made: Apache Kafka's brokers hear of it a little later.
+constexpr int kUnknownTopic = 3;
+constexpr int kNotLeader = 6;
 constexpr int kLoading = 14;
 constexpr int kNotAvailable = 15;
 constexpr int kNotCoordinator = 16;
@@ -47,8 +49,8 @@ void expect_no_error(int code, const char* what) {
 }
 
 bool is_worth_a_retry(int code) {
-  return code == kUnknownTopic || code == kLoading || code == kNotAvailable || code == kNotCoordinator ||
-         code == kConcurrent;
+  return code == kUnknownTopic || code == kNotLeader || code == kLoading || code == kNotAvailable ||
+         code == kNotCoordinator || code == kConcurrent;
 }
 
 template <class Request>
