@@ -97,6 +97,9 @@ Cluster::Cluster(ClusterOptions options)
   }
   for (int number = 0; number < options_.consumers; ++number)
     consumers_.push_back(std::make_unique<ClusterConsumer>(surroundings, number));
+  crowd_ = std::make_unique<ClusterCrowd>(surroundings, options_.crowd);
+  watch_ = std::make_unique<LogWatch>(CoordinatorChecks{crowd_->groups(), crowd_->transactions()},
+                                      options_.crowd.output);
 }
 
 Cluster::~Cluster() = default;
@@ -138,12 +141,14 @@ void Cluster::start() {
   admin_->start();
   for (const auto& producer : producers_) producer->start();
   for (const auto& consumer : consumers_) consumer->start();
+  crowd_->start();
 }
 
 std::vector<std::string> Cluster::client_hosts() const {
   std::vector<std::string> hosts = {admin_->host()};
   for (const auto& producer : producers_) hosts.push_back(producer->host());
   for (const auto& consumer : consumers_) hosts.push_back(consumer->host());
+  for (std::string& host : crowd_->hosts()) hosts.push_back(std::move(host));
   return hosts;
 }
 
@@ -220,8 +225,10 @@ void Cluster::observe(ClusterNode& node) {
   const kraft::MetadataNode& metadata = node.process().metadata();
   if (metadata.is_active_controller()) checks_.controller_leads(metadata.epoch(), node.id());
   for (const auto& partition : node.process().replicas().all()) {
-    const auto topic = topics_.find(partition->topic_partition().topic);
-    if (topic != topics_.end() && topic->second.created && !topic->second.deleting) observe(node, *partition);
+    const std::string& name = partition->topic_partition().topic;
+    const auto topic = topics_.find(name);
+    const bool is_live = topic != topics_.end() && topic->second.created && !topic->second.deleting;
+    if (is_live || options_.admin.internal.contains(name)) observe(node, *partition);
   }
 }
 
@@ -237,6 +244,8 @@ void Cluster::observe(ClusterNode& node, Partition& partition) {
   if (seen.life != node.lives() || seen.topic != partition.topic_id())
     seen = {node.lives(), partition.topic_id(), start};
   seen.end = std::min(seen.end, high_watermark);
+  const bool is_internal = options_.admin.internal.contains(tp.topic);
+  const std::string who = fmt::format("broker {} has", node.id());
   while (seen.end < high_watermark) {
     log::ReadOptions options;
     options.from = seen.end;
@@ -246,12 +255,12 @@ void Cluster::observe(ClusterNode& node, Partition& partition) {
     const auto bytes = partition.with_log([&](log::PartitionLog& log) { return log.read_bytes(options); });
     // A disk that fails is known by its other answers.
     if (!bytes && bytes.error().code == ErrorCode::kKafkaStorageError) return;
-    const std::string who = fmt::format("broker {} has", node.id());
-    const auto end = !bytes
-                         ? Result<Offset>(std::unexpected(bytes.error()))
-                         : for_each_record(*bytes, seen.end, [&](Offset offset, const WrittenRecord& record) {
-                             checks_.committed(tp, offset, record, who);
-                           });
+    const auto see = [&](const LoggedRecord& record) {
+      checks_.committed(tp, record.offset, is_internal ? LogWatch::digest_of(record) : record.written(), who);
+      watch_->saw(tp, record);
+    };
+    const auto end =
+        !bytes ? Result<Offset>(std::unexpected(bytes.error())) : for_each_record(*bytes, seen.end, see);
     if (!end || *end <= seen.end)
       return checks_.violated(fmt::format("broker {} cannot read {} at offset {}, which is committed: {}",
                                           node.id(), to_string(tp), seen.end.value(),
@@ -262,6 +271,7 @@ void Cluster::observe(ClusterNode& node, Partition& partition) {
 
 void Cluster::heal() {
   note("no faults any more");
+  crowd_->calm();
   std::vector<std::string> hosts = client_hosts();
   for (const auto& node : nodes_) hosts.push_back(node->host());
   for (const std::string& one : hosts)
@@ -298,20 +308,28 @@ std::string Cluster::unsettled() {
   for (const auto& node : nodes_)
     if (digest_of(*images_.at(node->id())) != digest_of(*image))
       return fmt::format("node {} has old metadata", node->id());
-  for (const auto& [name, topic] : topics_) {
-    if (std::string what = unsettled(*image, topic); !what.empty()) return what;
-  }
-  return {};
+  for (const auto& [name, topic] : topics_)
+    if (topic.deleting && image->topic(name) != nullptr) return name + " is not deleted";
+  for (const auto& [name, partitions] : topics())
+    if (std::string what = unsettled(*image, name, partitions); !what.empty()) return what;
+  return crowd_->unsettled();
 }
 
-std::string Cluster::unsettled(const kraft::MetadataImage& image, const SimulatedTopic& topic) {
-  const kraft::TopicImage* found = image.topic(topic.name);
-  if (topic.deleting) return found == nullptr ? "" : topic.name + " is not deleted";
-  if (found == nullptr || std::ssize(found->partitions) != topic.partitions)
-    return topic.name + " is not what was created";
-  for (std::int32_t at = 0; at < topic.partitions; ++at) {
+std::map<std::string, std::int32_t> Cluster::topics() const {
+  std::map<std::string, std::int32_t> all = options_.admin.internal;
+  for (const auto& [name, topic] : topics_)
+    if (!topic.deleting) all[name] = topic.partitions;
+  return all;
+}
+
+std::string Cluster::unsettled(const kraft::MetadataImage& image, const std::string& topic,
+                               std::int32_t partitions) {
+  const kraft::TopicImage* found = image.topic(topic);
+  if (found == nullptr || std::ssize(found->partitions) != partitions)
+    return topic + " is not what was created";
+  for (std::int32_t at = 0; at < partitions; ++at) {
     std::string what =
-        unsettled({topic.name, PartitionIndex(at)}, found->partitions[static_cast<std::size_t>(at)]);
+        unsettled({topic, PartitionIndex(at)}, found->partitions[static_cast<std::size_t>(at)]);
     if (!what.empty()) return what;
   }
   return {};
@@ -331,13 +349,18 @@ std::string Cluster::unsettled(const TopicPartition& partition,
   for (const BrokerId id : registration.replicas) {
     const auto replica = node_of(id).process().replicas().find(partition.topic, partition.partition);
     if (replica == nullptr) return fmt::format("{} is not on broker {}", name, id.value());
-    const auto [high_watermark, log_end] = replica->with_log(
-        [](log::PartitionLog& log) { return std::pair(log.high_watermark(), log.log_end_offset()); });
+    const auto [stable, high_watermark, log_end] = replica->with_log([](log::PartitionLog& log) {
+      return std::tuple(log.last_stable_offset(), log.high_watermark(), log.log_end_offset());
+    });
     if (high_watermark != log_end || end.value_or(log_end) != log_end)
       return fmt::format("{} on broker {} ends at {} and is committed up to {}", name, id.value(),
                          log_end.value(), high_watermark.value());
+    if (stable != log_end)
+      return fmt::format("{} on broker {} ends at {} and is stable up to {}", name, id.value(),
+                         log_end.value(), stable.value());
     end = log_end;
   }
+  if (options_.admin.internal.contains(partition.topic)) return {};  // which clients do not read
   for (const auto& consumer : consumers_)
     if (consumer->position(partition) != *end)
       return fmt::format("{} is at {} of {}, which ends at {}", consumer->host(),
@@ -347,9 +370,8 @@ std::string Cluster::unsettled(const TopicPartition& partition,
 
 void Cluster::finish() {
   const auto image = newest_image();
-  for (const auto& [name, topic] : topics_) {
-    if (topic.deleting) continue;
-    for (std::int32_t at = 0; at < topic.partitions; ++at) {
+  for (const auto& [name, partitions] : topics())
+    for (std::int32_t at = 0; at < partitions; ++at) {
       const TopicPartition partition{name, PartitionIndex(at)};
       const kraft::PartitionRegistration& registration = *image->partition(name, partition.partition);
       for (const BrokerId id : registration.replicas) {
@@ -359,7 +381,7 @@ void Cluster::finish() {
         checks_.finish(partition, id.value(), start, seen_.at({id.value(), partition}).end);
       }
     }
-  }
+  crowd_->finish();
 }
 
 }  // namespace barnabas::simulation

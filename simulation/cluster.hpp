@@ -14,8 +14,10 @@
 #include "simulation/cluster_admin.hpp"
 #include "simulation/cluster_checks.hpp"
 #include "simulation/cluster_consumer.hpp"
+#include "simulation/cluster_crowd.hpp"
 #include "simulation/cluster_node.hpp"
 #include "simulation/cluster_producer.hpp"
+#include "simulation/log_watch.hpp"
 
 namespace barnabas::simulation {
 
@@ -29,6 +31,7 @@ struct ClusterOptions {
   AdminOptions admin;
   std::vector<ProducerOptions> producers = {ProducerOptions{}};
   int consumers = 1;
+  CrowdOptions crowd;
   bool trace = false;  // what happens is printed as it happens
 };
 
@@ -47,11 +50,12 @@ class Cluster {
   [[nodiscard]] SimulatedWorld& world() { return world_; }
   [[nodiscard]] ClusterChecks& checks() { return checks_; }
   [[nodiscard]] const ClusterAdmin& admin() const { return *admin_; }
+  [[nodiscard]] const ClusterCrowd& crowd() const { return *crowd_; }
   [[nodiscard]] std::vector<std::string> client_hosts() const;
   /// Something happened that is worth a line in the trail.
   void note(std::string what);
 
-  /// No faults any more: connections, clocks and disks are sound, every node runs.
+  /// No faults any more: connections, clocks and disks are sound, every node runs, every client too.
   void heal();
   void stop_clients();
   /// Nothing is left to do: every node serves, everything written is acknowledged, read and on every replica,
@@ -85,7 +89,10 @@ class Cluster {
   void note_changes(const kraft::MetadataImage& image);
   void observe(ClusterNode& node);
   void observe(ClusterNode& node, broker::Partition& partition);
-  [[nodiscard]] std::string unsettled(const kraft::MetadataImage& image, const SimulatedTopic& topic);
+  /// By name, with their partitions: those of the clients, and of the brokers themselves.
+  [[nodiscard]] std::map<std::string, std::int32_t> topics() const;
+  [[nodiscard]] std::string unsettled(const kraft::MetadataImage& image, const std::string& topic,
+                                      std::int32_t partitions);
   [[nodiscard]] std::string unsettled(const TopicPartition& partition,
                                       const kraft::PartitionRegistration& registration);
   [[nodiscard]] ClusterNode& node_of(BrokerId id);
@@ -98,6 +105,8 @@ class Cluster {
   std::unique_ptr<ClusterAdmin> admin_;
   std::vector<std::unique_ptr<ClusterProducer>> producers_;
   std::vector<std::unique_ptr<ClusterConsumer>> consumers_;
+  std::unique_ptr<ClusterCrowd> crowd_;
+  std::unique_ptr<LogWatch> watch_;
   std::map<std::pair<std::int32_t, TopicPartition>, Seen> seen_;
   std::map<std::int32_t, kraft::MetadataImagePtr> images_;
   /// Of what the trail says of each partition, up to the newest image of all: the epoch.

@@ -41,7 +41,7 @@ ClusterAdmin::ClusterAdmin(ClientSurroundings surroundings, AdminOptions options
     : ClusterClient(std::move(surroundings), "admin"), options_(options) {}
 
 void ClusterAdmin::start() {
-  create_topic();
+  options_.lasting.empty() ? create_topic() : create_lasting(0);
   if (options_.interval.count() > 0) arrange_next();
 }
 
@@ -60,7 +60,18 @@ std::vector<std::string> ClusterAdmin::live_topics() const {
   return names;
 }
 
+bool ClusterAdmin::is_lasting(const std::string& topic) const {
+  return std::ranges::find(options_.lasting, topic, &LastingTopic::name) != options_.lasting.end();
+}
+
+/// Of the topic; now and then of an internal one.
 TopicPartition ClusterAdmin::any_partition(const std::string& topic) {
+  if (!options_.internal.empty() && below(2) == 0) {
+    auto chosen = options_.internal.begin();
+    std::advance(chosen, below(options_.internal.size()));
+    return {chosen->first,
+            PartitionIndex(static_cast<std::int32_t>(below(static_cast<std::uint64_t>(chosen->second))))};
+  }
   const auto partitions = static_cast<std::uint64_t>(surroundings().topics.at(topic).partitions);
   return {topic, PartitionIndex(static_cast<std::int32_t>(below(partitions)))};
 }
@@ -74,7 +85,7 @@ void ClusterAdmin::do_something() {
       if (topics.size() < options_.most_topics) create_topic();
       return;
     case 1:
-      if (topics.size() > 1) delete_topic(topic);
+      if (topics.size() > 1 && !is_lasting(topic)) delete_topic(topic);
       return;
     case 2:
       return alter_config(topic);
@@ -100,6 +111,8 @@ void ClusterAdmin::begin(std::string what) {
 void ClusterAdmin::end() {
   busy_ = false;
   doing_.clear();
+  for (std::size_t at = 0; at < options_.lasting.size(); ++at)
+    if (!surroundings().topics.contains(options_.lasting[at].name)) return create_lasting(at);
 }
 
 template <class Response, class Request>
@@ -114,24 +127,32 @@ void ClusterAdmin::ask(Request request, std::function<bool(const Response&)> don
 }
 
 void ClusterAdmin::create_topic() {
-  const std::string name = fmt::format("topic-{}", created_++);
+  create({fmt::format("topic-{}", created_++),
+          static_cast<std::int32_t>(1 + below(static_cast<std::uint64_t>(options_.most_partitions)))});
+}
+
+void ClusterAdmin::create_lasting(std::size_t at) {
+  const LastingTopic& topic = options_.lasting[at];
+  create({.name = topic.name, .partitions = topic.partitions, .is_output = topic.is_output});
+}
+
+void ClusterAdmin::create(const SimulatedTopic& wanted) {
   protocol::CreateTopicsRequest request;
   request.timeout_ms = kTimeoutMs;
   auto& topic = request.topics.emplace_back();
-  topic.name = name;
-  topic.num_partitions =
-      static_cast<std::int32_t>(1 + below(static_cast<std::uint64_t>(options_.most_partitions)));
+  topic.name = wanted.name;
+  topic.num_partitions = wanted.partitions;
   topic.replication_factor = options_.replication_factor;
   topic.configs.push_back({"min.insync.replicas", std::to_string(options_.min_insync_replicas)});
-  begin(fmt::format("create {} with {} partitions", name, topic.num_partitions));
-  const std::int32_t partitions = topic.num_partitions;
+  begin(fmt::format("create {} with {} partitions", wanted.name, wanted.partitions));
   ask<protocol::CreateTopicsResponse>(
-      std::move(request), [this, name, partitions](const protocol::CreateTopicsResponse& response) {
+      std::move(request), [this, wanted](const protocol::CreateTopicsResponse& response) {
         const std::int16_t error = response.topics.at(0).error_code;
         const bool exists = error == 0 || error == static_cast<std::int16_t>(ErrorCode::kTopicAlreadyExists);
-        if (exists) surroundings().topics[name] = {name, partitions, true, false, false};
-        // Too few brokers are there as yet.
-        return exists;
+        if (!exists) return false;  // too few brokers are there as yet
+        SimulatedTopic& made = surroundings().topics[wanted.name] = wanted;
+        made.created = true;
+        return true;
       });
 }
 

@@ -11,12 +11,22 @@
 
 namespace barnabas::simulation {
 
+/// A topic that is there from the beginning and stays.
+struct LastingTopic {
+  std::string name;
+  std::int32_t partitions = 1;
+  bool is_output = false;
+};
+
 struct AdminOptions {
+  std::vector<LastingTopic> lasting;
+  /// Topics that brokers create, with their partitions: replicas and leaders of these are changed too.
+  std::map<std::string, std::int32_t> internal;
   std::size_t most_topics = 3;
   std::int32_t most_partitions = 4;
   std::int16_t replication_factor = 3;
   std::int16_t min_insync_replicas = 2;
-  std::chrono::milliseconds interval{3000};  // on average between two operations; 0: only the first topic
+  std::chrono::milliseconds interval{3000};  // on average between two operations; 0: only the first topics
 };
 
 class ClusterAdmin final : public ClusterClient {
@@ -35,6 +45,8 @@ class ClusterAdmin final : public ClusterClient {
   void arrange_next();
   void do_something();
   void create_topic();
+  void create_lasting(std::size_t at);
+  void create(const SimulatedTopic& topic);
   void delete_topic(const std::string& name);
   void reassign(const TopicPartition& partition);
   void elect_preferred(const TopicPartition& partition);
@@ -47,6 +59,7 @@ class ClusterAdmin final : public ClusterClient {
   void end();
   [[nodiscard]] std::vector<std::string> live_topics() const;
   [[nodiscard]] TopicPartition any_partition(const std::string& topic);
+  [[nodiscard]] bool is_lasting(const std::string& topic) const;
 
   AdminOptions options_;
   bool stopped_ = false;

@@ -12,7 +12,9 @@ constexpr std::size_t kKeptImages = 4000;
 }  // namespace
 
 std::string to_string(const WrittenRecord& record) {
-  return record.producer < 0 ? "a record of no producer"
+  if (record.producer < -1)
+    return fmt::format("the copy of offset {} of input partition {}", record.number, -2 - record.producer);
+  return record.producer < 0 ? fmt::format("a record of no producer ({})", record.number)
                              : fmt::format("record {} of producer {}", record.number, record.producer);
 }
 

@@ -26,7 +26,9 @@ namespace barnabas::simulation {
 
 /// What a simulated producer writes: it numbers what it sends to a partition from 0 on.
 struct WrittenRecord {
-  std::int64_t producer = -1;  // below 0: not a simulated producer's, such as a marker
+  /// -1: not a simulated producer's, such as a marker. Below: a copy, of which record of the input producer
+  /// and number tell (transaction_checks.hpp).
+  std::int64_t producer = -1;
   std::int64_t number = -1;
   auto operator<=>(const WrittenRecord&) const = default;
 };
@@ -60,6 +62,10 @@ class ClusterChecks {
   [[nodiscard]] const std::optional<std::string>& failure() const { return failure_; }
   /// Behind the last record that is known to be committed.
   [[nodiscard]] Offset committed_end(const TopicPartition& partition) const;
+  /// What is known to be committed, by offset.
+  [[nodiscard]] const std::vector<std::optional<WrittenRecord>>& history(const TopicPartition& partition) {
+    return histories_[partition].records;
+  }
   [[nodiscard]] std::size_t records() const { return records_; }
   [[nodiscard]] std::size_t acknowledgements() const { return acknowledgements_; }
   [[nodiscard]] std::size_t leaderships() const { return leaderships_; }

@@ -1,5 +1,6 @@
 #include "simulation/cluster_client.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/messages/api_metadata.hpp"
@@ -22,8 +23,8 @@ ClusterClient::ClusterClient(ClientSurroundings surroundings, std::string host)
 
 ClusterClient::~ClusterClient() = default;
 
-PeerChannel& ClusterClient::channel_to(std::int32_t broker) {
-  std::unique_ptr<PeerChannel>& channel = channels_[broker];
+PeerChannel& ClusterClient::channel_to(std::int32_t broker, int purpose) {
+  std::unique_ptr<PeerChannel>& channel = channels_[{broker, purpose}];
   if (channel == nullptr) {
     broker::PeerChannelOptions options;
     options.peer = {ClusterNode::host_of(broker), kClientPort};
@@ -42,6 +43,16 @@ PeerChannel& ClusterClient::any_channel() {
 ClusterClient::Place ClusterClient::place_of(const TopicPartition& partition) const {
   const auto place = places_.find(partition);
   return place == places_.end() ? Place{} : place->second;
+}
+
+TopicId ClusterClient::id_of(const std::string& topic) const {
+  const auto id = topic_ids_.find(topic);
+  return id == topic_ids_.end() ? TopicId() : id->second;
+}
+
+std::string ClusterClient::name_of(TopicId id) const {
+  const auto topic = std::ranges::find(topic_ids_, id, [](const auto& entry) { return entry.second; });
+  return topic == topic_ids_.end() ? "" : topic->first;
 }
 
 bool ClusterClient::is_live(const std::string& topic) const {
@@ -67,12 +78,14 @@ void ClusterClient::ask_for_metadata() {
       [this](Result<PeerAnswer<protocol::MetadataResponse>> answer) {
         refreshing_ = false;
         if (!answer) return refresh();
-        for (const auto& topic : answer->body.topics)
+        for (const auto& topic : answer->body.topics) {
+          if (topic.error_code == 0) topic_ids_[topic.name.value_or("")] = TopicId(topic.topic_id);
           for (const auto& partition : topic.partitions) {
             Place& place = places_[{topic.name.value_or(""), PartitionIndex(partition.partition_index)}];
             if (LeaderEpoch(partition.leader_epoch) >= place.epoch)
               place = {partition.leader_id, LeaderEpoch(partition.leader_epoch)};
           }
+        }
         std::erase_if(places_, [this](const auto& entry) { return !is_live(entry.first.topic); });
         on_metadata();
       });

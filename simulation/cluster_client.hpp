@@ -21,6 +21,8 @@ namespace barnabas::simulation {
 struct SimulatedTopic {
   std::string name;
   std::int32_t partitions = 1;
+  /// Written by copiers, in transactions, and not by producers.
+  bool is_output = false;
   bool created = false;
   bool deleting = false;
   bool deleted = false;
@@ -53,11 +55,15 @@ class ClusterClient {
   };
   static constexpr std::chrono::milliseconds kBackoff{100};
 
-  [[nodiscard]] broker::PeerChannel& channel_to(std::int32_t broker);
+  /// Connections to one broker for several purposes do not wait for one another.
+  [[nodiscard]] broker::PeerChannel& channel_to(std::int32_t broker, int purpose = 0);
   [[nodiscard]] broker::PeerChannel& any_channel();
   /// -1 when that is not known.
   [[nodiscard]] Place place_of(const TopicPartition& partition) const;
   [[nodiscard]] const std::map<TopicPartition, Place>& places() const { return places_; }
+  /// Zero when that is not known.
+  [[nodiscard]] TopicId id_of(const std::string& topic) const;
+  [[nodiscard]] std::string name_of(TopicId id) const;
   /// Whether anything is to be expected of the topic.
   [[nodiscard]] bool is_live(const std::string& topic) const;
   /// Asks for the metadata soon, unless that was asked for already.
@@ -74,8 +80,9 @@ class ClusterClient {
   ClientSurroundings surroundings_;
   std::string host_;
   Reactor& reactor_;
-  std::map<std::int32_t, std::unique_ptr<broker::PeerChannel>> channels_;
+  std::map<std::pair<std::int32_t, int>, std::unique_ptr<broker::PeerChannel>> channels_;
   std::map<TopicPartition, Place> places_;
+  std::map<std::string, TopicId> topic_ids_;
   bool refreshing_ = false;
 };
 

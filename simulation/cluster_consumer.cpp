@@ -85,10 +85,9 @@ void ClusterConsumer::on_data(const TopicPartition& partition,
   }
   const Offset from = position(partition);
   if (!data.records || data.records->bytes.empty()) return;
-  const auto end =
-      for_each_record(data.records->bytes, from, [&](Offset offset, const WrittenRecord& record) {
-        checks().committed(partition, offset, record, "a consumer was given");
-      });
+  const auto end = for_each_record(data.records->bytes, from, [&](const LoggedRecord& record) {
+    checks().committed(partition, record.offset, record.written(), "a consumer was given");
+  });
   if (!end)
     return checks().violated(fmt::format("what a consumer was given of {} from offset {} on is broken: {}",
                                          to_string(partition), from.value(), end.error().detail));

@@ -74,7 +74,7 @@ void ClusterProducer::write() {
   if (stopped_ || !id_) return;
   std::vector<TopicPartition> wanted;
   for (const auto& [name, topic] : surroundings().topics)
-    if (is_live(name))
+    if (is_live(name) && !topic.is_output)
       for (std::int32_t at = 0; at < topic.partitions; ++at) wanted.push_back({name, PartitionIndex(at)});
   if (wanted.empty()) return;
   const TopicPartition& partition = wanted[below(wanted.size())];

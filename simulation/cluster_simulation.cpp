@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "broker/drivers/internal_topics.hpp"
 #include "simulation/cluster.hpp"
 
 namespace barnabas::simulation {
@@ -51,8 +52,8 @@ struct CarefulLoss {
 
 class ClusterChaos {
  public:
-  ClusterChaos(std::uint64_t seed, bool trace)
-      : random_(seed ^ 0xC1057E4), cluster_(draw_cluster(seed, trace)), rates_(draw_rates()) {}
+  ClusterChaos(std::uint64_t seed, ClusterLoad load, bool trace)
+      : random_(seed ^ 0xC1057E4), cluster_(draw_cluster(seed, load, trace)), rates_(draw_rates()) {}
 
   ClusterRun run() {
     cluster_.start();
@@ -75,6 +76,10 @@ class ClusterChaos {
     result.leaderships = cluster_.checks().leaderships();
     result.operations = cluster_.admin().operations();
     result.crashes = crashes_;
+    result.commits = cluster_.crowd().transactions().commits();
+    result.aborts = cluster_.crowd().transactions().aborts();
+    result.copies = cluster_.crowd().transactions().copies();
+    result.assignments = cluster_.crowd().groups().assignments();
     return result;
   }
 
@@ -93,7 +98,7 @@ class ClusterChaos {
     return choice < 2 ? 0 : choice == 2 ? low : high;
   }
 
-  ClusterOptions draw_cluster(std::uint64_t seed, bool trace) {
+  ClusterOptions draw_cluster(std::uint64_t seed, ClusterLoad load, bool trace) {
     ClusterOptions options;
     options.seed = seed;
     options.trace = trace;
@@ -123,7 +128,47 @@ class ClusterChaos {
         options.combined, options.controllers, options.brokers, options.admin.replication_factor,
         options.admin.min_insync_replicas, syncs_ ? "acknowledged when synced" : "synced later",
         options.producers.size());
+    if (load == ClusterLoad::kCoordinators) draw_crowd(options);
     return options;
+  }
+
+  void draw_crowd(ClusterOptions& options) {
+    const std::array protocols{GroupProtocol::kClassic, GroupProtocol::kConsumer};
+    CrowdOptions& crowd = options.crowd;
+    crowd.groups.push_back(
+        {"copiers", pick(protocols), pick(std::array{1, 2, 3}), random_.below(4) == 0, true});
+    crowd.groups.push_back(
+        {"classic", GroupProtocol::kClassic, pick(std::array{1, 2, 3}), random_.below(3) == 0});
+    crowd.groups.push_back(
+        {"modern", GroupProtocol::kConsumer, pick(std::array{1, 2, 3}), random_.below(3) == 0});
+    crowd.interval = pick(std::array{milliseconds(800), milliseconds(2500), milliseconds(8000)});
+    crowd.transaction_timeout_ms = pick(std::array{3000, 6000, 20000});
+    const auto partitions = [this] { return static_cast<std::int32_t>(1 + random_.below(3)); };
+    options.admin.lasting = {{crowd.input, partitions()}, {crowd.output, partitions(), true}};
+    options.admin.internal = {{std::string(broker::kGroupTopic), partitions()},
+                              {std::string(broker::kTransactionTopic), partitions()}};
+    options.consumers = 1;
+    options.producers.resize(1);
+    const std::string replicas = std::to_string(options.admin.replication_factor);
+    const std::string in_sync = std::to_string(options.admin.min_insync_replicas);
+    broker::ConfigMap& properties = options.properties;
+    properties["min.insync.replicas"] = in_sync;
+    properties["offsets.topic.replication.factor"] = replicas;
+    properties["offsets.topic.num.partitions"] =
+        std::to_string(options.admin.internal.at(std::string(broker::kGroupTopic)));
+    properties["transaction.state.log.replication.factor"] = replicas;
+    properties["transaction.state.log.min.isr"] = in_sync;
+    properties["transaction.state.log.num.partitions"] =
+        std::to_string(options.admin.internal.at(std::string(broker::kTransactionTopic)));
+    properties["transaction.abort.timed.out.transaction.cleanup.interval.ms"] = "1000";
+    properties["group.initial.rebalance.delay.ms"] = pick(std::array{"0", "500"});
+    properties["group.min.session.timeout.ms"] = "1000";
+    properties["group.consumer.min.session.timeout.ms"] = "1000";
+    properties["group.consumer.session.timeout.ms"] = "3000";
+    properties["group.consumer.min.heartbeat.interval.ms"] = "100";
+    properties["group.consumer.heartbeat.interval.ms"] = "500";
+    plan_ += fmt::format(", {} copiers by the {} protocol", crowd.groups[0].members,
+                         crowd.groups[0].protocol == GroupProtocol::kClassic ? "classic" : "consumer");
   }
 
   void draw_clients(ClusterOptions& options) {
@@ -381,8 +426,8 @@ class ClusterChaos {
 
 }  // namespace
 
-ClusterRun run_cluster_seed(std::uint64_t seed, bool trace) {
-  return ClusterChaos(seed, trace).run();
+ClusterRun run_cluster_seed(std::uint64_t seed, ClusterLoad load, bool trace) {
+  return ClusterChaos(seed, load, trace).run();
 }
 
 }  // namespace barnabas::simulation

@@ -2,9 +2,9 @@
 // quiet time in which it must settle.
 //
 // Free functions; everything follows from the seed: how many nodes of which roles, the workload, which faults
-// and how often. What is checked is in cluster_checks.hpp; at the end, with all faults gone, within some
-// minutes of virtual time every node serves, everything that was written is acknowledged, read, and on every
-// replica, and all replicas are in sync.
+// and how often. What is checked is in cluster_checks.hpp, group_checks.hpp and transaction_checks.hpp; at
+// the end, with all faults gone, within some minutes of virtual time every node serves, everything that was
+// written is acknowledged, read, and on every replica, and all replicas are in sync.
 //
 // What may be lost legally is never done: a data disk is taken away only from a broker that is in no in-sync
 // set; power fails on brokers where every acknowledgement waits for the disk (log.flush.interval.messages=1),
@@ -18,6 +18,14 @@
 
 namespace barnabas::simulation {
 
+/// What clients do beside producing, consuming and changing topics.
+enum class ClusterLoad : std::uint8_t {
+  kPlain,
+  /// Groups of both protocols, and copiers of the input to the output in transactions (cluster_crowd.hpp),
+  /// who come and go; the internal topics are on several brokers.
+  kCoordinators,
+};
+
 struct ClusterRun {
   std::optional<std::string> failure;
   std::vector<std::string> trail;  // the last things that happened
@@ -30,9 +38,14 @@ struct ClusterRun {
   std::size_t leaderships = 0;  // of partitions
   std::size_t operations = 0;   // of the admin
   std::size_t crashes = 0;      // of processes and machines
+  std::size_t commits = 0;      // of transactions, by partition of the output
+  std::size_t aborts = 0;
+  std::size_t copies = 0;       // of records of the input
+  std::size_t assignments = 0;  // of partitions to members, in an epoch
 };
 
 /// With `trace` what happens is printed as it happens.
-[[nodiscard]] ClusterRun run_cluster_seed(std::uint64_t seed, bool trace = false);
+[[nodiscard]] ClusterRun run_cluster_seed(std::uint64_t seed, ClusterLoad load = ClusterLoad::kPlain,
+                                          bool trace = false);
 
 }  // namespace barnabas::simulation

@@ -27,6 +27,29 @@ TEST_CASE("clusters under random faults keep what they acknowledged and settle")
   CHECK(all.crashes > kSeeds);
 }
 
+TEST_CASE("groups and transactions under random faults: each input is in the output once, and all settles") {
+  barnabas::set_log_level(barnabas::LogLevel::kFatal);
+  constexpr std::uint64_t kSeeds = 8;
+  ClusterRun all;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const ClusterRun run = run_cluster_seed(seed, ClusterLoad::kCoordinators);
+    INFO("seed " << seed << ": barnabas_simulation --coordinators --seeds 1 --first-seed " << seed
+                 << " --trace");
+    INFO(run.failure.value_or(""));
+    CHECK_FALSE(run.failure.has_value());
+    all.commits += run.commits;
+    all.aborts += run.aborts;
+    all.copies += run.copies;
+    all.assignments += run.assignments;
+    all.crashes += run.crashes;
+  }
+  CHECK(all.commits > 50 * kSeeds);
+  CHECK(all.aborts > 5 * kSeeds);
+  CHECK(all.copies > 300 * kSeeds);
+  CHECK(all.assignments > 20 * kSeeds);
+  CHECK(all.crashes > kSeeds);
+}
+
 TEST_CASE("a seed gives the same run of a cluster each time, another seed another") {
   barnabas::set_log_level(barnabas::LogLevel::kFatal);
   const ClusterRun once = run_cluster_seed(3);
@@ -35,4 +58,6 @@ TEST_CASE("a seed gives the same run of a cluster each time, another seed anothe
   CHECK(again.trail == once.trail);
   CHECK(again.virtual_ms == once.virtual_ms);
   CHECK(run_cluster_seed(4).digest != once.digest);
+  const ClusterRun with_groups = run_cluster_seed(2, ClusterLoad::kCoordinators);
+  CHECK(run_cluster_seed(2, ClusterLoad::kCoordinators).digest == with_groups.digest);
 }

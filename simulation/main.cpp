@@ -1,10 +1,12 @@
 // barnabas_simulation: runs seeds of the simulation and says which fail.
 //
-//   barnabas_simulation --raft|--cluster [--seeds N] [--first-seed S] [--trace] [--log] [--stop]
+//   barnabas_simulation --raft|--cluster|--coordinators [--seeds N] [--first-seed S] [--trace] [--log]
+//   [--stop]
 //
-// --raft: metadata quorums alone; --cluster: whole nodes with their clients. --trace prints what happens,
-// --log what the nodes log, --stop ends at the first seed that fails. A failing seed is printed with the
-// command that repeats it exactly; the exit code is then 1.
+// --raft: metadata quorums alone; --cluster: whole nodes with their clients; --coordinators: the same with
+// consumer groups and transactions. --trace prints what happens, --log what the nodes log, --stop ends at the
+// first seed that fails. A failing seed is printed with the command that repeats it exactly; the exit code is
+// then 1.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -40,7 +42,7 @@ extern "C" void say_seed(int) {
 }
 
 struct Arguments {
-  std::string_view kind;  // "--raft" or "--cluster"
+  std::string_view kind;
   std::uint64_t seeds = 100;
   std::uint64_t first_seed = 1;
   bool trace = false;
@@ -55,7 +57,7 @@ std::optional<Arguments> parse(int count, char** values) {
     std::uint64_t* number = name == "--seeds"        ? &arguments.seeds
                             : name == "--first-seed" ? &arguments.first_seed
                                                      : nullptr;
-    if (name == "--raft" || name == "--cluster") {
+    if (name == "--raft" || name == "--cluster" || name == "--coordinators") {
       arguments.kind = name;
     } else if (name == "--trace") {
       arguments.trace = true;
@@ -120,15 +122,21 @@ std::uint64_t run_raft(const Arguments& arguments) {
 
 std::uint64_t run_cluster(const Arguments& arguments) {
   barnabas::set_log_level(arguments.log ? barnabas::LogLevel::kInfo : barnabas::LogLevel::kFatal);
+  using barnabas::simulation::ClusterLoad;
+  const auto load = arguments.kind == "--coordinators" ? ClusterLoad::kCoordinators : ClusterLoad::kPlain;
   barnabas::simulation::ClusterRun all;
   const std::uint64_t failed = for_each_seed(arguments, [&](std::uint64_t seed) {
-    const auto run = barnabas::simulation::run_cluster_seed(seed, arguments.trace);
+    const auto run = barnabas::simulation::run_cluster_seed(seed, load, arguments.trace);
     all.virtual_ms += run.virtual_ms;
     all.records += run.records;
     all.acknowledgements += run.acknowledgements;
     all.leaderships += run.leaderships;
     all.operations += run.operations;
     all.crashes += run.crashes;
+    all.commits += run.commits;
+    all.aborts += run.aborts;
+    all.copies += run.copies;
+    all.assignments += run.assignments;
     if (arguments.trace) fmt::print("{}\ndigest {:016x}\n", run.plan, run.digest);
     if (!run.failure) return false;
     say_failure(arguments, seed, *run.failure);
@@ -142,6 +150,9 @@ std::uint64_t run_cluster(const Arguments& arguments) {
       "{:.2f} virtual hours ({:.1f} a CPU minute)\n",
       all.records, all.acknowledgements, all.leaderships, all.operations, all.crashes, hours,
       hours / cpu_minutes());
+  if (load == ClusterLoad::kCoordinators)
+    fmt::print("{} records copied, {} commits and {} aborts in partitions, {} assignments of partitions\n",
+               all.copies, all.commits, all.aborts, all.assignments);
   return failed;
 }
 
@@ -151,8 +162,8 @@ int main(int count, char** values) {
   const auto arguments = parse(count, values);
   if (!arguments) {
     fmt::print(stderr,
-               "usage: barnabas_simulation --raft|--cluster [--seeds N] [--first-seed S] [--trace] [--log] "
-               "[--stop]\n");
+               "usage: barnabas_simulation --raft|--cluster|--coordinators [--seeds N] [--first-seed S] "
+               "[--trace] [--log] [--stop]\n");
     return 2;
   }
   std::signal(SIGABRT, say_seed);

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "protocol/control_record.hpp"
+
 namespace barnabas::simulation {
 
 namespace {
@@ -21,8 +23,21 @@ WrittenRecord decode(const protocol::RecordView& record) {
           protocol::load_big_endian<std::int64_t>(record.value->data() + 8)};
 }
 
+std::optional<bool> LoggedRecord::marker() const {
+  if (!batch.is_control()) return std::nullopt;
+  const auto key = protocol::parse_control_key(record);
+  if (!key || key->type > protocol::ControlType::kCommit) return std::nullopt;
+  return key->type == protocol::ControlType::kCommit;
+}
+
+/// Markers of both kinds are told apart, and all else that is nobody's has the same number.
+WrittenRecord LoggedRecord::written() const {
+  if (const auto committed = marker()) return {-1, *committed ? 1 : 0};
+  return batch.is_control() ? WrittenRecord{} : decode(record);
+}
+
 Result<Offset> for_each_record(ByteView batches, Offset from,
-                               const std::function<void(Offset, const WrittenRecord&)>& call) {
+                               const std::function<void(const LoggedRecord&)>& call) {
   protocol::RecordScratch scratch;
   protocol::BatchCursor cursor(batches);
   Offset end = from;
@@ -34,7 +49,7 @@ Result<Offset> for_each_record(ByteView batches, Offset from,
     protocol::RecordCursor records(batch, scratch);
     protocol::RecordView record;
     while (TRY(records.next(record)))
-      if (record.offset >= from) call(record.offset, batch.is_control() ? WrittenRecord{} : decode(record));
+      if (record.offset >= from) call({record.offset, batch, record});
     end = batch.next_offset();
   }
 }
