@@ -177,6 +177,8 @@ Result<void> ProducerState::check_verification(const RecordBatchHeader& batch, O
   if (found == verifications_.end() || options.origin != AppendOrigin::kClient || batch.is_control())
     return {};
   const Verification& verification = found->second;
+  // What a zombie asked says nothing of its successor's batches, whose transaction is open.
+  if (is_open && verification.epoch < batch.producer_epoch()) return {};
   bool is_unknown = !producers_.contains(batch.producer_id());
   bool must_be_first = verification.supports_epoch_bump && is_unknown && batch.base_sequence() != 0;
   if (!must_be_first && batch.base_sequence() <= verification.lowest_sequence) return {};

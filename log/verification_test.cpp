@@ -86,6 +86,13 @@ TEST_CASE_METHOD(Verified, "a new epoch begins its sequences anew") {
   must(write(0, guard, 1));
 }
 
+TEST_CASE_METHOD(Verified, "what a zombie asks does not hold up its successor, whose transaction is open") {
+  must(write(0, begin(0, 1), 1));
+  CHECK(begin(0, 0).is_needed());
+  must(write(1, {}, 1));
+  CHECK(refused(0, {}, 0) == ErrorCode::kInvalidTxnState);
+}
+
 TEST_CASE_METHOD(Verified, "a producer of transaction.version 2 that is not known here begins with 0") {
   VerificationGuard guard = begin(3, 0, true);
   CHECK(refused(3, guard) == ErrorCode::kOutOfOrderSequenceNumber);

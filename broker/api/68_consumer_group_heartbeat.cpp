@@ -30,7 +30,7 @@ void refuse(ErrorCode error, Reply<ConsumerGroupHeartbeatResponse>& reply) {
 
 ErrorCode authorize(const Services& services, const RequestContext& context,
                     const ConsumerGroupHeartbeatRequest& request) {
-  if (!services.groups.serves_consumer_protocol()) return ErrorCode::kUnsupportedVersion;
+  if (const ErrorCode error = services.groups.consumer_protocol(); error != ErrorCode::kNone) return error;
   if (!allowed(services, context, Operation::kRead, ResourceKind::kGroup, request.group_id))
     return ErrorCode::kGroupAuthorizationFailed;
   const auto may_know = [&](const std::string& topic) {

@@ -75,9 +75,9 @@ void handle_consumer_group_describe(Services& services, const RequestContext& co
                                     ConsumerGroupDescribeRequest& request,
                                     Reply<ConsumerGroupDescribeResponse> reply) {
   std::vector<DescribedConsumers> refused;
-  const bool served = services.groups.serves_consumer_protocol();
+  const ErrorCode protocol = services.groups.consumer_protocol();
   std::erase_if(request.group_ids, [&](const std::string& id) {
-    const ErrorCode error = !served ? ErrorCode::kUnsupportedVersion
+    const ErrorCode error = protocol != ErrorCode::kNone ? protocol
                             : !allowed(services, context, Operation::kDescribe, ResourceKind::kGroup, id)
                                 ? ErrorCode::kGroupAuthorizationFailed
                             : id.empty() ? ErrorCode::kInvalidGroupId

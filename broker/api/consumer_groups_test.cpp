@@ -139,5 +139,12 @@ TEST_CASE("Where the protocol is not to be used, its requests are of an unsuppor
   CHECK(error_of(node.describe().error_code) == ErrorCode::kUnsupportedVersion);
 }
 
+TEST_CASE("Before a node knows the cluster's metadata the protocol is not refused, as it may be served") {
+  Coordinator node;
+  node.groups->on_image(kraft::MetadataImage::empty(), nullptr);
+  CHECK(error_of(node.beat("t").error_code) == ErrorCode::kCoordinatorNotAvailable);
+  CHECK(error_of(node.describe().error_code) == ErrorCode::kCoordinatorNotAvailable);
+}
+
 }  // namespace
 }  // namespace barnabas::broker::testing

@@ -308,7 +308,9 @@ ConsumerGroups::Target ConsumerGroups::update_target(const ConsumerGroup& group,
   const auto may_assign = [&] {
     const std::int64_t last_ms = group.assignment_timestamp_ms();
     const std::int32_t interval_ms = surroundings_.settings(group.id()).assignment_interval_ms;
-    return last_ms == 0 || interval_ms == 0 || step.now.wall_ms >= last_ms + interval_ms;
+    // Another coordinator's clock, or this one's before it was set, may have been ahead.
+    const bool is_of_the_future = last_ms > step.now.wall_ms;
+    return last_ms == 0 || interval_ms == 0 || is_of_the_future || step.now.wall_ms >= last_ms + interval_ms;
   };
   if (group.assignment_epoch() < outcome.group_epoch && may_assign()) return assign_all(group, outcome, step);
   return {group.assignment_epoch(), group.target_of(outcome.after)};

@@ -331,6 +331,18 @@ TEST_CASE("Assignments are not made more often than the interval allows, and non
   CHECK(second.owned() == Assignment{{topic, {1}}});
 }
 
+TEST_CASE("An assignment that was made by a clock that was ahead does not hold up the next one") {
+  ShardFixture fixture;
+  fixture.surroundings->fixed.assignment_interval_ms = 1000;
+  fixture.surroundings->put_topic("t", 2);
+  fixture.now.wall_ms += 3'600'000;
+  Consumer first(fixture, joining("a"));
+  CHECK(first.join()->member_epoch == 2);
+  fixture.now.wall_ms -= 3'600'000;
+  Consumer second(fixture, joining("b"));
+  CHECK(second.join()->member_epoch == 3);
+}
+
 TEST_CASE("A pattern is resolved behind the first heartbeat and assigned with the next") {
   ShardFixture fixture;
   const TopicId one = fixture.surroundings->put_topic("regx1", 1);

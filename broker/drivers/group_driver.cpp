@@ -86,11 +86,14 @@ class GroupDriver::Surroundings final : public GroupSurroundings {
     settings.assignment_interval_ms = group_setting(*layers, overrides, "consumer.assignment.interval.ms");
     return settings;
   }
-  [[nodiscard]] bool serves_consumer_protocol() const {
+  [[nodiscard]] ErrorCode consumer_protocol() const {
     const auto protocols =
         split_list(config_.layers()->value("group.coordinator.rebalance.protocols").value_or(""));
-    return std::ranges::find(protocols, "consumer") != protocols.end() &&
-           image()->feature("group.version") >= 1;
+    if (std::ranges::find(protocols, "consumer") == protocols.end()) return ErrorCode::kUnsupportedVersion;
+    const kraft::MetadataImagePtr image = this->image();
+    // A client that is told that the protocol is not served gives up.
+    if (image->features->metadata_version == 0) return ErrorCode::kCoordinatorNotAvailable;
+    return image->feature("group.version") >= 1 ? ErrorCode::kNone : ErrorCode::kUnsupportedVersion;
   }
 
  private:
@@ -126,8 +129,8 @@ GroupDriver::GroupDriver(const GroupDriverDependencies& dependencies)
 
 GroupDriver::~GroupDriver() = default;
 
-bool GroupDriver::serves_consumer_protocol() const {
-  return surroundings_->serves_consumer_protocol();
+ErrorCode GroupDriver::consumer_protocol() const {
+  return surroundings_->consumer_protocol();
 }
 
 ShardDriver::Operation GroupDriver::on_shard(Operation operation) {

@@ -53,9 +53,10 @@ class GroupDriver {
     shards_.run_on(shard, kind, on_shard(std::move(operation)));
   }
 
-  /// Whether the consumer protocol (KIP-848) may be used: by group.coordinator.rebalance.protocols and by the
-  /// level of group.version.
-  [[nodiscard]] bool serves_consumer_protocol() const;
+  /// Whether the consumer protocol (KIP-848) may be used, by group.coordinator.rebalance.protocols and by the
+  /// level of group.version: NONE, UNSUPPORTED_VERSION, or COORDINATOR_NOT_AVAILABLE as long as this node
+  /// does not know the cluster's levels.
+  [[nodiscard]] ErrorCode consumer_protocol() const;
 
   /// Loads and unloads shards as the image says, tells groups of their topics' changes, and forgets the
   /// offsets of topics that are gone.
