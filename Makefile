@@ -5,7 +5,8 @@
 #   make build     the programs: build/release/bin/barnabas and barnabas-tools
 #   make check     format, structure and lint, without running anything
 #   make compat    other people's clients and tools: make compat ARGS="--broker kafka console_main_job"
-#   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on; MODE=cluster: of whole clusters
+#   make simulate  SEEDS=N runs of quorums under random faults, from FIRST_SEED=1 on; MODE=cluster: of whole clusters,
+#                  MODE=coordinators: of these with groups and transactions
 #   make chaos     a cluster of real processes under faults for MINUTES=30, drawn from a SEED
 #   make mutants   plants bugs and shows that the simulation or a unit test finds each
 #   make fuzz      each fuzz target for SECONDS=60

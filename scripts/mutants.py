@@ -6,8 +6,8 @@
     scripts/mutants.py --only TEXT...    only mutants whose names, files or tests contain one of the TEXTs
     scripts/mutants.py --mode cluster    only those of this mode
 
-A mutant is found by the simulation (`seed = 7`), of quorums alone (raft) or where it says so (`mode = "cluster"`) of
-whole clusters, or by one unit test (`test = "LIBRARY: its name"`: mode test). The tree is copied
+A mutant is found by the simulation (`seed = 7`), of quorums alone (raft) or where it says so (`mode = "cluster"`,
+"coordinators") of whole clusters, or by one unit test (`test = "LIBRARY: its name"`: mode test). The tree is copied
 to build/mutants, and only the programs that are needed are built there; the tree itself is not touched. Without a
 planted bug every seed and test that is listed must pass. The last line counts: 'N killed, N survived'. The exit code
 is 0 only if none survived.
@@ -135,7 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--find", type=int, metavar="SEEDS")
     parser.add_argument("--only", metavar="TEXT", nargs="+", default=[""])
-    parser.add_argument("--mode", choices=["raft", "cluster", "test"])
+    parser.add_argument("--mode", choices=["raft", "cluster", "coordinators", "test"])
     arguments = parser.parse_args()
     mutants = tomllib.loads((ROOT / "scripts" / "mutants.toml").read_text())["mutant"]
     chosen = [mutant for mutant in mutants if arguments.mode in (None, mode_of(mutant))

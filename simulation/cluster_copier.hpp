@@ -74,7 +74,7 @@ class ClusterCopier final : public GroupWorker {
   void end(bool commit);
   void on_ended(bool commit, const protocol::EndTxnResponse& response);
   /// After an error: again, abort, or it is over.
-  void on_refusal(const char* what, ErrorCode error, std::function<void()> again);
+  void on_refusal(const char* what, ErrorCode error, std::function<void()> again, bool is_end = false);
 
   CopierOptions options_;
   ProducerId id_ = kNoProducerId;

@@ -21,7 +21,9 @@ constexpr std::int32_t kProduceTimeoutMs = 3000;
 
 enum class Remedy : std::uint8_t { kAgain, kAbort, kOver, kNone };
 
-Remedy remedy_for(ErrorCode error) {
+Remedy remedy_for(ErrorCode error, bool is_end) {
+  // The coordinator has aborted what took too long: who writes or ends it then is told so in either way.
+  if (error == ErrorCode::kInvalidTxnState) return is_end ? Remedy::kOver : Remedy::kAbort;
   switch (error) {
     case ErrorCode::kNetworkException:
     case ErrorCode::kConcurrentTransactions:
@@ -50,8 +52,8 @@ Remedy remedy_for(ErrorCode error) {
 
 }  // namespace
 
-void ClusterCopier::on_refusal(const char* what, ErrorCode error, std::function<void()> again) {
-  switch (remedy_for(error)) {
+void ClusterCopier::on_refusal(const char* what, ErrorCode error, std::function<void()> again, bool is_end) {
+  switch (remedy_for(error, is_end)) {
     case Remedy::kAgain:
       refresh();
       return after(kBackoff, std::move(again));
@@ -121,8 +123,12 @@ void ClusterCopier::on_produced(const std::shared_ptr<Batch>& batch,
   const auto* told = answer ? &answer->body.responses.at(0).partition_responses.at(0) : nullptr;
   const ErrorCode error =
       told == nullptr ? ErrorCode::kNetworkException : static_cast<ErrorCode>(told->error_code);
-  if (error != ErrorCode::kNone && error != ErrorCode::kDuplicateSequenceNumber)
+  if (error != ErrorCode::kNone && error != ErrorCode::kDuplicateSequenceNumber) {
+    surroundings().note(fmt::format("{} in epoch {}: sequence {} of {} is refused with error {}", host(),
+                                    epoch_.value(), sequences_[batch->partition], to_string(batch->partition),
+                                    static_cast<int>(error)));
     return on_refusal("Produce", error, [this] { produce_next(); });
+  }
   for (std::size_t at = 0; error == ErrorCode::kNone && at < batch->records.size(); ++at) {
     const Offset offset(told->base_offset + static_cast<std::int64_t>(at));
     checks().acknowledged(batch->partition, offset, batch->records[at]);
@@ -162,13 +168,14 @@ void ClusterCopier::commit_offsets() {
   request.generation_id = transaction_.member_epoch;
   request.member_id = transaction_.member;
   request.group_instance_id = member().options().instance;
-  std::map<TopicPartition, Offset> offsets;
-  for (const Taken& taken : transaction_.taken) offsets[taken.partition] = taken.next;
-  for (const auto& [partition, next] : offsets) {
+  std::map<TopicPartition, std::pair<Offset, LeaderEpoch>> offsets;
+  for (const Taken& taken : transaction_.taken) offsets[taken.partition] = {taken.next, taken.epoch};
+  for (const auto& [partition, position] : offsets) {
     if (request.topics.empty()) request.topics.emplace_back().name = partition.topic;
     auto& committed = request.topics.back().partitions.emplace_back();
     committed.partition_index = partition.partition.value();
-    committed.committed_offset = next.value();
+    committed.committed_offset = position.first.value();
+    committed.committed_leader_epoch = position.second.value();
     committed.committed_metadata = host();
   }
   transaction_.is_begun = true;
@@ -200,7 +207,7 @@ void ClusterCopier::end(bool commit) {
 
 void ClusterCopier::on_ended(bool commit, const protocol::EndTxnResponse& response) {
   if (const auto error = static_cast<ErrorCode>(response.error_code); error != ErrorCode::kNone)
-    return on_refusal(commit ? "a commit" : "an abort", error, [this, commit] { end(commit); });
+    return on_refusal(commit ? "a commit" : "an abort", error, [this, commit] { end(commit); }, true);
   if (options_.is_of_version_2) {
     id_ = ProducerId(response.producer_id);
     epoch_ = ProducerEpoch(response.producer_epoch);

@@ -29,7 +29,7 @@ TEST_CASE("clusters under random faults keep what they acknowledged and settle")
 
 TEST_CASE("groups and transactions under random faults: each input is in the output once, and all settles") {
   barnabas::set_log_level(barnabas::LogLevel::kFatal);
-  constexpr std::uint64_t kSeeds = 8;
+  constexpr std::uint64_t kSeeds = 12;
   ClusterRun all;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const ClusterRun run = run_cluster_seed(seed, ClusterLoad::kCoordinators);

@@ -27,7 +27,7 @@ class GroupChecks {
  public:
   explicit GroupChecks(ClusterChecks& all) : all_(all) {}
 
-  /// The member was told that it has the partition in this epoch.
+  /// The member, or the static instance, was told that it has the partition in this epoch.
   void owns(const GroupPartition& partition, std::int32_t epoch, const std::string& member);
   /// A member that got the partition in this epoch, or had it then, was told that it has committed.
   void acknowledged(const GroupPartition& partition, std::int32_t epoch, Offset committed);

@@ -27,11 +27,18 @@ void GroupMember::joined(std::string id, std::int32_t epoch) {
 }
 
 void GroupMember::own(const std::set<TopicPartition>& partitions) {
+  const auto before = owned_;
   std::erase_if(owned_, [&](const auto& entry) { return !partitions.contains(entry.first); });
+  // A static member's successor gets what it had, in the same epoch.
+  const std::string owner = options_.instance.value_or(id_);
   for (const TopicPartition& partition : partitions) {
-    checks_.owns({options_.group, partition}, epoch_, id_);
+    checks_.owns({options_.group, partition}, epoch_, owner);
     if (owned_.try_emplace(partition, tenures_ + 1).second) ++tenures_;
   }
+  if (owned_ == before) return;
+  std::string has;
+  for (const TopicPartition& partition : partitions) has += " " + to_string(partition);
+  client_.surroundings().note(fmt::format("{} has{} in epoch {}", client_.host(), has, epoch_));
 }
 
 void GroupMember::end() {

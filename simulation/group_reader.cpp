@@ -48,6 +48,7 @@ void GroupReader::commit(const Taken& taken) {
   auto& committed = topic.partitions.emplace_back();
   committed.partition_index = taken.partition.partition.value();
   committed.committed_offset = taken.next.value();
+  committed.committed_leader_epoch = taken.epoch.value();
   committed.committed_metadata = host();
   ask<protocol::OffsetCommitResponse>(
       {CoordinatorKind::kGroup, partition.first}, request, {kFirstVersion, kLastVersionByName},

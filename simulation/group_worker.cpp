@@ -97,11 +97,11 @@ void GroupWorker::ask_where(const TopicPartition& partition) {
        tenure = member_->tenure(partition)](const protocol::OffsetFetchResponse& response) {
         // Offsets of a transaction that is open, or a member that is behind: it will know soon.
         if (error_in(response) != ErrorCode::kNone) return pause_a_little();
-        const Offset committed(response.groups[0].topics[0].partitions[0].committed_offset);
-        const Offset begin = std::max(committed, Offset(0));
+        const auto& committed = response.groups[0].topics[0].partitions[0];
+        const Offset begin = std::max(Offset(committed.committed_offset), Offset(0));
         if (member_->tenure(partition) == tenure) {
           checks_.groups.begins({member_->options().group, partition}, epoch, begin);
-          positions_[partition] = {tenure, begin};
+          positions_[partition] = {tenure, begin, LeaderEpoch(committed.committed_leader_epoch)};
         }
         go_on();
       });
@@ -109,11 +109,12 @@ void GroupWorker::ask_where(const TopicPartition& partition) {
 
 void GroupWorker::fetch(const TopicPartition& partition) {
   const Place place = place_of(partition);
-  if (place.leader < 0) {
+  Position position = positions_.at(partition);
+  if (place.leader < 0 || place.epoch < position.epoch) {
     refresh();
     return pause_a_little();
   }
-  const Position position = positions_.at(partition);
+  position.epoch = place.epoch;
   protocol::FetchRequest request;
   request.max_wait_ms = kWaitMs;
   request.min_bytes = 1;
@@ -136,15 +137,17 @@ void GroupWorker::on_fetched(const TopicPartition& partition, Position from, con
       answer && answer->body.error_code == 0 ? &answer->body.responses.at(0).partitions.at(0) : nullptr;
   if (data == nullptr || data->error_code != 0) {
     if (data != nullptr && static_cast<ErrorCode>(data->error_code) == ErrorCode::kOffsetOutOfRange)
-      checks().violated(fmt::format("offset {} of {}, where group {} stands, is out of range",
-                                    from.offset.value(), to_string(partition), member_->options().group));
+      checks().violated(
+          fmt::format("offset {} of {}, where group {} stands, is out of range of {} to {} on {}",
+                      from.offset.value(), to_string(partition), member_->options().group,
+                      data->log_start_offset, data->high_watermark, place_of(partition).leader));
     refresh();
     return pause_a_little();
   }
-  Taken taken{partition, from.tenure, from.offset, from.offset, {}};
+  Taken taken{partition, from.tenure, from.offset, from.offset, from.epoch, {}};
   if (!still_owns(taken)) return go_on();
   take(taken, *data);
-  positions_[partition] = {from.tenure, taken.next};
+  positions_[partition] = {from.tenure, taken.next, from.epoch};
   process(std::move(taken));
 }
 

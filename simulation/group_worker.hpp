@@ -36,6 +36,7 @@ class GroupWorker : public CoordinatedClient {
     std::uint64_t tenure = 0;
     Offset from;
     Offset next;
+    LeaderEpoch epoch;  // of the leader that it was read from
     std::vector<std::pair<Offset, WrittenRecord>> records;
   };
 
@@ -50,9 +51,11 @@ class GroupWorker : public CoordinatedClient {
   void on_metadata() override {}
 
  private:
+  /// As clients do (KIP-320), it does not ask a leader older than the one that its position is from.
   struct Position {
     std::uint64_t tenure = 0;
     Offset offset;
+    LeaderEpoch epoch = kNoLeaderEpoch;
   };
   using FetchAnswer = Result<broker::PeerAnswer<protocol::FetchResponse>>;
 
