@@ -61,6 +61,7 @@ class SmallDisk:
 
     def mount(self):
         call("mount", "-o", "loop", self.image, self.path, why="no loop device to mount a disk by")
+        self.free()  # Power that went soon after free() brought back what it had removed.
 
     def close(self):
         self.unmount()
