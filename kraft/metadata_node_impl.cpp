@@ -188,8 +188,9 @@ Result<void> MetadataNode::Impl::check_answer(const AddressedMessage& answer) {
                   where, options_.controller.cluster_id, options_.directory));
 }
 
-/// Who was registered by this id before this life began, and registers again after it, lives. Kafka lets the
-/// two register in turn for ever, and counts what either fetches as what the voter has.
+/// Who was registered by this id before this life began, and registers again after it, lives; so does a voter
+/// of this id on another disk that registers after it, for the first time perhaps. Kafka lets the two
+/// register in turn for ever, and counts what either fetches as what the voter has.
 Result<void> MetadataNode::Impl::check_registration() {
   const auto found = published_->cluster->controllers.find(options_.node_id);
   if (found == published_->cluster->controllers.end()) return {};
@@ -202,7 +203,8 @@ Result<void> MetadataNode::Impl::check_registration() {
     predecessor_ = known;
     return {};
   }
-  if (known != predecessor_) return {};
+  const bool is_voter_elsewhere = !raft_->is_voter() && raft_->voters().contains(options_.node_id);
+  if (known != predecessor_ && !is_voter_elsewhere) return {};
   std::string where;
   for (const NamedEndpoint& endpoint : found->second.endpoints) where = " at " + to_string(endpoint.endpoint);
   return fail(ErrorCode::kInvalidConfig,

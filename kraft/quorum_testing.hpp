@@ -53,6 +53,8 @@ class QuorumFixture {
   /// The machine goes: what was not synced is lost.
   void crash(int id);
   void stop(int id);
+  /// The directory of a member that is down is one with another id.
+  void move_to_another_disk(int id);
   void cut(int id) { cut_.insert(id); }
   void join(int id) { cut_.erase(id); }
 

@@ -116,6 +116,14 @@ void QuorumFixture::stop(int id) {
   member(id).node.reset();
 }
 
+void QuorumFixture::move_to_another_disk(int id) {
+  MemoryFileSystem& files = member(id).files;
+  std::string properties = *files.read_file("/data/meta.properties");
+  const std::string own = member(id).options.directory_id.value().to_string();
+  properties.replace(properties.find(own), own.size(), Uuid::of_low(7700).to_string());
+  REQUIRE(files.write_file_atomically("/data/meta.properties", properties));
+}
+
 void QuorumFixture::Member::ask(QuorumRequest request) {
   Packet packet;
   packet.from = id;
