@@ -29,7 +29,7 @@ sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "compat-tests"))
 
-from crash_produce_kill9 import start_load, wait_for_acknowledgements  # noqa: E402
+from crash_produce_kill9 import finish_load, start_load, wait_for_acknowledgements  # noqa: E402
 from harness import case as cases  # noqa: E402
 from harness.cluster import Cluster, Node, wait_until  # noqa: E402
 from harness.failover import Progress, create_topic, state_of, unfenced, wait_in_sync, wait_whole  # noqa: E402
@@ -97,8 +97,7 @@ def under_load(case, kills, stops):
                 gaps, led = measure_gaps(cluster, progress, NODES[number % 3], lambda node: node.stop())
                 found["stopped"] += gaps.values()
                 print(f"  SIGTERM of node {NODES[number % 3]}: " + told(gaps, led), flush=True)
-        out, err = process.communicate("stop\n", timeout=150)
-        check(process.returncode == 0, f"the load failed: exit code {process.returncode}\n{out}{err[-3000:]}")
+        finish_load(process)
     finally:
         process.kill()
     return cluster, found

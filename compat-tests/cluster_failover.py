@@ -9,7 +9,7 @@ no record of a partition was acknowledged after a kill: of the partitions that t
 import subprocess
 import time
 
-from crash_produce_kill9 import count_lines, start_load, wait_for_acknowledgements
+from crash_produce_kill9 import count_lines, finish_load, start_load, wait_for_acknowledgements
 from harness import acknowledged, case, places
 from harness.cluster import Cluster, Node, wait_until
 from harness.failover import Progress, create_topic, state_of, unfenced, wait_in_sync, wait_whole
@@ -86,8 +86,7 @@ def run(case):
         with Progress(path, PARTITIONS) as progress:
             wait_for_acknowledgements(process, path, 500)
             gaps = kill_each(cluster, process, path, progress, rounds=10 if case.full else 1)
-        out, err = process.communicate("stop\n", timeout=150)
-        check(process.returncode == 0, f"the load failed: exit code {process.returncode}\n{out}{err[-3000:]}")
+        finish_load(process)
         rows = acknowledged.read_acknowledged(open(path))
         wanted = {(partition, offset) for partition, offset, _ in rows if offset >= 0}
         wait_until(lambda: wanted <= consumer.seen(), 60, "the consumer to have every record")

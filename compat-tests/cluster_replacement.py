@@ -16,7 +16,7 @@ import re
 import subprocess
 import time
 
-from crash_produce_kill9 import count_lines, start_load, wait_for_acknowledgements
+from crash_produce_kill9 import count_lines, finish_load, start_load, wait_for_acknowledgements
 from harness import acknowledged, case, places
 from harness.cluster import Cluster, Node, wait_until
 from harness.outcome import check, check_equal, step
@@ -138,8 +138,7 @@ class Clients:
 
     def stop(self, tools):
         """The group's last commits are of everything."""
-        out, err = self.producer.communicate("stop\n", timeout=150)
-        check(self.producer.returncode == 0, f"the load failed: exit code {self.producer.returncode}\n{out}{err[-3000:]}")
+        finish_load(self.producer)
         self.check()
         for consumer in self.consumers:
             consumer.stop()

@@ -18,13 +18,27 @@ PARTITIONS = 4
 
 
 def start_load(case, broker, topic, path, partitions=PARTITIONS, rate=20_000):
-    """`rate` is the most records a second."""
+    """`rate` is the most records a second. What it says of its troubles goes to a file: a pipe that nobody reads would be
+    full some day, and the load stand still."""
     command = [places.built_program("librdkafka_program"), "load", broker.bootstrap, topic, partitions, path, rate]
-    process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    troubles = path.with_name(path.name + "-troubles.txt")
+    with open(troubles, "w") as file:
+        process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
+                                   text=True)
+    process.troubles = troubles
     first = process.stdout.readline()
-    check(first == "started\n", f"the load did not start: {first}{process.stderr.read() if not first else ''}")
+    check(first == "started\n", f"the load did not start: {first}{troubles_of(process)}")
     return process
+
+
+def troubles_of(process):
+    return process.troubles.read_text(errors="replace")[-3000:]
+
+
+def finish_load(process):
+    """Everything that it has sent must be acknowledged."""
+    out, _ = process.communicate("stop\n", timeout=150)
+    check(process.returncode == 0, f"the load failed: exit code {process.returncode}\n{out}{troubles_of(process)}")
 
 
 def count_lines(path):
@@ -34,7 +48,7 @@ def count_lines(path):
 def wait_for_acknowledgements(process, path, at_least):
     deadline = time.monotonic() + 60
     while count_lines(path) < at_least:
-        check(process.poll() is None, f"the load ended by itself:\n{process.stderr.read() if process.poll() else ''}")
+        check(process.poll() is None, f"the load ended by itself:\n{troubles_of(process)}")
         check(time.monotonic() < deadline, "no record was acknowledged for 60 s")
         time.sleep(0.01)
 
@@ -69,8 +83,7 @@ def run(case):
             broker.kill()
             broker.start()
         wait_for_acknowledgements(process, path, count_lines(path) + 200)
-        out, err = process.communicate("stop\n", timeout=150)
-        check(process.returncode == 0, f"the load failed: exit code {process.returncode}\n{out}{err[-3000:]}")
+        finish_load(process)
     finally:
         process.kill()
     rows = acknowledged.read_acknowledged(open(path))

@@ -13,7 +13,7 @@ import random
 import subprocess
 import time
 
-from crash_produce_kill9 import start_load
+from crash_produce_kill9 import finish_load, start_load
 from harness import acknowledged, places
 from harness.cluster import wait_until
 from harness.cluster_load import ClusterLoad, coordinator
@@ -193,8 +193,7 @@ class Session:
 
     def finish(self):
         time.sleep(CALM_SECONDS if self.seconds > 300 else 2)
-        out, err = self.stream.communicate("stop\n", timeout=150)
-        check(self.stream.returncode == 0, f"the load failed: exit code {self.stream.returncode}\n{out}{err[-3000:]}")
+        finish_load(self.stream)
         history = self.load.stop()
         read = {STREAM: self.read_all(STREAM), STEPS: self.read_all(STEPS)}
         rows = {STREAM: acknowledged.read_acknowledged(open(self.path)), STEPS: history.rows()}
