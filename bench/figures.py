@@ -40,6 +40,8 @@ FIGURES = [
     Figure("transactions", "transaction_rate", "such transactions, 4 producers", "1/s", 0),
     Figure("commits", "commit_cpu", "broker CPU per commit of one group's 100 partitions", "us", 1, of_kafka=0.33),
     Figure("commits", "commit_rate", "such commits, one connection", "1/s", 0),
+    Figure("rebalance", "rebalance_time", "500 members join for 1000 partitions, until settled", "s", 3, of_kafka=0.5),
+    Figure("rebalance", "rebalance_cpu", "broker CPU of that", "s", 2),
     Figure("flush", "flush_rate", "50 producers, acks=all, flush.messages=1, requests", "1/s", 0, at_least_of_kafka=5),
     Figure("start", "first_ack", "start to first acknowledged record, empty directory", "ms", at_most=50),
     Figure("start", "idle_memory", "resident memory idle, one topic", "MiB", at_most=20),

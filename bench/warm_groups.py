@@ -6,11 +6,12 @@ The floor is asked for what it can do: it takes one topic, never syncs and knows
 
 import re
 
-from driver import BATCHES, ONE_AT_A_TIME, SINGLE_RECORDS, Topic, figures_of, loaded, output_of
+from driver import BATCHES, ONE_AT_A_TIME, SINGLE_RECORDS, Topic, figures_of, loaded, output_of, wirebench
 from servers import CLIENT_CORE, cpu_seconds, pinned, places
 from tools import command_of
 
 SMALL_FETCH, FLUSHING_PRODUCERS, CLIENT_RECORD_BYTES = 65536, 50, 1000
+REBALANCED_MEMBERS, REBALANCED_PARTITIONS = 500, 1000
 
 
 def warm_up(server, seconds):
@@ -82,6 +83,15 @@ def commits(server, name, arguments):
     return {"commit_cpu": ran["cpu_us_per_commit"], "commit_rate": ran["commits_s"]}
 
 
+def rebalance(server, name, arguments):
+    if server.name == "floor":
+        return {}
+    with Topic(server, name, partitions=REBALANCED_PARTITIONS) as topic:
+        ran = wirebench("rebalance", server, "--topic", topic, "--pid", server.pid, "--partitions", REBALANCED_PARTITIONS,
+                        "--count", REBALANCED_MEMBERS)
+    return {"rebalance_time": ran["seconds"], "rebalance_cpu": ran["cpu_s"]}
+
+
 def flush(server, name, arguments):
     if server.name == "floor":
         return {}
@@ -142,6 +152,6 @@ def clients(server, name, arguments):
 
 
 GROUPS = {group.__name__: group for group in (batches, codecs, records, contention, latency, transactions, commits,
-                                               flush)}
+                                               rebalance, flush)}
 # Of which one round is enough: they run for long.
 ONCE = {"clients": clients}

@@ -5,23 +5,21 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "bench/wirebench/calls.hpp"
 #include "bench/wirebench/connection.hpp"
 #include "bench/wirebench/figures.hpp"
 #include "bench/wirebench/modes.hpp"
 #include "bench/wirebench/requests.hpp"
 #include "protocol/messages/api_end_txn.hpp"
-#include "protocol/messages/api_find_coordinator.hpp"
 #include "protocol/messages/api_init_producer_id.hpp"
 #include "protocol/messages/api_offset_commit.hpp"
 #include "protocol/messages/api_produce.hpp"
 #include "protocol/record_batch_builder.hpp"
-#include "protocol/writer.hpp"
 
 namespace barnabas::wirebench {
 namespace {
@@ -29,81 +27,11 @@ namespace {
 using namespace protocol;  // NOLINT: the messages
 
 constexpr std::int16_t kCommitVersion = 7;
-constexpr std::int16_t kFindVersion = 4;
 constexpr std::int16_t kInitVersion = 4;
 // Of transaction.version 2: the produce makes its partitions part of the transaction, the end bumps the
 // epoch.
 constexpr std::int16_t kProduceVersion = 12;
 constexpr std::int16_t kEndVersion = 5;
-// Of a topic that was just made: Apache Kafka's brokers hear of it a little later.
-constexpr int kUnknownTopic = 3;
-constexpr int kNotLeader = 6;
-constexpr int kLoading = 14;
-constexpr int kNotAvailable = 15;
-constexpr int kNotCoordinator = 16;
-constexpr int kConcurrent = 51;
-constexpr int kAttempts = 3000;
-
-void expect_no_error(int code, const char* what) {
-  if (code != 0) throw std::runtime_error(fmt::format("{}: error {}", what, code));
-}
-
-bool is_worth_a_retry(int code) {
-  return code == kUnknownTopic || code == kNotLeader || code == kLoading || code == kNotAvailable ||
-         code == kNotCoordinator || code == kConcurrent;
-}
-
-template <class Request>
-Bytes frame_of(const Request& request, std::int16_t version) {
-  Writer out;
-  out.int32(0);
-  out.int16(Request::kApiKey);
-  out.int16(version);
-  out.int32(1);
-  out.string("wirebench", false);
-  if (Request::is_flexible(version)) out.int8(0);  // no tagged fields in the header
-  request.write(out, version);
-  out.patch_int32(0, static_cast<std::int32_t>(out.size() - 4));
-  return out.take();
-}
-
-template <class Response>
-Response answer_of(Connection& connection, std::int16_t version) {
-  Reader answer = connection.receive();
-  if (Response::is_flexible(version)) answer.int8();
-  Response response;
-  response.read(answer, version);
-  if (!answer.ok()) throw std::runtime_error("an answer that cannot be read");
-  return response;
-}
-
-template <class Response, class Request>
-Response call(Connection& connection, const Request& request, std::int16_t version) {
-  connection.send(frame_of(request, version));
-  return answer_of<Response>(connection, version);
-}
-
-/// Asks again, a little later, while the error is one that passes. `code_of` tells it.
-template <class Response, class Request, class CodeOf>
-Response call_patiently(Connection& connection, const Request& request, std::int16_t version,
-                        const char* what, CodeOf code_of) {
-  for (int attempt = 1;; ++attempt) {
-    Response response = call<Response>(connection, request, version);
-    const int code = code_of(response);
-    if (code == 0) return response;
-    if (!is_worth_a_retry(code) || attempt == kAttempts) expect_no_error(code, what);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-}
-
-void wait_for_coordinator(Connection& connection, std::int8_t type, const std::string& key) {
-  FindCoordinatorRequest request;
-  request.key_type = type;
-  request.coordinator_keys = {key};
-  (void)call_patiently<FindCoordinatorResponse>(
-      connection, request, kFindVersion, "FindCoordinator",
-      [](const FindCoordinatorResponse& found) { return found.coordinators.at(0).error_code; });
-}
 
 int first_error(const OffsetCommitResponse& response) {
   for (const auto& topic : response.topics)

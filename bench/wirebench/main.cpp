@@ -15,7 +15,7 @@ using namespace barnabas::wirebench;
 constexpr const char* kUsage =
     "usage: wirebench MODE HOST:PORT [--option value ...]\n"
     "  MODE: create delete produce fetch latency contended e2e connect metadata segments keyed\n"
-    "        commits transactions null\n"
+    "        commits transactions rebalance null\n"
     "        first-ack HOST:PORT [--option value ...] -- COMMAND [ARGUMENT ...]\n"
     "  options: --topic T --partitions N --replicas N --connections N --records N --size BYTES\n"
     "           --codec none|gzip|snappy|lz4|zstd --acks N --depth N --seconds S --batches N --bytes N\n"
@@ -26,11 +26,12 @@ using Mode = int (*)(const Options&);
 
 Mode mode_named(const std::string& name) {
   const std::map<std::string, Mode> modes = {
-      {"create", run_create},     {"delete", run_delete},       {"connect", run_connect},
-      {"metadata", run_metadata}, {"produce", run_produce},     {"fetch", run_fetch},
-      {"latency", run_latency},   {"e2e", run_end_to_end},      {"first-ack", run_first_ack},
-      {"null", run_null_server},  {"contended", run_contended}, {"segments", run_segments},
-      {"keyed", run_keyed},       {"commits", run_commits},     {"transactions", run_transactions}};
+      {"create", run_create},      {"delete", run_delete},       {"connect", run_connect},
+      {"metadata", run_metadata},  {"produce", run_produce},     {"fetch", run_fetch},
+      {"latency", run_latency},    {"e2e", run_end_to_end},      {"first-ack", run_first_ack},
+      {"null", run_null_server},   {"contended", run_contended}, {"segments", run_segments},
+      {"keyed", run_keyed},        {"commits", run_commits},     {"transactions", run_transactions},
+      {"rebalance", run_rebalance}};
   const auto found = modes.find(name);
   if (found == modes.end()) throw std::invalid_argument("unknown mode " + name);
   return found->second;

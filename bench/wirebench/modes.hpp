@@ -33,6 +33,8 @@ int run_keyed(const Options& options);
 int run_commits(const Options& options);
 /// One transaction after the other on each connection: `records` records over all partitions, then a commit.
 int run_transactions(const Options& options);
+/// `count` members join one group of the consumer protocol, until they own all partitions.
+int run_rebalance(const Options& options);
 /// Starts `command`, and stops it again: from just before the start to the first acknowledged record.
 int run_first_ack(const Options& options);
 /// The least a broker can do, as a server: reads a produce request, copies its records into the page cache,

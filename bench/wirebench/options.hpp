@@ -26,13 +26,13 @@ struct Options {
   int size;      // of a value, in bytes
   int depth;     // requests in flight on a connection
   int bytes;     // at most in a fetch response
-  int count;     // topics to create, connections to open
+  int count;     // topics to create, connections to open, members that join
   int keys;      // different ones of the mode keyed
   long batches;  // to send on a connection; 0: until the time is over
   long pid;      // of the broker whose CPU time and memory are read; 0: of none
   double seconds;
   double idle_seconds;
-  double patience_seconds;  // of first-ack
+  double patience_seconds;  // of first-ack and rebalance
   bool hold;
   std::vector<std::pair<std::string, std::string>> settings;  // of the topics that are created
   std::vector<std::string> command;                           // what stands behind `--`
