@@ -74,6 +74,7 @@ def make_leader(cluster, wanted):
             return leader
         for other in others:
             cluster[other].kill()
+        others.sort(key=lambda other: other == leader)  # Who led stands again at once.
         for some in (others[:needed], others[needed:]):
             if some:
                 cluster.start(some)

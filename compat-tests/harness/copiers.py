@@ -17,6 +17,7 @@ from .failover import create_topic, state_of, wait_in_sync, wait_whole
 from .outcome import check, check_equal, step
 from .program import wait_until
 from .wire import Connection
+from .wire_client import WireClient
 
 IN, OUT, GROUP = "copier-in", "copier-out", "copiers"
 IN_PARTITIONS, OUT_PARTITIONS = 4, 3
@@ -40,6 +41,15 @@ class Brokers:
         for topic, partitions in ((IN, IN_PARTITIONS), (OUT, OUT_PARTITIONS)):
             create_topic(self.any(), topic, partitions, self.replicas)
             wait_in_sync(self.any(), topic, partitions, self.replicas)
+        self.commit_zero()
+
+    def commit_zero(self):
+        """So that a client that is told of no offset has been told of a trouble."""
+        def is_found():
+            found = self.coordinator(0, GROUP)
+            return None if found is None else self.nodes[found]
+        with WireClient(wait_until(is_found, "the coordinator of the group").port) as client:
+            client.commit(GROUP, IN, dict.fromkeys(range(IN_PARTITIONS), 0))
 
     def any(self):
         return next(iter(self.nodes.values()))
