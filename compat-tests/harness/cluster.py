@@ -162,8 +162,9 @@ class Cluster:
             state = self.describe_quorum(leader)
             if not state or state["ErrorCode"] != 0:
                 return False
-            ends = {voter["ReplicaId"]: voter["LogEndOffset"]
-                    for voter in state["CurrentVoters"] + state["Observers"]}
+            # A voter's id may be an observer's too, by a node that is gone.
+            ends = {replica["ReplicaId"]: replica["LogEndOffset"]
+                    for replica in state["Observers"] + state["CurrentVoters"]}
             return all(ends.get(node_id, -1) >= wanted for node_id in running)
 
         wait_until(reached, seconds, "the controllers to have the same metadata")
