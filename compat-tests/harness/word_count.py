@@ -146,8 +146,7 @@ class WordCount:
         everything = sum(map(len, self.output("read_uncommitted").values()))
         step(f"{self.sent} lines, {self.sent * WORDS_IN_A_LINE} words: each counted once under read_committed ({everything} "
              "records with those of aborted transactions)")
-        for node in NODES:
-            self.cluster[node].stop()
+        self.cluster.end()
 
     # What is done to them.
     def start(self):
