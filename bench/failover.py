@@ -31,9 +31,10 @@ sys.path.insert(0, str(ROOT / "compat-tests"))
 
 from crash_produce_kill9 import finish_load, start_load, wait_for_acknowledgements  # noqa: E402
 from harness import case as cases  # noqa: E402
-from harness.cluster import Cluster, Node, wait_until  # noqa: E402
+from harness.cluster import Cluster, Node  # noqa: E402
 from harness.failover import Progress, create_topic, state_of, unfenced, wait_in_sync, wait_whole  # noqa: E402
 from harness.outcome import check  # noqa: E402
+from harness.waiting import wait_until  # noqa: E402
 from harness.wire_client import WireClient  # noqa: E402
 
 NODES, PARTITIONS, REPLICAS, TOPIC = (1, 2, 3), 6, 3, "load"
@@ -49,7 +50,7 @@ FIGURES = [("led", "kill -9, partitions that the node led", "at most 3 s", lambd
 
 def start_cluster(case):
     cluster = Cluster(case, [Node(node) for node in NODES], settings=SETTINGS).start()
-    wait_until(lambda: unfenced(cluster[1]) == set(NODES), 60, "all brokers")
+    wait_until(lambda: unfenced(cluster[1]) == set(NODES), "all brokers", 60)
     create_topic(cluster[1], TOPIC, PARTITIONS, REPLICAS, {"retention.ms": "-1"})
     wait_in_sync(cluster[1], TOPIC, PARTITIONS, REPLICAS)
     return cluster
@@ -59,8 +60,8 @@ def prefer_leaders(cluster):
     """Every node leads again what it should: restarted nodes come back as followers."""
     with WireClient(cluster[NODES[0]].port) as client:
         client.call(43, 2, {"ElectionType": 0, "TopicPartitions": None, "TimeoutMs": 10000})
-    wait_until(lambda: {leader for leader, _ in state_of(cluster[NODES[0]], TOPIC).values()} == set(NODES), 60,
-               "every node to lead")
+    wait_until(lambda: {leader for leader, _ in state_of(cluster[NODES[0]], TOPIC).values()} == set(NODES),
+               "every node to lead", 60)
 
 
 def measure_gaps(cluster, progress, victim, end):

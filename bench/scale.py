@@ -32,7 +32,8 @@ from driver import output_of  # noqa: E402
 from servers import ROOT, cpu_seconds  # noqa: E402
 
 from harness import broker, places, wire  # noqa: E402  (servers.py makes it importable)
-from harness.cluster import Cluster, Node, wait_until  # noqa: E402
+from harness.cluster import Cluster, Node  # noqa: E402
+from harness.waiting import wait_until  # noqa: E402
 
 TOPICS = 10
 PATIENCE_SECONDS = 1200
@@ -100,7 +101,7 @@ def acknowledge_all(cluster, asked, partitions):
     batch = wire.batch([b"x" * 100], timestamp=int(time.time() * 1000))
     for number in range(TOPICS):
         left = set(range(partitions // TOPICS))
-        wait_until(lambda: len(topic_of(cluster[asked], number)) == len(left), PATIENCE_SECONDS, f"topic-{number}")
+        wait_until(lambda: len(topic_of(cluster[asked], number)) == len(left), f"topic-{number}", PATIENCE_SECONDS)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while left:
             leaders = {partition["PartitionIndex"]: partition["LeaderId"]
@@ -119,14 +120,14 @@ def wait_in_sync(cluster, node_id, asked):
     """One topic after the other: who polls all of them at once takes the time of those who work."""
     for number in range(TOPICS):
         wait_until(lambda: all(node_id in partition["IsrNodes"] for partition in topic_of(cluster[asked], number)),
-                   PATIENCE_SECONDS, f"node {node_id} to be in sync in topic-{number}")
+                   f"node {node_id} to be in sync in topic-{number}", PATIENCE_SECONDS)
 
 
 def partitions_group(kind, place, arguments):
     figures = {}
     cluster = Cluster(place, [Node(node_id, kind=kind) for node_id in (1, 2, 3)], settings=SETTINGS, name=kind)
     cluster.start()
-    wait_until(lambda: len(brokers(cluster[1])) == 3, 60, "three brokers")
+    wait_until(lambda: len(brokers(cluster[1])) == 3, "three brokers", 60)
     before = cpu_of(cluster)
     figures["answer"] = seconds_of(lambda: create(cluster, arguments.partitions))
     figures["create"] = figures["answer"] + seconds_of(lambda: acknowledge_all(cluster, 1, arguments.partitions))
@@ -163,7 +164,7 @@ def replication_group(kind, place, arguments):
     """The leader is the controller as well, so that the follower does nothing but follow."""
     cluster = Cluster(place, [Node(1, kind=kind), Node(2, "broker", kind=kind)], settings=SETTINGS, name=f"{kind}-two")
     cluster.start()
-    wait_until(lambda: len(brokers(cluster[1])) == 2, 60, "two brokers")
+    wait_until(lambda: len(brokers(cluster[1])) == 2, "two brokers", 60)
     with wire.Connection(cluster[1].port) as connection:
         connection.call(CREATE_TOPICS, 7, {"Topics": [
             {"Name": "bulk", "NumPartitions": -1, "ReplicationFactor": -1, "Assignments": [

@@ -19,7 +19,7 @@ from harness.broker import free_ports, new_cluster_id
 from harness.kcat import Kcat
 from harness.lines import line
 from harness.outcome import NotRun, check, check_contains, check_equal, step
-from harness.program import wait_until
+from harness.waiting import wait_until
 
 # The keys and values of the server.properties that Apache Kafka 4.3.1 comes with.
 DISTRIBUTED = """

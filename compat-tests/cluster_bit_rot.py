@@ -12,10 +12,11 @@ import urllib.request
 
 from harness import case
 from harness.broker import free_ports
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.failover import create_topic, state_of, unfenced, wait_in_sync
 from harness.outcome import check, check_equal, step
 from harness.record_batches import Record
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 NODES, TOPIC, SEGMENTS, BATCHES = (1, 2, 3), "rot", 5, 8
@@ -58,7 +59,7 @@ def run(case):
     cluster = Cluster(case, [Node(node, settings={"barnabas.http.listener": f"127.0.0.1:{http[node]}"}) for node in NODES],
                       settings={"offsets.topic.replication.factor": "3", "barnabas.log.scrub.interval.ms": "500",
                                 "barnabas.log.scrub.bytes.per.second": "100000000"}).start()
-    wait_until(lambda: unfenced(cluster[1]) == set(NODES), 30, "all brokers")
+    wait_until(lambda: unfenced(cluster[1]) == set(NODES), "all brokers", 30)
     create_topic(cluster[1], TOPIC, 1, 3, {"retention.ms": "-1", "segment.ms": "60000"})
     wait_in_sync(cluster[1], TOPIC, 1, 3)
     produce_all(cluster)
@@ -72,7 +73,7 @@ def run(case):
         flip(path)
         cluster[node].start()
         asked = next(other for other in NODES if other != node)
-        wait_until(lambda: unfenced(cluster[asked]) == set(NODES), 30, "the node to be back")
+        wait_until(lambda: unfenced(cluster[asked]) == set(NODES), "the node to be back", 30)
         wait_in_sync(cluster[asked], TOPIC, 1, 3)
         if not case.is_barnabas:
             time.sleep(1)
@@ -80,8 +81,8 @@ def run(case):
             continue
         with WireClient(cluster[asked].port) as client:  # Where it led before it leads again.
             client.call(43, 2, {"ElectionType": 0, "TopicPartitions": None, "TimeoutMs": 10000})
-        wait_until(lambda: path.read_bytes() == right, 30, f"the repair of {path}")
-        wait_until(lambda: metric(http[node], "barnabas_log_repaired_segments_total") == 1, 10, "its count")
+        wait_until(lambda: path.read_bytes() == right, f"the repair of {path}", 30)
+        wait_until(lambda: metric(http[node], "barnabas_log_repaired_segments_total") == 1, "its count", 10)
         check_equal(read_all(cluster[state_of(cluster[asked], TOPIC)[0][0]]), wanted, "what is read from the leader")
     cluster.end()
     step("a byte changed in a closed segment of each of three nodes: " +

@@ -10,8 +10,9 @@ import signal
 import time
 
 from harness import case
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.outcome import NotRun, check, check_contains, step
+from harness.waiting import wait_until
 
 
 def ends(node, *words):
@@ -52,7 +53,7 @@ def run(case):
 
     del cluster[2].settings["initial.broker.registration.timeout.ms"]
     cluster[2].launch()
-    wait_until(lambda: "cannot be asked about the metadata quorum" in cluster[2].output(), 10, "a broker that waits")
+    wait_until(lambda: "cannot be asked about the metadata quorum" in cluster[2].output(), "a broker that waits", 10)
     begun = time.monotonic()
     cluster[2].process.send_signal(signal.SIGTERM)
     cluster[2].process.wait(30)

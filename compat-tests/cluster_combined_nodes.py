@@ -11,8 +11,9 @@ import time
 
 from cluster_mixed_brokers import brokers_of, config, create_topic, partitions_of, set_config
 from harness import case
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.outcome import check_equal, step
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 NODES = (1, 2, 3)
@@ -42,10 +43,10 @@ def admin_through_each(cluster, running, stage):
     for node in running:
         for asked in running:
             topic = f"{stage}-{asked}"
-            wait_until(lambda: len(partitions_of(cluster[node], topic)) == 4, 10, f"{topic} at node {node}")
-            wait_until(lambda: config(cluster[node], topic, "retention.ms") == f"{asked}000000", 10,
-                       f"the configuration of {topic} at node {node}")
-            wait_until(lambda: topic in quotas(cluster[node]), 10, f"the quota of {topic} at node {node}")
+            wait_until(lambda: len(partitions_of(cluster[node], topic)) == 4, f"{topic} at node {node}", 10)
+            wait_until(lambda: config(cluster[node], topic, "retention.ms") == f"{asked}000000",
+                       f"the configuration of {topic} at node {node}", 10)
+            wait_until(lambda: topic in quotas(cluster[node]), f"the quota of {topic} at node {node}", 10)
 
 
 def led_by(cluster, node, topic):
@@ -55,7 +56,7 @@ def led_by(cluster, node, topic):
 def run(case):
     cluster = Cluster(case, [Node(node) for node in NODES]).start()
     for node in NODES:
-        wait_until(lambda: brokers_of(cluster[node]) == set(NODES), 30, f"all brokers to be known to node {node}")
+        wait_until(lambda: brokers_of(cluster[node]) == set(NODES), f"all brokers to be known to node {node}", 30)
     admin_through_each(cluster, NODES, "whole")
     step("what is asked of any of three nodes is done, and known to all")
 
@@ -63,23 +64,23 @@ def run(case):
     others = [node for node in NODES if node != active]
     begun = time.monotonic()
     cluster[active].kill()
-    wait_until(lambda: cluster.leader() in others, 30, "another active controller")
+    wait_until(lambda: cluster.leader() in others, "another active controller", 30)
     elected = time.monotonic() - begun
-    wait_until(lambda: brokers_of(cluster[others[0]]) == set(others), 30, "the fence of the killed node")
+    wait_until(lambda: brokers_of(cluster[others[0]]) == set(others), "the fence of the killed node", 30)
     step(f"kill -9 of the active controller: another after {elected:.2f} s, the broker fenced after "
          f"{time.monotonic() - begun:.2f} s")
     check_equal(active in led_by(cluster, others[0], f"whole-{active}"), False, "the dead node leads")
     admin_through_each(cluster, others, "without")
     cluster[active].start()
-    wait_until(lambda: brokers_of(cluster[others[0]]) == set(NODES), 30, "the killed node to be back")
-    wait_until(lambda: len(partitions_of(cluster[active], f"without-{others[0]}")) == 4, 10, "what it missed")
+    wait_until(lambda: brokers_of(cluster[others[0]]) == set(NODES), "the killed node to be back", 30)
+    wait_until(lambda: len(partitions_of(cluster[active], f"without-{others[0]}")) == 4, "what it missed", 10)
     step("the survivors served on, and the killed node came back")
 
     leaving = others[0]
     create_topic(cluster[others[1]], "handed-over")
-    wait_until(lambda: len(partitions_of(cluster[leaving], "handed-over")) == 4, 10, "the topic to hand over")
+    wait_until(lambda: len(partitions_of(cluster[leaving], "handed-over")) == 4, "the topic to hand over", 10)
     took = cluster[leaving].stop()
-    wait_until(lambda: leaving not in led_by(cluster, others[1], "handed-over"), 5, "the partitions' new leaders")
+    wait_until(lambda: leaving not in led_by(cluster, others[1], "handed-over"), "the partitions' new leaders", 5)
     step(f"SIGTERM of a node handed its partitions over; it took {took:.2f} s")
 
 

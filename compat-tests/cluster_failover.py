@@ -11,9 +11,10 @@ import time
 
 from crash_produce_kill9 import count_lines, finish_load, start_load, wait_for_acknowledgements
 from harness import acknowledged, case, places
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.failover import Progress, create_topic, state_of, unfenced, wait_in_sync, wait_whole
 from harness.outcome import check, step
+from harness.waiting import wait_until
 
 NODES, PARTITIONS, REPLICAS = (1, 2, 3), 3, 2
 TOPIC = "load"
@@ -75,7 +76,7 @@ def run(case):
     places.built_program("librdkafka_program")
     settings = {"offsets.topic.replication.factor": "3", "default.replication.factor": str(REPLICAS)}
     cluster = Cluster(case, [Node(node) for node in NODES], settings=settings).start()
-    wait_until(lambda: unfenced(cluster[1]) == set(NODES), 30, "all brokers")
+    wait_until(lambda: unfenced(cluster[1]) == set(NODES), "all brokers", 30)
     create_topic(cluster[1], TOPIC, PARTITIONS, REPLICAS, {"segment.bytes": "1048576", "retention.ms": "-1"})
     wait_in_sync(cluster[1], TOPIC, PARTITIONS, REPLICAS)
 
@@ -89,7 +90,7 @@ def run(case):
         finish_load(process)
         rows = acknowledged.read_acknowledged(open(path))
         wanted = {(partition, offset) for partition, offset, _ in rows if offset >= 0}
-        wait_until(lambda: wanted <= consumer.seen(), 60, "the consumer to have every record")
+        wait_until(lambda: wanted <= consumer.seen(), "the consumer to have every record", 60)
     finally:
         process.kill()
         consumer.process.kill()

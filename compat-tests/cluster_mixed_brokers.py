@@ -10,8 +10,9 @@ other before it ends; it comes back; kill -9 fences it when its session is over,
 import time
 
 from harness import case
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.outcome import check, check_contains, check_equal, step
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 SESSION_MS = 4000
@@ -66,11 +67,11 @@ def admin(cluster, one, other):
     for node, topic in ((cluster[one], "through-one"), (cluster[other], "through-other")):
         create_topic(node, topic)
         for asked in (one, other):
-            wait_until(lambda: len(partitions_of(cluster[asked], topic)) == 4, 10, f"{topic} at node {asked}")
+            wait_until(lambda: len(partitions_of(cluster[asked], topic)) == 4, f"{topic} at node {asked}", 10)
         set_config(node, topic, "retention.ms", "123456")
         for asked in (one, other):
-            wait_until(lambda: config(cluster[asked], topic, "retention.ms") == "123456", 10,
-                       f"the configuration of {topic} at node {asked}")
+            wait_until(lambda: config(cluster[asked], topic, "retention.ms") == "123456",
+                       f"the configuration of {topic} at node {asked}", 10)
     leaders = {leader for topic in ("through-one", "through-other")
                for leader, _, _ in partitions_of(cluster[one], topic).values()}
     check_equal(leaders, {one, other}, "who leads the partitions")
@@ -118,14 +119,14 @@ def leave_and_return(cluster, leaving, staying):
     """With a topic that both have whole, as it is new: replication is not what is tested here."""
     kind, topic = cluster[leaving].kind, f"left-by-{leaving}"
     create_topic(cluster[staying], topic)
-    wait_until(lambda: len(partitions_of(cluster[leaving], topic)) == 4, 10, f"{topic} at node {leaving}")
+    wait_until(lambda: len(partitions_of(cluster[leaving], topic)) == 4, f"{topic} at node {leaving}", 10)
     took = cluster[leaving].stop()
     leaders = {leader for leader, _, _ in partitions_of(cluster[staying], topic).values()}
     check_equal(leaders, {staying}, f"who leads {topic} after a controlled shutdown")
     check_equal(brokers_of(cluster[staying]), {staying}, "the brokers after a controlled shutdown")
     step(f"SIGTERM of the {kind} broker handed its partitions over; it took {took:.2f} s")
     cluster[leaving].start()
-    wait_until(lambda: brokers_of(cluster[staying]) == {leaving, staying}, 20, "the broker to be back")
+    wait_until(lambda: brokers_of(cluster[staying]) == {leaving, staying}, "the broker to be back", 20)
 
 
 def die_and_return(cluster, dying, staying):
@@ -133,12 +134,12 @@ def die_and_return(cluster, dying, staying):
     create_topic(cluster[staying], topic)
     begun = time.monotonic()
     cluster[dying].kill()
-    wait_until(lambda: brokers_of(cluster[staying]) == {staying}, 3 * SESSION_MS / 1000, "the killed broker's fence")
+    wait_until(lambda: brokers_of(cluster[staying]) == {staying}, "the killed broker's fence", 3 * SESSION_MS / 1000)
     leaders = {leader for leader, _, _ in partitions_of(cluster[staying], topic).values()}
     check_equal(leaders, {staying}, f"who leads {topic} after a kill -9")
     step(f"kill -9 of the {kind} broker: fenced after {time.monotonic() - begun:.2f} s")
     cluster[dying].start()
-    wait_until(lambda: brokers_of(cluster[staying]) == {dying, staying}, 30, "the broker to be back")
+    wait_until(lambda: brokers_of(cluster[staying]) == {dying, staying}, "the broker to be back", 30)
     step(f"the {kind} broker came back")
 
 
@@ -148,7 +149,7 @@ def run_under(case, controller, one, other):
                       settings=settings, name=f"under-{controller}")
     cluster.start()
     for node in (2, 3):
-        wait_until(lambda: brokers_of(cluster[node]) == {2, 3}, 20, f"both brokers to be known to node {node}")
+        wait_until(lambda: brokers_of(cluster[node]) == {2, 3}, f"both brokers to be known to node {node}", 20)
     step(f"a {one} and a {other} broker joined a {controller} controller")
     admin(cluster, 2, 3)
     clients(cluster, 2, 3)

@@ -13,8 +13,9 @@ import signal
 import time
 
 from harness import case, record_batches
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.outcome import check, check_contains, check_equal, step
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 SESSION_MS = 3000
@@ -89,15 +90,15 @@ class Load:
 
 
 def wait_in_sync(cluster, asked):
-    wait_until(lambda: all(isr == [ONE, OTHER] for _, isr in state_of(cluster[asked]).values()), 40,
-               "all replicas to be in sync")
+    wait_until(lambda: all(isr == [ONE, OTHER] for _, isr in state_of(cluster[asked]).values()),
+               "all replicas to be in sync", 40)
 
 
 def stop_and_return(cluster, load, leaving, staying):
     kind = cluster[leaving].kind
     cluster[leaving].stop()
-    wait_until(lambda: all(told == (staying, [staying]) for told in state_of(cluster[staying]).values()), 20,
-               "the other broker to lead alone")
+    wait_until(lambda: all(told == (staying, [staying]) for told in state_of(cluster[staying]).values()),
+               "the other broker to lead alone", 20)
     load.write(10)
     cluster[leaving].start()
     wait_in_sync(cluster, staying)
@@ -117,8 +118,8 @@ def die_with_more_than_the_other(cluster, load, dying, staying):
             check_equal(code, 0, "a write with acks=1")
     cluster[dying].kill()
     os.kill(cluster[staying].process.pid, signal.SIGCONT)
-    wait_until(lambda: all(leader == staying for leader, _ in state_of(cluster[staying]).values()), 30,
-               "the other broker to lead")
+    wait_until(lambda: all(leader == staying for leader, _ in state_of(cluster[staying]).values()),
+               "the other broker to lead", 30)
     load.write(5)
     cluster[dying].start()
     wait_in_sync(cluster, staying)
@@ -130,8 +131,8 @@ def balance(case, cluster):
     """Each broker leads half of the partitions again."""
     out = case.kafka_tools(cluster[ONE].bootstrap).call("kafka-leader-election", "--election-type", "preferred",
                                                         "--all-topic-partitions")
-    wait_until(lambda: sorted(leader for leader, _ in state_of(cluster[ONE]).values()) == [ONE, ONE, OTHER, OTHER], 20,
-               f"preferred leaders: {out}")
+    wait_until(lambda: sorted(leader for leader, _ in state_of(cluster[ONE]).values()) == [ONE, ONE, OTHER, OTHER],
+               f"preferred leaders: {out}", 20)
 
 
 def read_logs(node):
@@ -176,7 +177,7 @@ def run_under(case, controller):
     cluster.start()
     create_topic(cluster[ONE])
     for node in (ONE, OTHER):
-        wait_until(lambda: len(state_of(cluster[node])) == PARTITIONS, 20, f"the topic at node {node}")
+        wait_until(lambda: len(state_of(cluster[node])) == PARTITIONS, f"the topic at node {node}", 20)
     load = Load(cluster)
     load.write(40)
     wait_in_sync(cluster, ONE)

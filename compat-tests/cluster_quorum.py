@@ -12,9 +12,10 @@ import re
 import shutil
 
 from harness import case
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.metadata_log import MetadataLog
 from harness.outcome import check, check_equal, step
+from harness.waiting import wait_until
 from harness.wire import Connection
 
 ALTER_QUOTAS = 49
@@ -31,7 +32,7 @@ def set_quota(cluster, leader, user):
 
 def write(cluster, leader, user):
     """The same, of a leader that may not yet have taken up its office."""
-    wait_until(lambda: set_quota(cluster, leader, user) == 0, 20, f"a change at the leader, node {leader}")
+    wait_until(lambda: set_quota(cluster, leader, user) == 0, f"a change at the leader, node {leader}", 20)
 
 
 def quotas_of(node):
@@ -42,7 +43,7 @@ def quotas_of(node):
 def check_everywhere(cluster, user):
     for node_id in cluster.controllers:
         if cluster[node_id].process is not None:
-            wait_until(lambda: user in quotas_of(cluster[node_id]), 20, f"{user} in the log of node {node_id}")
+            wait_until(lambda: user in quotas_of(cluster[node_id]), f"{user} in the log of node {node_id}", 20)
 
 
 def tool_says_leader(case, cluster, asked):
@@ -203,7 +204,7 @@ def snapshots(case, kind, seconds):
         # Of two snapshots the older one goes, and the log below the newer one with it.
         return len(snapshots_of(cluster[leader])) > 0 and begin_of(log) > 0
 
-    wait_until(reaches_back_no_more, seconds, f"the log of {kind} to begin behind a snapshot")
+    wait_until(reaches_back_no_more, f"the log of {kind} to begin behind a snapshot", seconds)
     shutil.rmtree(cluster[2].data_directory / "__cluster_metadata-0")
     cluster.start([2])
     cluster.wait_until_caught_up()

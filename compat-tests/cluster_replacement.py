@@ -18,10 +18,11 @@ import time
 
 from crash_produce_kill9 import count_lines, finish_load, start_load, wait_for_acknowledgements
 from harness import acknowledged, case, places
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.outcome import check, check_equal, step
 from harness.program import java
 from harness.tool_runner import ToolRunner, WarmTools
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 BROKERS = (1, 2, 3)
@@ -93,7 +94,7 @@ class Clients:
         wait_for_acknowledgements(self.producer, self.acknowledged, count_lines(self.acknowledged) + 1000)
         before = self.committed_transactions()
         self.feed_copier()
-        wait_until(lambda: self.committed_transactions() > before, 60, "the copier's next transaction")
+        wait_until(lambda: self.committed_transactions() > before, "the copier's next transaction", 60)
 
     def consumed(self):
         """{(partition, offset)} that the consumers have read."""
@@ -128,10 +129,10 @@ class Clients:
         found = acknowledged.problems(rows, read)
         check(not found, "\n".join(found))
         wanted = {(partition, offset) for partition, offset, _ in rows if offset >= 0}
-        wait_until(lambda: wanted <= self.consumed(), 60, "the group to have read every record")
+        wait_until(lambda: wanted <= self.consumed(), "the group to have read every record", 60)
         if self.console_consumer:
-            wait_until(lambda: wanted <= self.consumed_on_console(), 60, "the group of the consumer protocol to have them")
-        wait_until(lambda: len(self.copied()) >= self.fed, 60, "the copier to have copied every record")
+            wait_until(lambda: wanted <= self.consumed_on_console(), "the group of the consumer protocol to have them", 60)
+        wait_until(lambda: len(self.copied()) >= self.fed, "the copier to have copied every record", 60)
         check_equal(sorted(self.copied()), list(range(self.fed)), "the numbers that were copied")
         step(f"{len(rows)} acknowledged records are there, in order, once, and were consumed; "
              f"{self.fed} were copied in transactions, each once")
@@ -148,8 +149,8 @@ class Clients:
                                                     "readers").splitlines() if line.startswith("readers")]
         check_equal([row[5] for row in rows], ["0"] * PARTITIONS, "how far the group is behind, by kafka-consumer-groups")
         self.copier.kill()
-        wait_until(lambda: not re.search("Ongoing|Prepare", tools.call("kafka-transactions", "list")), 60,
-                   "no transaction to be left open")
+        wait_until(lambda: not re.search("Ongoing|Prepare", tools.call("kafka-transactions", "list")),
+                   "no transaction to be left open", 60)
 
     def kill(self):
         self.producer.kill()
@@ -174,7 +175,7 @@ def whole(tools):
 
 
 def next_step(cluster, tools, clients, what):
-    wait_until(lambda: whole(tools), 90, f"the cluster to be whole after {what}")
+    wait_until(lambda: whole(tools), f"the cluster to be whole after {what}", 90)
     clients.work_for_a_while()
 
 
@@ -256,7 +257,7 @@ def run_on(case, runner, name, nodes, dynamic, elect, back=None):
             clients.check()
             step(f"{name}: the nodes are {[node.kind for node in cluster.nodes.values()]}")
         clients.stop(tools)
-        wait_until(lambda: whole(tools), 30, "the cluster to be whole at the end")
+        wait_until(lambda: whole(tools), "the cluster to be whole at the end", 30)
         compare_logs(case, cluster)
     finally:
         clients.kill()

@@ -11,8 +11,9 @@ import re
 
 from harness import case
 from harness.broker import new_cluster_id
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.outcome import NotRun, check, check_contains, check_equal, step
+from harness.waiting import wait_until
 
 
 def files_of(node):
@@ -117,7 +118,7 @@ def nobody_answers(case):
     cluster = Cluster(case, [Node(node_id, "controller") for node_id in (1, 2, 3)], name="alone")
     cluster.start([1])
     for other in (2, 3):
-        wait_until(lambda: f"Node {other} cannot be asked" in cluster[1].output(), 20, f"a line about node {other}")
+        wait_until(lambda: f"Node {other} cannot be asked" in cluster[1].output(), f"a line about node {other}", 20)
         check_contains(cluster[1].output(), cluster.controller_address(other), "the address")
     lines = [line for line in cluster[1].output().splitlines() if "cannot be asked" in line]
     check_equal(len(lines), 2, "one line a node")

@@ -11,9 +11,10 @@ import re
 
 from cluster_quorum import set_quota
 from harness import case
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.native_tools import NativeTools, lines_of
 from harness.outcome import check, check_contains, check_equal, step
+from harness.waiting import wait_until
 
 # BS and CTRL are addresses of the cluster, NEW the properties of the observer, DIR its directory id, FILE:x files below.
 REFUSED = """
@@ -70,7 +71,7 @@ class Quorum:
             {observer["ReplicaId"] for observer in told["Observers"]}
 
     def wait_for_voters(self, *voters):
-        wait_until(lambda: self.state()[1] == set(voters), 30, f"the voters to be {voters}")
+        wait_until(lambda: self.state()[1] == set(voters), f"the voters to be {voters}", 30)
         self.cluster.wait_until_caught_up()
 
     def directory(self, node_id):
@@ -100,7 +101,7 @@ class Quorum:
         def written():
             leader = self.cluster.leader()
             return leader is not None and set_quota(self.cluster, leader, user) == 0
-        wait_until(written, 30, f"the quorum to take a change ({user})")
+        wait_until(written, f"the quorum to take a change ({user})", 30)
 
 
 def compare(quorum, lines, succeeds):
@@ -137,7 +138,7 @@ def same_kind(case, both):
     cluster.start()
     quorum = Quorum(case, both, cluster)
     by_brokers = ["--bootstrap-server", cluster.bootstrap]
-    wait_until(lambda: 3 in quorum.state()[2], 30, "the observer")
+    wait_until(lambda: 3 in quorum.state()[2], "the observer", 30)
     quorum.wait_for_voters(1, 2)
     refusals(quorum)
 
@@ -157,7 +158,7 @@ def same_kind(case, both):
         left = {1, 2, 3} - {leader}
         quorum.wait_for_voters(*left)
         check(quorum.state()[0] in left, f"node {leader} still leads")
-        wait_until(lambda: leader in quorum.state()[2], 30, "the one that led to observe")
+        wait_until(lambda: leader in quorum.state()[2], "the one that led to observe", 30)
         quorum.write(f"without-{leader}")
         quorum.add(tool, leader)
         quorum.wait_for_voters(1, 2, 3)
@@ -177,7 +178,7 @@ def replaced(case, both):
                              Node(3, "controller", is_voter=False)], dynamic=True, name="replaced")
     cluster.start()
     quorum = Quorum(case, both, cluster)
-    wait_until(lambda: 3 in quorum.state()[2], 30, "the observer")
+    wait_until(lambda: 3 in quorum.state()[2], "the observer", 30)
     quorum.write("by-kafka")
     quorum.add("theirs", 3)
     quorum.wait_for_voters(1, 2, 3)

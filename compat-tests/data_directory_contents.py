@@ -15,9 +15,9 @@ from harness import case, state
 from harness.kcat import Kcat
 from harness.message_set import gzip_wrapper, message
 from harness.outcome import check, check_equal, step
-from harness.program import wait_until
 from harness.record_batches import Record, decode
 from harness.transactions import Transaction, keyed_batch, produce
+from harness.waiting import wait_until
 from harness.wire import Connection
 from harness.wire_client import WireClient
 

@@ -23,8 +23,8 @@ from harness.broker import free_ports
 from harness.log_dirs import without_sizes
 from harness.native_tools import NativeTools
 from harness.outcome import check, check_equal, step
-from harness.program import wait_until
 from harness.small_disk import SmallDisk, call, own_mount_namespace
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 TOPIC, PARTITIONS = "spread", 4

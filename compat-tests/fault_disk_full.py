@@ -17,8 +17,8 @@ from harness import case, state
 from harness.acknowledged import problems, regressions
 from harness.acknowledged_load import Load, read_all
 from harness.outcome import check, check_equal, step
-from harness.program import wait_until
 from harness.small_disk import SmallDisk, own_mount_namespace
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 TOPIC, PARTITIONS, GROUP, COMMITTED = "filling", 2, "readers", 17

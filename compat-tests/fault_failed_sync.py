@@ -23,7 +23,7 @@ from harness.acknowledged import problems, regressions
 from harness.acknowledged_load import Load, read_all
 from harness.disk_faults import SYNC, WRITE, DiskFaults
 from harness.outcome import check, check_equal, step
-from harness.program import wait_until
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 KAFKA_STORAGE_ERROR = 56

@@ -11,7 +11,6 @@ The full tier adds a second worker that takes over the tasks of a killed one, an
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -20,8 +19,9 @@ from harness.broker import free_ports
 from harness.kcat import Kcat
 from harness.lines import line
 from harness.outcome import check, check_equal, step
-from harness.program import java, wait_until
+from harness.program import java
 from harness.state import topic_configs
+from harness.waiting import wait_until
 
 FIRST_LINES = 20_000
 LINES_A_BEAT = 200      # a beat is 50 ms

@@ -13,8 +13,9 @@ from harness import case, places
 from harness.kcat import Kcat
 from harness.lines import WORDS
 from harness.outcome import NotRun, check, check_equal, step
-from harness.program import java, wait_until
+from harness.program import java
 from harness.state import committed_offsets, end_offsets
+from harness.waiting import wait_until
 
 PARTITIONS = 3
 

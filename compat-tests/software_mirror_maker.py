@@ -12,8 +12,9 @@ from harness import case, places
 from harness.kcat import Kcat
 from harness.lines import line
 from harness.outcome import check, check_equal, step
-from harness.program import java, wait_until
+from harness.program import java
 from harness.state import committed_offsets, end_offsets, topic_configs
+from harness.waiting import wait_until
 
 PARTITIONS = 3
 COUNT = 3000

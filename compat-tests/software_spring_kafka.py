@@ -15,8 +15,9 @@ import re
 from harness import case, places
 from harness.kcat import Kcat
 from harness.outcome import check_equal, step
-from harness.program import java, wait_until
+from harness.program import java
 from harness.state import topic_configs
+from harness.waiting import wait_until
 
 REFUSED = "org.springframework.kafka.listener.ListenerExecutionFailedException"
 UNREADABLE = "org.springframework.kafka.support.serializer.DeserializationException"

@@ -18,8 +18,9 @@ from harness import case, places
 from harness.kcat import Kcat
 from harness.lines import WORDS
 from harness.outcome import check, check_equal, step
-from harness.program import java, wait_until
+from harness.program import java
 from harness.state import end_offsets, start_offsets, topic_configs
+from harness.waiting import wait_until
 
 PARTITIONS = 3
 VISIT_EVERY_MS, MINUTE_MS = 50, 60_000

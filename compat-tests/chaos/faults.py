@@ -7,9 +7,9 @@ import errno
 import os
 import struct
 
-from harness.cluster import wait_until
 from harness.disk_faults import SYNC, WRITE
 from harness.outcome import check
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 from .nodes import CLIENTS
@@ -340,7 +340,7 @@ def bit_rot(session):
     session.nodes.start_again(victim)
     yield session.chance.uniform(2, 5)
     if session.is_barnabas:
-        wait_until(lambda: path.read_bytes() == right, 40, f"the repair of {path}")
+        wait_until(lambda: path.read_bytes() == right, f"the repair of {path}", 40)
         return
     session.nodes.kill(victim)
     for file in session.nodes.replica(victim, topic, partition).iterdir():

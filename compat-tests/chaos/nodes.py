@@ -6,12 +6,13 @@ import pathlib
 import signal
 import time
 
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.disk_faults import DiskFaults
 from harness.failover import state_of, unfenced
 from harness.outcome import check
 from harness.own_network import OwnNetwork
 from harness.small_disk import SmallDisk, own_mount_namespace
+from harness.waiting import wait_until
 
 PORT, CONTROLLER_PORT = 9092, 9093
 SETTINGS = {
@@ -64,7 +65,7 @@ class ChaosCluster:
         for disks in self.disks.values():
             for disk in disks.values():
                 disk.write_back()
-        wait_until(lambda: unfenced(self[self.brokers[0]]) == set(self.brokers), 60, "all brokers")
+        wait_until(lambda: unfenced(self[self.brokers[0]]) == set(self.brokers), "all brokers", 60)
 
     def __getitem__(self, node_id):
         return self.cluster[node_id]
@@ -96,7 +97,7 @@ class ChaosCluster:
                 except (OSError, AssertionError, TypeError):
                     continue
             return None
-        return wait_until(answered, patience, "a broker that answers")
+        return wait_until(answered, "a broker that answers", patience)
 
     def leaders(self, topic):
         """{partition: leader}, once all have one."""

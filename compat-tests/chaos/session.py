@@ -15,10 +15,10 @@ import time
 
 from crash_produce_kill9 import finish_load, start_load
 from harness import acknowledged, places
-from harness.cluster import wait_until
 from harness.cluster_load import ClusterLoad, coordinator
 from harness.failover import Progress, create_topic, unfenced, wait_in_sync
 from harness.outcome import check, step
+from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
 from . import faults
@@ -94,8 +94,8 @@ class Session:
         self.nodes.check_alive()
         for node_id in self.nodes.brokers:
             node = self.nodes[node_id]
-            wait_until(lambda: unfenced(node) == set(self.nodes.brokers), deadline - time.monotonic(),
-                       f"node {node_id} to know that all brokers are there")
+            wait_until(lambda: unfenced(node) == set(self.nodes.brokers),
+                       f"node {node_id} to know that all brokers are there", deadline - time.monotonic())
         node = self.nodes[self.nodes.brokers[0]]
         for topic, partitions in self.topics.items():
             wait_in_sync(node, topic, partitions, REPLICAS, deadline - time.monotonic())
@@ -103,10 +103,10 @@ class Session:
         self.progress.wait_for_each(begun - 1, deadline - begun)
         history = self.load.history
         batches, commits = len(history.acknowledged), len(history.committed)
-        wait_until(lambda: len(history.committed) > commits, deadline - time.monotonic(), "an acknowledged commit")
+        wait_until(lambda: len(history.committed) > commits, "an acknowledged commit", deadline - time.monotonic())
         for partition in range(STEPS_PARTITIONS):
             wait_until(lambda: any(batch.partition == partition for batch in history.acknowledged[batches:]),
-                       deadline - time.monotonic(), f"an acknowledgement of {STEPS}-{partition}")
+                       f"an acknowledgement of {STEPS}-{partition}", deadline - time.monotonic())
         self.check_loads()
 
     def check_loads(self):
@@ -198,7 +198,7 @@ class Session:
         read = {STREAM: self.read_all(STREAM), STEPS: self.read_all(STEPS)}
         rows = {STREAM: acknowledged.read_acknowledged(open(self.path)), STEPS: history.rows()}
         wanted = {row[:2] for row in read[STREAM]}
-        wait_until(lambda: wanted <= self.consumer.read(), HEAL_SECONDS, "the group's consumer to have every record")
+        wait_until(lambda: wanted <= self.consumer.read(), "the group's consumer to have every record", HEAL_SECONDS)
         found = self.judge(rows, read, history)
         self.nodes.cluster.end()
         found += self.compare_replicas()

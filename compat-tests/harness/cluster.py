@@ -9,13 +9,13 @@ Each node has a directory, properties and ports of its own, and keeps them over 
 they are ended with the test. Not thread-safe.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Optional
 
 from . import wire
 from .broker import new_cluster_id
 from .outcome import check
+from .waiting import wait_until
 
 DESCRIBE_QUORUM = 55
 NOT_LEADER = 6
@@ -149,8 +149,8 @@ class Cluster:
         return best[1] if best else None
 
     def wait_for_leader(self, other_than=None, seconds=30):
-        return wait_until(lambda: (lambda found: found if found != other_than else None)(self.leader()), seconds,
-                          "a leader of the metadata quorum")
+        return wait_until(lambda: (lambda found: found if found != other_than else None)(self.leader()),
+                          "a leader of the metadata quorum", seconds)
 
     def wait_until_caught_up(self, seconds=30):
         """Every running controller has what the leader has now."""
@@ -167,20 +167,9 @@ class Cluster:
                     for replica in state["Observers"] + state["CurrentVoters"]}
             return all(ends.get(node_id, -1) >= wanted for node_id in running)
 
-        wait_until(reached, seconds, "the controllers to have the same metadata")
+        wait_until(reached, "the controllers to have the same metadata", seconds)
         return leader
 
     def output_tails(self):
         return "\n".join(f"--- node {node_id}\n{node.output_tail(15)}" for node_id, node in self.nodes.items()
                          if node.log_file.exists())
-
-
-def wait_until(condition, seconds, what):
-    """The first value of condition() that counts as true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        check(time.monotonic() < deadline, f"waited {seconds} s for {what}")
-        time.sleep(0.05)

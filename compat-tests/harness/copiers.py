@@ -15,7 +15,7 @@ from . import places
 from .cluster import Cluster, Node
 from .failover import create_topic, state_of, wait_in_sync, wait_whole
 from .outcome import check, check_equal, step
-from .program import wait_until
+from .waiting import wait_until
 from .wire import Connection
 from .wire_client import WireClient
 

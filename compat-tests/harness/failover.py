@@ -6,8 +6,8 @@ The load is librdkafka's (one idempotent producer, acks=all), which writes each 
 import threading
 import time
 
-from .cluster import wait_until
 from .outcome import check_equal
+from .waiting import wait_until
 from .wire_client import WireClient
 
 METADATA, CREATE_TOPICS = 3, 19
@@ -54,7 +54,7 @@ class Progress:
         """Until a record of every partition is acknowledged more than a second after a moment: what stalled by then
         has come to its end."""
         for partition in range(self.partitions):
-            wait_until(lambda: self.last[partition] > since + 1, seconds, f"a record of partition {partition}")
+            wait_until(lambda: self.last[partition] > since + 1, f"a record of partition {partition}", seconds)
 
     def __enter__(self):
         self.thread.start()
@@ -96,10 +96,10 @@ def wait_in_sync(node, topic, partitions, replicas, seconds=60):
     def are_in_sync():
         told = state_of(node, topic)
         return len(told) == partitions and all(len(isr) == replicas for _, isr in told.values())
-    wait_until(are_in_sync, seconds, f"all replicas of {topic} to be in sync")
+    wait_until(are_in_sync, f"all replicas of {topic} to be in sync", seconds)
 
 
 def wait_whole(cluster, asked, topic, partitions, replicas, seconds=60):
     """Every broker is there, and every replica in sync."""
-    wait_until(lambda: unfenced(cluster[asked]) == set(cluster.brokers), seconds, "every node to be back")
+    wait_until(lambda: unfenced(cluster[asked]) == set(cluster.brokers), "every node to be back", seconds)
     wait_in_sync(cluster[asked], topic, partitions, replicas, seconds)

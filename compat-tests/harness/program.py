@@ -2,19 +2,10 @@
 
 import signal
 import subprocess
-import time
 
 from . import places
 from .outcome import check
-
-
-def wait_until(holds, what, seconds=60):
-    """Waits for something that has no event to wait for; returns what `holds()` gave once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        check(time.monotonic() < deadline, f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-    return found
+from .waiting import wait_until
 
 
 def java(class_path, *arguments, megabytes=256, level="warn"):

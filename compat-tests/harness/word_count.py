@@ -8,11 +8,12 @@ import subprocess
 import time
 
 from . import places
-from .cluster import Cluster, Node, wait_until
+from .cluster import Cluster, Node
 from .kcat import Kcat
 from .lines import WORDS
 from .outcome import check, check_equal, step
 from .program import java
+from .waiting import wait_until
 from .wire_client import WireClient
 
 NODES, PARTITIONS = (1, 2, 3), 3
@@ -37,7 +38,7 @@ class WordCount:
         """`kinds`: of each node; None is the kind under test."""
         self.cluster = Cluster(case, [Node(node, kind=kind) for node, kind in zip(NODES, kinds)], settings=SETTINGS)
         self.cluster.start()
-        wait_until(lambda: self.brokers(1) == set(NODES), 30, "all brokers")
+        wait_until(lambda: self.brokers(1) == set(NODES), "all brokers", 30)
         for topic in (INPUT, OUTPUT):
             self.create(topic)
         self.kcat, self.burst, self.sent = Kcat(self.cluster.bootstrap), burst, 0
@@ -142,7 +143,7 @@ class WordCount:
         self.wait_for_output(seconds)
         for program in self.instances:
             program.stop()
-        wait_until(lambda: not self.open_transactions(), 60, f"no transaction is open: {self.open_transactions()}")
+        wait_until(lambda: not self.open_transactions(), f"no transaction is open: {self.open_transactions()}", 60)
         everything = sum(map(len, self.output("read_uncommitted").values()))
         step(f"{self.sent} lines, {self.sent * WORDS_IN_A_LINE} words: each counted once under read_committed ({everything} "
              "records with those of aborted transactions)")
@@ -167,7 +168,7 @@ class WordCount:
         self.send()
         self.send()
         self.cluster[victim].start()
-        wait_until(lambda: self.is_in_sync(asked), 90, f"all replicas to be in sync again after the kill of {victim}")
+        wait_until(lambda: self.is_in_sync(asked), f"all replicas to be in sync again after the kill of {victim}", 90)
 
 
 def run_short(case, kinds):
