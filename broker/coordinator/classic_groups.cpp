@@ -5,12 +5,11 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
+#include "broker/coordinator/group_component.hpp"
 #include "broker/coordinator/group_records.hpp"
 
 namespace barnabas::broker {
 namespace {
-
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
 protocol::SyncGroupResponse assignment_of(const ClassicGroup& group, const ClassicMember& member) {
   protocol::SyncGroupResponse response;
@@ -132,7 +131,7 @@ void ClassicGroups::take_leaders_assignment(ClassicGroup& group, const protocol:
   add_group_metadata(step.records, group.id(), value);
   step.applied = [this, &group](ErrorCode error, Step& next) {
     if (error == ErrorCode::kNone) return answer_syncs(group, error, next);
-    log_warn(kComponent, "The assignment of group {} at generation {} could not be written: error {}",
+    log_warn(kGroupComponent, "The assignment of group {} at generation {} could not be written: error {}",
              group.id(), group.generation(), static_cast<int>(error));
     answer_syncs(group, error, next);
     prepare_rebalance_or_complete_join(group, next);
@@ -160,7 +159,7 @@ void ClassicGroups::expire_sync(ClassicGroup& group, Step& step) {
     if (member.owes_sync) owing.push_back(id);
   }
   if (owing.empty()) return;
-  log_info(kComponent, "Group {} lost {} members that did not ask for their assignment at generation {}",
+  log_info(kGroupComponent, "Group {} lost {} members that did not ask for their assignment at generation {}",
            group.id(), owing.size(), group.generation());
   for (const std::string& id : owing) drop_member(group, *group.find(id), step);
   members_gone(group, step);
@@ -221,7 +220,7 @@ ErrorCode ClassicGroups::leave_one(ClassicGroup& group,
     const ErrorCode error = validate_member(group, id, identity.group_instance_id);
     if (error != ErrorCode::kNone) return error;
   }
-  log_info(kComponent, "Member {} left group {}: {}", id, group.id(),
+  log_info(kGroupComponent, "Member {} left group {}: {}", id, group.id(),
            identity.reason.value_or("not provided"));
   drop_member(group, *group.find(id), step);
   removed = true;
@@ -275,8 +274,8 @@ void ClassicGroups::loaded(Step& step) {
   for (auto& [id, group] : groups_) {
     for (auto& [member_id, member] : group.members()) renew_session(group, member, step);
     if (group.members().size() > static_cast<std::size_t>(options_.max_size)) {
-      log_warn(kComponent, "Group {} has {} members, more than group.max.size allows, and rebalances", id,
-               group.members().size());
+      log_warn(kGroupComponent, "Group {} has {} members, more than group.max.size allows, and rebalances",
+               id, group.members().size());
       prepare_rebalance(group, step);
     }
   }
@@ -308,8 +307,8 @@ void ClassicGroups::fire(const TimerQueue::Entry& entry, Step& step) {
       if (member == nullptr || !timers_.strikes(entry, member->heartbeat, now_ms)) return;
       // Who waits for us cannot be blamed for its silence.
       if (!member->is_new && (member->awaits_join() || member->awaits_sync())) return;
-      log_info(kComponent, "Member {} of group {} is gone: no heartbeat for {} ms", member->id, group->id(),
-               member->session_timeout_ms);
+      log_info(kGroupComponent, "Member {} of group {} is gone: no heartbeat for {} ms", member->id,
+               group->id(), member->session_timeout_ms);
       drop_member(*group, *member, step);
       return members_gone(*group, step);
     }

@@ -5,12 +5,12 @@
 #include "base/check.hpp"
 #include "base/logging.hpp"
 #include "broker/coordinator/classic_groups.hpp"
+#include "broker/coordinator/group_component.hpp"
 #include "broker/coordinator/group_records.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::int64_t kRetryMs = 1000;  // of a record that was refused
 
 protocol::JoinGroupResponse join_error(const std::string& member, ErrorCode error) {
@@ -313,7 +313,7 @@ void ClassicGroups::complete_join(ClassicGroup& group, Step& step) {
     if (!member.awaits_join() && !member.instance_id) missing.push_back(id);
   }
   for (const std::string& id : missing) {
-    log_info(kComponent, "Member {} of group {} did not rejoin in time and is removed", id, group.id());
+    log_info(kGroupComponent, "Member {} of group {} did not rejoin in time and is removed", id, group.id());
     drop_member(group, *group.find(id), step);
   }
   if (group.members().empty()) return write_empty_generation(group, step);
@@ -324,7 +324,7 @@ void ClassicGroups::complete_join(ClassicGroup& group, Step& step) {
     return;
   }
   group.begin_generation(step.now.wall_ms);
-  log_info(kComponent, "Group {} is at generation {} with {} members", group.id(), group.generation(),
+  log_info(kGroupComponent, "Group {} is at generation {} with {} members", group.id(), group.generation(),
            group.members().size());
   for (auto& [id, member] : group.members()) answer_join(group, member, step);
   timers_.set(group.sync_deadline, step.now.mono_ms + group.rebalance_timeout_ms(), TimerKind::kSync,
@@ -355,8 +355,9 @@ void ClassicGroups::write_empty_generation(ClassicGroup& group, Step& step) {
   step.applied = [this, &group](ErrorCode error, Step& next) {
     if (error == ErrorCode::kNone) return;
     // Until it is written the old generation is what a restart would find, so the rebalance is not over.
-    log_warn(kComponent, "Group {} has no members left, but that could not be written: error {}; tried again",
-             group.id(), static_cast<int>(error));
+    log_warn(kGroupComponent,
+             "Group {} has no members left, but that could not be written: error {}; tried again", group.id(),
+             static_cast<int>(error));
     timers_.set(group.join_deadline, next.now.mono_ms + kRetryMs, TimerKind::kJoin, group.id());
   };
 }

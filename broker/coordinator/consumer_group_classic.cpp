@@ -10,11 +10,10 @@
 #include "broker/coordinator/consumer_group_records.hpp"
 #include "broker/coordinator/consumer_groups.hpp"
 #include "broker/coordinator/consumer_protocol.hpp"
+#include "broker/coordinator/group_component.hpp"
 
 namespace barnabas::broker {
 namespace {
-
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
 Assignment by_id(const PartitionsByName& partitions, const kraft::MetadataImage& image) {
   Assignment result;
@@ -147,7 +146,7 @@ Result<std::unique_ptr<ConsumerGroup>> ConsumerGroups::upgrade(ClassicGroup& cla
   classic_.send_back(classic, step);
   add_group_tombstone(records, classic.id());
   add_consumer_group(records, *group);
-  log_info(kComponent, "Group {} goes over to the consumer protocol with {} members", classic.id(),
+  log_info(kGroupComponent, "Group {} goes over to the consumer protocol with {} members", classic.id(),
            classic.members().size());
   return group;
 }
@@ -198,7 +197,7 @@ void ConsumerGroups::downgrade(const ConsumerGroup& group, const std::vector<con
   }
   add_group_metadata(outcome.records, group.id(), value);
   outcome.becomes_classic = true;
-  log_info(kComponent, "Group {} goes back to the classic protocol with {} members", group.id(),
+  log_info(kGroupComponent, "Group {} goes back to the classic protocol with {} members", group.id(),
            classic.members().size());
 }
 
@@ -367,7 +366,7 @@ void ConsumerGroups::leave(const protocol::LeaveGroupRequest& request,
       result.error_code =
           static_cast<std::int16_t>(fenced ? ErrorCode::kFencedInstanceId : ErrorCode::kUnknownMemberId);
     } else if (std::ranges::find(leaving, member) == leaving.end()) {
-      log_info(kComponent, "Member {} left group {}: {}", member->id, group.id(),
+      log_info(kGroupComponent, "Member {} left group {}: {}", member->id, group.id(),
                identity.reason.value_or("not provided"));
       leaving.push_back(member);
     }

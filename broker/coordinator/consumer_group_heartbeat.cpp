@@ -9,12 +9,12 @@
 #include "base/logging.hpp"
 #include "broker/coordinator/consumer_group_records.hpp"
 #include "broker/coordinator/consumer_groups.hpp"
+#include "broker/coordinator/group_component.hpp"
 #include "broker/coordinator/metadata_hash.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::int16_t kFirstVersionWithClientsMemberId = 1;
 
 bool is_blank(const std::string& text) {
@@ -218,7 +218,7 @@ Result<ConsumerGroups::HeartbeatResponse> ConsumerGroups::beat(const HeartbeatRe
   const Presence presence{
       outcome.member, request.member_epoch, request.instance_id, reported_by(request), joins, false};
   outcome.before = TRY(find_or_join(group, presence, outcome.records));
-  if (joins) log_info(kComponent, "Member {} joins consumer group {}", outcome.member, group.id());
+  if (joins) log_info(kGroupComponent, "Member {} joins consumer group {}", outcome.member, group.id());
 
   // What it says of itself.
   ConsumerMember& after = outcome.after = outcome.before;
@@ -269,7 +269,7 @@ Result<ConsumerGroups::HeartbeatResponse> ConsumerGroups::leave_group(const Hear
   const Presence presence{request.member_id, 0, request.instance_id, std::nullopt, false, true};
   RecordList none;
   const ConsumerMember member = TRY(find_or_join(group, presence, none));
-  log_info(kComponent, "Member {} leaves consumer group {} with epoch {}", member.id, group.id(),
+  log_info(kGroupComponent, "Member {} leaves consumer group {} with epoch {}", member.id, group.id(),
            request.member_epoch);
   HeartbeatResponse response;
   response.member_id = request.member_id;
@@ -296,7 +296,7 @@ void ConsumerGroups::update_epoch(const ConsumerGroup& group, bool bump, Outcome
   if (bump || hash != group.metadata_hash()) {
     ++outcome.group_epoch;
     add_group_epoch(outcome.records, group.id(), outcome.group_epoch, hash);
-    log_info(kComponent, "Consumer group {} is at epoch {}", group.id(), outcome.group_epoch);
+    log_info(kGroupComponent, "Consumer group {} is at epoch {}", group.id(), outcome.group_epoch);
   }
   if (ConsumerGroup* known = find_mutable(group.id()))
     known->refreshed(step.now.wall_ms, outcome.group_epoch);
@@ -356,7 +356,7 @@ ConsumerGroups::Target ConsumerGroups::assign_all(const ConsumerGroup& group, Ou
     if (id == after.id) target.partitions = assigned[i];
   }
   add_assignment_epoch(outcome.records, group.id(), target.epoch, step.now.wall_ms);
-  log_info(kComponent, "Consumer group {} has a new assignment for epoch {} by '{}'", group.id(),
+  log_info(kGroupComponent, "Consumer group {} has a new assignment for epoch {} by '{}'", group.id(),
            target.epoch, name);
   return target;
 }

@@ -4,12 +4,12 @@
 #include "base/logging.hpp"
 #include "broker/coordinator/consumer_group_records.hpp"
 #include "broker/coordinator/consumer_groups.hpp"
+#include "broker/coordinator/group_component.hpp"
 #include "broker/coordinator/topic_pattern.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::int64_t kMinPatternRefreshMs = 10000;
 
 }  // namespace
@@ -79,7 +79,7 @@ void ConsumerGroups::resolve_patterns(const std::string& id,
   if (!bump && hash == group->metadata_hash()) return;
   const std::int32_t epoch = group->epoch() + 1;
   add_group_epoch(step.records, id, epoch, hash);
-  log_info(kComponent, "Consumer group {} is at epoch {}: its patterns match other topics", id, epoch);
+  log_info(kGroupComponent, "Consumer group {} is at epoch {}: its patterns match other topics", id, epoch);
   group->refreshed(step.now.wall_ms, epoch);
 }
 

@@ -9,11 +9,11 @@
 #include "base/check.hpp"
 #include "base/logging.hpp"
 #include "broker/coordinator/consumer_group_records.hpp"
+#include "broker/coordinator/group_component.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::int64_t kRetryMs = 500;  // of a record that was refused
 constexpr std::int16_t kFirstCommitVersionOfConsumers = 9;
 
@@ -255,7 +255,7 @@ bool ConsumerGroups::fire(const TimerQueue::Entry& entry, Step& step) {
 
 void ConsumerGroups::fence_by_timer(const ConsumerGroup& group, const ConsumerMember& member,
                                     std::string_view why, Step& step) {
-  log_info(kComponent, "Member {} is removed from consumer group {}: {}", member.id, group.id(), why);
+  log_info(kGroupComponent, "Member {} is removed from consumer group {}: {}", member.id, group.id(), why);
   Outcome outcome;
   outcome.member = member.id;
   fence(group, {&member}, outcome, step);

@@ -8,11 +8,11 @@
 #include "base/logging.hpp"
 #include "broker/coordinator/consumer_group_records.hpp"
 #include "broker/coordinator/consumer_protocol.hpp"
+#include "broker/coordinator/group_component.hpp"
 
 namespace barnabas::broker {
 namespace {
 
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 constexpr std::string_view kClassicType = "classic";
 constexpr std::string_view kConsumerType = "consumer";
 
@@ -302,13 +302,13 @@ void GroupShard::remove_expired(Step& step) {
   for (const auto& [id, group] : consumer_.groups()) {
     const bool all = expire_offsets(group, step);
     if (!all || !group.is_empty()) continue;
-    log_info(kComponent, "Group {} has neither members nor offsets and is removed", id);
+    log_info(kGroupComponent, "Group {} has neither members nor offsets and is removed", id);
     add_consumer_group_tombstones(step.records, group);
   }
   for (const auto& [id, group] : classic_.groups()) {
     const bool all = expire_offsets(group, step);
     if (all && group.is_in(ClassicState::kEmpty) && group.pending_count() == 0) {
-      log_info(kComponent, "Group {} has neither members nor offsets and is removed", id);
+      log_info(kGroupComponent, "Group {} has neither members nor offsets and is removed", id);
       add_group_tombstone(step.records, id);
     }
   }

@@ -9,14 +9,13 @@
 
 #include "base/check.hpp"
 #include "broker/config/broker_config.hpp"
+#include "broker/coordinator/group_component.hpp"
 #include "broker/coordinator/group_shard.hpp"
 #include "broker/drivers/internal_topics.hpp"
 #include "kraft/metadata_delta.hpp"
 
 namespace barnabas::broker {
 namespace {
-
-constexpr std::string_view kComponent = "org.apache.kafka.coordinator.group.GroupCoordinatorService";
 
 MigrationPolicy migration_policy(std::string_view name) {
   const auto is = [&](std::string_view other) {
@@ -106,7 +105,7 @@ namespace {
 ShardKind shard_kind(const BrokerConfig& config, const GroupSurroundings& surroundings, Random& random) {
   ShardKind kind;
   kind.topic = kGroupTopic;
-  kind.component = kComponent;
+  kind.component = kGroupComponent;
   kind.make_shard = [&config, &surroundings, &random](std::size_t, LeaderEpoch) {
     return std::make_unique<GroupShard>(shard_options(config), surroundings, random);
   };
