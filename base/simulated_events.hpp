@@ -7,10 +7,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,13 +18,13 @@ namespace barnabas {
 
 class SimulatedEvents {
  public:
+  /// Grows with every event that is added; never 0.
   using Id = std::uint64_t;
   using Key = std::pair<std::chrono::nanoseconds, Id>;
   struct Process;
   struct Event {
     Process* process = nullptr;
     std::uint64_t incarnation = 0;
-    bool is_cancellable = false;
     std::string what;
     Reactor::Task task;
   };
@@ -39,16 +37,14 @@ class SimulatedEvents {
    private:
     friend class SimulatedEvents;
     bool paused_ = false;
-    std::vector<std::pair<Key, Event>> held_;  // taken out of the queue meanwhile
+    std::vector<Key> held_;  // taken out of the queue meanwhile
   };
   struct Due {
     std::chrono::nanoseconds time{0};
     Event event;
   };
 
-  Id add(std::chrono::nanoseconds when, Process& process, std::string what, Reactor::Task task);
-  /// One that cancel() may take back.
-  Id add_cancellable(std::chrono::nanoseconds when, Process& process, std::string what, Reactor::Task task);
+  Id add(std::chrono::nanoseconds when, Process& process, std::string&& what, Reactor::Task&& task);
   /// False when it ran already or never was.
   bool cancel(Id id);
   /// The time of the next event that a living process is there to run.
@@ -65,9 +61,27 @@ class SimulatedEvents {
   void clear();
 
  private:
-  std::map<Key, Event> events_;
-  std::unordered_map<Id, std::chrono::nanoseconds> times_;  // of those that may be cancelled
-  Id last_ = 0;
+  /// Where an event lies while it waits. An id names its slot, and is found there until the event is gone.
+  struct Slot {
+    Id id = 0;
+    Event event;
+  };
+  [[nodiscard]] Slot& slot_of(Id id);
+  [[nodiscard]] Event release(Slot& slot);
+  void push(Key key);
+  [[nodiscard]] const Key* front() const;
+  Key pop();
+  void drop_cancelled();
+
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_;   // of slots_
+  std::size_t waiting_ = 0;           // events in slots_
+  std::vector<Key> queue_;            // a heap, the first on top; what was cancelled stays for a while
+  std::vector<Key> due_now_;          // what was added at now_ and for then, in its order
+  std::size_t taken_now_ = 0;         // of due_now_
+  std::size_t cancelled_ = 0;         // of queue_ and due_now_
+  std::chrono::nanoseconds now_{-1};  // when the last event was taken
+  std::uint64_t last_ = 0;
 };
 
 }  // namespace barnabas

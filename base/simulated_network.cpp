@@ -52,10 +52,10 @@ struct SimulatedWorld::State {
   State(std::uint64_t seed, const Options& chosen) : random(seed), options(chosen) {}
   ~State() { clear(); }
 
-  std::uint64_t add(nanoseconds when, NodeState& node, std::string what, Reactor::Task task) {
+  std::uint64_t add(nanoseconds when, NodeState& node, std::string&& what, Reactor::Task&& task) {
     return events.add(std::max(when, clock.monotonic()), node, std::move(what), std::move(task));
   }
-  void add_now(NodeState& node, std::string what, Reactor::Task task) {
+  void add_now(NodeState& node, std::string&& what, Reactor::Task&& task) {
     add(clock.monotonic(), node, std::move(what), std::move(task));
   }
   bool step() {
@@ -70,11 +70,18 @@ struct SimulatedWorld::State {
   }
   void note(const SimulatedEvents::Event& event) {
     add_to_hash(static_cast<std::uint64_t>(clock.monotonic().count()));
-    for (const char c : event.process->host) add_to_hash(static_cast<unsigned char>(c));
-    for (const char c : event.what) add_to_hash(static_cast<unsigned char>(c));
+    add_to_hash(event.process->host);
+    add_to_hash(event.what);
     if (keeps_trace) trace.push_back({clock.monotonic(), event.process->host, event.what});
   }
   void add_to_hash(std::uint64_t value) { hash = (hash ^ value) * kHashPrime; }
+  void add_to_hash(std::string_view text) {
+    for (; !text.empty(); text.remove_prefix(std::min(text.size(), sizeof(std::uint64_t)))) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, text.data(), std::min(text.size(), sizeof word));
+      add_to_hash(word);
+    }
+  }
 
   nanoseconds delay(const std::string& from, const std::string& to) {
     return from == to ? kOwnDelay : jittered(delay_of_link(from, to));
@@ -135,6 +142,7 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
              std::shared_ptr<Connection> keep) {
     CHECK(!std::exchange(writer_, std::move(handler)), "one write at a time");
     outgoing_.assign(pieces.begin(), pieces.end());
+    sent_pieces_ = 0;
     write_keeps_ = std::move(keep);
     pump();
     return false;
@@ -149,6 +157,7 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     if (is_over()) return;
     error_ = why;
     received_.clear();
+    read_ = 0;
     finish_pending();
   }
   /// The process is gone: nobody is left to be told.
@@ -163,6 +172,8 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     outgoing_.clear();
     const auto read_keeps = std::exchange(read_keeps_, nullptr);
     const auto write_keeps = std::exchange(write_keeps_, nullptr);
+    const auto read = std::exchange(read_done_, {});
+    const auto written = std::exchange(write_done_, {});
   }
   /// What waited for the direction to this side to be unblocked.
   void resume() {
@@ -203,7 +214,7 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
       return;
     }
     CHECK(!wire_.empty());
-    const Segment segment = std::move(wire_.front());
+    Segment segment = std::move(wire_.front());
     wire_.pop_front();
     world_.add_to_hash(static_cast<std::uint64_t>(segment.kind) << 32 | segment.data.size());
     if (is_over()) {
@@ -213,32 +224,56 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     }
     if (segment.kind == Segment::Kind::kReset) return reset("ECONNRESET " + to_string(peer_address_));
     if (segment.kind == Segment::Kind::kEnd) ended_ = true;
-    received_.insert(received_.end(), segment.data.begin(), segment.data.end());
+    receive(std::move(segment.data));
     serve_reader();
+  }
+  void receive(Bytes data) {
+    if (read_ < received_.size()) {
+      received_.erase(received_.begin(), received_.begin() + static_cast<std::ptrdiff_t>(read_));
+      received_.insert(received_.end(), data.begin(), data.end());
+    } else {
+      received_ = std::move(data);
+    }
+    read_ = 0;
   }
 
   void serve_reader() {
     if (!reader_) return;
     if (is_over()) return finish_read(network_error(error_));
     if (into_.empty()) return finish_read(std::size_t{0});
-    const std::size_t size = std::min(into_.size(), received_.size());
+    const std::size_t size = std::min(into_.size(), received_.size() - read_);
     if (size == 0 && !ended_) return;
-    std::copy_n(received_.begin(), size, into_.begin());
-    received_.erase(received_.begin(), received_.begin() + static_cast<std::ptrdiff_t>(size));
-    if (const auto other = other_.lock(); other != nullptr && size > 0) {
-      const nanoseconds when = world_.clock.monotonic() + delay();
-      world_.add(when, other->node_, "window", [other, size] { other->acknowledge(size); });
-    }
+    std::copy_n(received_.begin() + static_cast<std::ptrdiff_t>(read_), size, into_.begin());
+    read_ += size;
+    if (const auto other = other_.lock(); other != nullptr && size > 0)
+      other->acknowledge_at(world_.clock.monotonic() + delay(), size);
     finish_read(size);
   }
-  void acknowledge(std::size_t size) {
-    in_flight_ -= size;
-    pump();
+  /// The peer has read `size` bytes, which this side knows at `when`: an event of its own only for who waits
+  /// for it.
+  void acknowledge_at(nanoseconds when, std::size_t size) {
+    acknowledged_.emplace_back(when, size);
+    if (writer_) await_window();
+  }
+  void await_window() {
+    for (const auto& [when, size] : std::exchange(acknowledged_, {}))
+      world_.add(when, node_, "window", [self = shared_from_this(), freed = size] {
+        self->in_flight_ -= freed;
+        self->pump();
+      });
+  }
+  void take_acknowledged() {
+    std::erase_if(acknowledged_, [this](const auto& one) {
+      const bool is_known = one.first <= world_.clock.monotonic();
+      if (is_known) in_flight_ -= one.second;
+      return is_known;
+    });
   }
   void pump() {
     if (!writer_) return;
     if (is_over()) return finish_write(network_error(error_));
-    while (!outgoing_.empty() && in_flight_ < world_.options.send_buffer_bytes) {
+    take_acknowledged();
+    while (sent_pieces_ < outgoing_.size() && in_flight_ < world_.options.send_buffer_bytes) {
       auto data = take(std::min(world_.options.send_buffer_bytes - in_flight_, kSegmentBytes));
       if (!data) {
         const Error error = data.error();
@@ -249,11 +284,14 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
       in_flight_ += data->size();
       send({Segment::Kind::kData, std::move(*data)});
     }
-    if (outgoing_.empty()) finish_write({});
+    if (sent_pieces_ == outgoing_.size())
+      finish_write({});
+    else
+      await_window();
   }
-  /// Up to `limit` bytes of the first piece, which loses them.
+  /// Up to `limit` bytes of the first piece that is left, which loses them.
   Result<Bytes> take(std::size_t limit) {
-    WritePiece& piece = outgoing_.front();
+    WritePiece& piece = outgoing_[sent_pieces_];
     Bytes data;
     if (piece.file != nullptr) {
       data.resize(static_cast<std::size_t>(std::min<std::uint64_t>(limit, piece.size)));
@@ -261,11 +299,11 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
       if (got < data.size()) return network_error("EIO a file is shorter than the range to send");
       piece.position += got;
       piece.size -= got;
-      if (piece.size == 0) outgoing_.pop_front();
+      if (piece.size == 0) ++sent_pieces_;
     } else {
       data = to_bytes(piece.bytes.first(std::min(limit, piece.bytes.size())));
       piece.bytes = piece.bytes.subspan(data.size());
-      if (piece.bytes.empty()) outgoing_.pop_front();
+      if (piece.bytes.empty()) ++sent_pieces_;
     }
     return data;
   }
@@ -275,22 +313,34 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
     if (writer_) finish_write(network_error(error_));
   }
   void finish_read(Result<std::size_t> result) {
-    auto keep = std::exchange(read_keeps_, nullptr);
-    auto handler = std::exchange(reader_, nullptr);
-    std::string what = "read " + (result ? std::to_string(*result) : result.error().detail);
-    world_.add_now(node_, std::move(what),
-                   [keep = std::move(keep), handler = std::move(handler),
-                    result = std::move(result)]() mutable { handler(std::move(result)); });
+    std::string what = "read ";
+    what += result ? std::to_string(*result) : result.error().detail;
+    CHECK(!read_done_.handler);
+    read_done_ = {std::exchange(reader_, nullptr), std::move(result), std::exchange(read_keeps_, nullptr)};
+    world_.add_now(node_, std::move(what), [self = shared_from_this()] {
+      auto done = std::exchange(self->read_done_, {});
+      done.handler(std::move(done.result));
+    });
   }
   void finish_write(Result<void> result) {
     outgoing_.clear();
-    auto keep = std::exchange(write_keeps_, nullptr);
-    auto handler = std::exchange(writer_, nullptr);
-    std::string what = "written" + (result ? std::string() : " " + result.error().detail);
-    world_.add_now(node_, std::move(what),
-                   [keep = std::move(keep), handler = std::move(handler),
-                    result = std::move(result)]() mutable { handler(std::move(result)); });
+    std::string what = "written";
+    if (!result) what += " " + result.error().detail;
+    CHECK(!write_done_.handler);
+    write_done_ = {std::exchange(writer_, nullptr), std::move(result), std::exchange(write_keeps_, nullptr)};
+    world_.add_now(node_, std::move(what), [self = shared_from_this()] {
+      auto done = std::exchange(self->write_done_, {});
+      done.handler(std::move(done.result));
+    });
   }
+
+  /// An operation that ended: its handler is called by an event of its own.
+  template <class Handler, class Outcome>
+  struct Done {
+    Handler handler;
+    Outcome result{};
+    std::shared_ptr<Connection> keep;
+  };
 
   State& world_;
   NodeState& node_;
@@ -304,16 +354,21 @@ class SimulatedNetworkParts::Side : public std::enable_shared_from_this<Side> {
   std::deque<Segment> wire_;  // on the way to this side
   nanoseconds last_arrival_{0};
   std::size_t stalled_ = 0;  // arrivals that met a blocked direction
-  std::deque<std::uint8_t> received_;
+  Bytes received_;
+  std::size_t read_ = 0;  // of received_
   bool ended_ = false;
   MutableByteView into_;
   Connection::ReadHandler reader_;
   std::shared_ptr<Connection> read_keeps_;
+  Done<Connection::ReadHandler, Result<std::size_t>> read_done_;
 
-  std::deque<WritePiece> outgoing_;
-  std::size_t in_flight_ = 0;  // sent and not yet read by the peer
+  std::vector<WritePiece> outgoing_;
+  std::size_t sent_pieces_ = 0;                                    // of outgoing_
+  std::size_t in_flight_ = 0;                                      // sent and not yet read by the peer
+  std::vector<std::pair<nanoseconds, std::size_t>> acknowledged_;  // of those, known to be read from then on
   Connection::WriteHandler writer_;
   std::shared_ptr<Connection> write_keeps_;
+  Done<Connection::WriteHandler, Result<void>> write_done_;
 };
 
 class SimulatedNetworkParts::Wire final : public Connection, public std::enable_shared_from_this<Wire> {
@@ -363,8 +418,7 @@ class SimulatedNetworkParts::NodeReactor final : public Reactor {
   }
   TimerId schedule_at(nanoseconds when, Task task) override {
     if (!node_.alive) return 0;
-    return world_.events.add_cancellable(std::max(when, world_.clock.monotonic()), node_, "timer",
-                                         std::move(task));
+    return world_.add(when, node_, "timer", std::move(task));
   }
   bool cancel(TimerId timer) override { return world_.events.cancel(timer); }
 
