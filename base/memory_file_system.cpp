@@ -13,7 +13,7 @@ namespace {
 
 struct Node;
 using NodePtr = std::shared_ptr<Node>;
-using Entries = std::map<std::string, NodePtr>;
+using Entries = std::map<std::string, NodePtr, std::less<>>;
 
 struct Node {
   explicit Node(bool directory) : is_directory(directory), mode(directory ? 0777 : 0666) {}
@@ -39,8 +39,12 @@ std::unexpected<Error> failed(int error_number, std::string_view call, std::stri
   return std::unexpected<Error>(storage_error(error_number, call, path));
 }
 
-std::vector<std::string> components_of(std::string_view path) {
-  std::vector<std::string> parts;
+/// The names that a path is made of: views into it.
+using Components = std::vector<std::string_view>;
+
+Components components_of(std::string_view path) {
+  Components parts;
+  parts.reserve(8);
   while (!path.empty()) {
     const std::size_t slash = std::min(path.find('/'), path.size());
     const std::string_view part = path.substr(0, slash);
@@ -93,7 +97,7 @@ struct MemoryFileSystem::State {
   std::optional<std::uint64_t> capacity_bytes;
 
   /// Counts a call and returns the error number it fails with for no fault of its own, 0 when it goes on.
-  int begin(const std::vector<std::string>& parts) {
+  int begin(const Components& parts) {
     ++calls;
     if (failing_call != 0 && (calls == failing_call || (fails_on && calls > failing_call))) {
       struck = true;
@@ -101,7 +105,7 @@ struct MemoryFileSystem::State {
     }
     return is_broken(parts) ? EIO : 0;
   }
-  [[nodiscard]] bool is_broken(const std::vector<std::string>& parts) const {
+  [[nodiscard]] bool is_broken(const Components& parts) const {
     return std::ranges::any_of(broken, [&](const std::vector<std::string>& prefix) {
       return prefix.size() <= parts.size() && std::equal(prefix.begin(), prefix.end(), parts.begin());
     });
@@ -113,14 +117,14 @@ struct MemoryFileSystem::State {
     NodePtr node;   // none when there is no such name
     int error = 0;  // why the parent was not reached
   };
-  [[nodiscard]] Found find(const std::vector<std::string>& parts) const {
+  [[nodiscard]] Found find(const Components& parts) const {
     Found found{.parent = nullptr, .name = {}, .node = root};
-    for (const std::string& part : parts) {
+    for (const std::string_view part : parts) {
       if (found.node == nullptr) return {.parent = nullptr, .name = {}, .node = nullptr, .error = ENOENT};
       if (!found.node->is_directory) {
         return {.parent = nullptr, .name = {}, .node = nullptr, .error = ENOTDIR};
       }
-      found.parent = found.node;
+      found.parent = std::move(found.node);
       found.name = part;
       const auto entry = found.parent->entries.find(part);
       found.node = entry == found.parent->entries.end() ? nullptr : entry->second;
@@ -292,7 +296,7 @@ class MemoryFile final : public File {
   std::shared_ptr<State> state_;
   NodePtr node_;
   std::string path_;
-  std::vector<std::string> parts_;
+  Components parts_;  // of path_
   std::uint64_t generation_;
   bool writable_;
 };
@@ -348,12 +352,12 @@ Result<void> MemoryFileSystem::create_directories(const std::string& path) {
   const auto parts = components_of(path);
   if (const int error = state_->begin(parts)) return failed(error, "mkdir", path);
   NodePtr directory = state_->root;
-  for (const std::string& part : parts) {
+  for (const std::string_view part : parts) {
     const auto entry = directory->entries.find(part);
     NodePtr next = entry == directory->entries.end() ? nullptr : entry->second;
     if (next == nullptr) {
       next = std::make_shared<Node>(true);
-      state_->make({Edit{directory, part, next}});
+      state_->make({Edit{directory, std::string(part), next}});
     }
     if (!next->is_directory) return failed(ENOTDIR, "mkdir", path);
     directory = std::move(next);
@@ -493,12 +497,14 @@ std::uint64_t MemoryFileSystem::used_bytes() const {
 
 void MemoryFileSystem::break_path(const std::string& path) {
   const std::lock_guard guard(state_->mutex);
-  state_->broken.insert(components_of(path));
+  const auto parts = components_of(path);
+  state_->broken.emplace(parts.begin(), parts.end());
 }
 
 void MemoryFileSystem::mend_path(const std::string& path) {
   const std::lock_guard guard(state_->mutex);
-  state_->broken.erase(components_of(path));
+  const auto parts = components_of(path);
+  state_->broken.erase({parts.begin(), parts.end()});
 }
 
 Result<void> MemoryFileSystem::corrupt(const std::string& path, std::uint64_t position, std::uint64_t size) {
