@@ -139,9 +139,7 @@ Result<void> MetadataNode::Impl::run(nanoseconds now) {
 }
 
 Result<void> MetadataNode::Impl::take_received() {
-  std::deque<Received> received;
-  received.swap(received_);
-  for (Received& next : received) {
+  for (Received& next : std::exchange(received_, {})) {
     if (const auto* message = std::get_if<MessageReceived>(&next.input);
         message != nullptr && is_answer(message->message.message)) {
       TRY(check_answer(message->message));
@@ -322,9 +320,7 @@ Result<void> MetadataNode::Impl::write_state() {
 }
 
 void MetadataNode::Impl::refuse_all(ErrorCode error) {
-  std::deque<Queued> queue;
-  queue.swap(queue_);
-  for (Queued& queued : queue) queued.refuse(error);
+  for (Queued& queued : std::exchange(queue_, {})) queued.refuse(error);
 }
 
 nanoseconds MetadataNode::Impl::deadline() const {

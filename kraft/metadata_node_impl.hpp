@@ -12,6 +12,8 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "kraft/controller/broker_sessions.hpp"
 #include "kraft/controller/controller_schedule.hpp"
@@ -170,12 +172,12 @@ class MetadataNode::Impl final : private RaftLogView {
   MetadataImagePtr working_;
   BrokerSessions sessions_;
   ControllerSchedule schedule_;
-  std::deque<Queued> queue_;
+  std::vector<Queued> queue_;
   std::deque<Pending> pending_;
   std::chrono::nanoseconds last_append_{0};
 
   // Raft's requests and answers.
-  std::deque<Received> received_;
+  std::vector<Received> received_;
   std::map<std::uint64_t, OpenRequest> open_requests_;  // by the number that raft gives back
   std::uint64_t last_request_ = 0;
   std::deque<std::move_only_function<void()>> outbox_;

@@ -135,14 +135,10 @@ Result<void> MetadataNode::Impl::register_self() {
 
 Result<void> MetadataNode::Impl::lead() {
   // What replies queue waits for the next call, so one busy client cannot keep this one from ending.
-  std::deque<Queued> queue;
-  queue.swap(queue_);
-  while (!queue.empty()) {
-    Queued next = std::move(queue.front());
-    queue.pop_front();
-    if (auto taken = take(std::move(next)); !taken) {
-      queue_.insert(queue_.begin(), std::make_move_iterator(queue.begin()),
-                    std::make_move_iterator(queue.end()));
+  std::vector<Queued> queue = std::exchange(queue_, {});
+  for (auto next = queue.begin(); next != queue.end();) {
+    if (auto taken = take(std::move(*next++)); !taken) {
+      queue_.insert(queue_.begin(), std::make_move_iterator(next), std::make_move_iterator(queue.end()));
       return taken;
     }
   }

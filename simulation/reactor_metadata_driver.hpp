@@ -4,10 +4,10 @@
 // Owned by a ClusterProcess. Not thread-safe: the reactor's one thread.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/network.hpp"
 #include "broker/drivers/metadata_round.hpp"
@@ -46,7 +46,7 @@ class ReactorMetadataDriver final : public broker::MetadataDriver {
   Reactor& reactor_;
   std::function<void(const Error&)> on_failure_;
   broker::MetadataRound round_;
-  std::deque<Task> tasks_;
+  std::vector<Task> tasks_;
   TimerId timer_ = 0;
   std::chrono::nanoseconds timer_due_ = std::chrono::nanoseconds::max();
   bool has_failed_ = false;

@@ -117,7 +117,7 @@ void MetadataDriverThread::run() {
     if (life != nullptr) life->leave(*round_.node());
   }
   leave_quorum();
-  std::deque<Task> dropped;  // destroyed without the lock: their replies close connections
+  std::vector<Task> dropped;  // destroyed without the lock: their replies close connections
   std::lock_guard lock(mutex_);
   ended_ = true;
   dropped.swap(tasks_);
@@ -147,7 +147,7 @@ bool MetadataDriverThread::sleep_until(nanoseconds deadline) {
 }
 
 void MetadataDriverThread::run_tasks() {
-  std::deque<Task> tasks;
+  std::vector<Task> tasks;
   {
     std::lock_guard lock(mutex_);
     tasks.swap(tasks_);

@@ -15,7 +15,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -74,7 +73,7 @@ class MetadataDriverThread final : public MetadataDriver {
   mutable std::mutex mutex_;
   std::condition_variable wake_;              // tasks or stop
   std::condition_variable started_;           // start_result_
-  std::deque<Task> tasks_;                    // guarded by mutex_
+  std::vector<Task> tasks_;                   // guarded by mutex_
   std::optional<Result<void>> start_result_;  // guarded by mutex_
   bool want_shutdown_ = false;                // guarded by mutex_
   bool ended_ = false;                        // guarded by mutex_: the thread runs no more tasks
