@@ -95,12 +95,13 @@ struct Decompressor::Stream {
   std::size_t snappy_block_at = 0;
 };
 
-Decompressor::Decompressor() : stream_(std::make_unique<Stream>()) {}
+Decompressor::Decompressor() = default;
 Decompressor::~Decompressor() = default;
 Decompressor::Decompressor(Decompressor&&) noexcept = default;
 Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
 
 Result<void> Decompressor::start(Codec codec, ByteView input, Lz4Header header) {
+  if (!stream_) stream_ = std::make_unique<Stream>();  // most batches are not compressed
   Stream& stream = *stream_;
   stream.codec = codec;
   stream.input = input;
