@@ -87,6 +87,9 @@ std::vector<std::shared_ptr<Partition>> ReplicaManager::all() const {
   std::vector<std::shared_ptr<Partition>> partitions;
   // By name: within the loop's head the pointer would be gone before the first round.
   const auto current = table();
+  std::size_t size = 0;
+  for (const auto& [name, topic] : current->by_name) size += topic->partitions.size();
+  partitions.reserve(size);
   for (const auto& [name, topic] : current->by_name) {
     std::ranges::copy_if(topic->partitions, std::back_inserter(partitions),
                          [](const auto& p) { return p != nullptr && !p->is_offline(); });
@@ -101,34 +104,43 @@ void ReplicaManager::drop_waits() {
 void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
   std::lock_guard lock(apply_mutex_);
   brokers_.image.store(image, std::memory_order_release);
-  auto next = std::make_shared<Table>(*table());
-  if (changes) {
-    for (const auto& [id, topic] : changes->removed_topics) remove_topic(topic->name, *next);
-    for (const auto& [id, partitions] : changes->changed_partitions) {
-      if (const kraft::TopicImage* topic = image->topic(id)) apply_topic(*image, *topic, &partitions, *next);
-    }
-    bool broker_defaults = false;
-    for (const kraft::ConfigResource& resource : changes->changed_configs) {
-      broker_defaults |= resource.type == kraft::ConfigResourceType::kBroker;
-      if (resource.type != kraft::ConfigResourceType::kTopic) continue;
-      if (const kraft::TopicImage* topic = image->topic(resource.name)) apply_config(*image, *topic, *next);
-    }
-    if (broker_defaults) {
-      for (const auto& [name, topic] : image->topics->by_name) apply_config(*image, *topic, *next);
-    }
-  } else {
-    for (const auto& [name, topic] : image->topics->by_name) apply_topic(*image, *topic, nullptr, *next);
-    mark_strays(*next);
-    has_started_ = true;
-  }
-  {
+  const bool moves = !changes || !changes->removed_topics.empty() || !changes->changed_partitions.empty();
+  if (moves) {
+    auto next = std::make_shared<Table>(*table());
+    apply_placement(*image, changes, *next);
     std::lock_guard table_lock(table_mutex_);
     table_ = std::move(next);
   }
+  if (changes) apply_configs(*image, *changes);
   if (on_followed_ && !refollowed_.empty()) on_followed_(std::exchange(refollowed_, {}));
   refollowed_.clear();
   if (placed_ && !misplaced_.empty()) placed_(std::exchange(misplaced_, {}));
   misplaced_.clear();
+}
+
+void ReplicaManager::apply_placement(const kraft::MetadataImage& image, const kraft::MetadataChanges* changes,
+                                     Table& next) {
+  if (!changes) {
+    for (const auto& [name, topic] : image.topics->by_name) apply_topic(image, *topic, nullptr, next);
+    mark_strays(next);
+    has_started_ = true;
+    return;
+  }
+  for (const auto& [id, topic] : changes->removed_topics) remove_topic(topic->name, next);
+  for (const auto& [id, partitions] : changes->changed_partitions)
+    if (const kraft::TopicImage* topic = image.topic(id)) apply_topic(image, *topic, &partitions, next);
+}
+
+void ReplicaManager::apply_configs(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes) {
+  const auto hosted = table();
+  bool broker_defaults = false;
+  for (const kraft::ConfigResource& resource : changes.changed_configs) {
+    broker_defaults |= resource.type == kraft::ConfigResourceType::kBroker;
+    if (resource.type != kraft::ConfigResourceType::kTopic) continue;
+    if (const kraft::TopicImage* topic = image.topic(resource.name)) apply_config(image, *topic, *hosted);
+  }
+  if (!broker_defaults) return;
+  for (const auto& [name, topic] : image.topics->by_name) apply_config(image, *topic, *hosted);
 }
 
 /// Not where a directory that cannot be read may have the log already: an empty one would take its place.

@@ -115,6 +115,8 @@ class ReplicaManager {
                      const std::shared_ptr<Partition>& partition);
   void stop_following(const std::shared_ptr<Partition>& partition);
   void drop_replica(const std::shared_ptr<Partition>& partition);
+  void apply_placement(const kraft::MetadataImage& image, const kraft::MetadataChanges* changes, Table& next);
+  void apply_configs(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes);
   void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
                    const std::set<PartitionIndex>* changed, Table& next);
   void note_place(const kraft::PartitionRegistration& registration, const Partition& partition);
