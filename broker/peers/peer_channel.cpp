@@ -20,6 +20,8 @@ using protocol::ApiVersionsRequest;
 using protocol::ApiVersionsResponse;
 
 constexpr std::int32_t kMaxFrameBytes = std::int32_t{1} << 30;
+constexpr std::size_t kFirstRequestBytes = 256;  // most fit
+constexpr std::size_t kFirstAnswerBytes = 512;   // most fit, and are read at once
 /// Memory for an answer is taken in pieces of at least this size, as its bytes arrive.
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
@@ -89,7 +91,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
   // Receiving.
   void read();
   void on_read(std::size_t size);
-  [[nodiscard]] bool take_frame();
+  [[nodiscard]] bool take_frame(std::size_t whole);
 
   // Time.
   void watch_deadlines();
@@ -112,7 +114,7 @@ class PeerChannel::Link : public std::enable_shared_from_this<Link> {
   std::int32_t next_correlation_id_ = 0;
   Bytes outgoing_;
   Bytes writing_;
-  Bytes incoming_;  // a frame behind its size, as far as it arrived
+  Bytes incoming_;  // frames behind their sizes, as far as they arrived, and room for more
   std::size_t received_ = 0;
   TimerId deadline_timer_ = 0;
   TimerId backoff_timer_ = 0;
@@ -146,7 +148,7 @@ void PeerChannel::Link::on_connected(Result<std::shared_ptr<Connection>> connect
   connection_ = std::move(*connection);
   state_ = State::kLearning;
   received_ = 0;
-  incoming_.resize(4);
+  incoming_.resize(kFirstAnswerBytes);
   read();
   learn_versions(ApiVersionsRequest::kMaxVersion);
 }
@@ -267,7 +269,7 @@ void PeerChannel::Link::refuse(Call call) {
 }
 
 void PeerChannel::Link::send(Call call, std::int16_t version) {
-  protocol::Writer writer;
+  protocol::Writer writer(kFirstRequestBytes);
   writer.int32(0);  // the size, put in when it is known
   protocol::write_request_header(writer, {.api_key = call.api_key,
                                           .api_version = version,
@@ -277,7 +279,10 @@ void PeerChannel::Link::send(Call call, std::int16_t version) {
   call.write(writer, version);
   if (!writer.ok()) return call.answer(fail(ErrorCode::kUnsupportedVersion, writer.failure()));
   writer.patch_int32(0, static_cast<std::int32_t>(writer.size() - 4));
-  outgoing_.insert(outgoing_.end(), writer.buffer().begin(), writer.buffer().end());
+  if (outgoing_.empty())
+    outgoing_ = writer.take();
+  else
+    outgoing_.insert(outgoing_.end(), writer.buffer().begin(), writer.buffer().end());
   sent_.push_back({next_correlation_id_++, call.api_key, version, std::move(call.answer), call.deadline});
 }
 
@@ -309,21 +314,28 @@ void PeerChannel::Link::read() {
 void PeerChannel::Link::on_read(std::size_t size) {
   received_ += size;
   const std::uint64_t attempt = attempt_;
-  if (received_ == incoming_.size() && !take_frame()) return lose("its answer cannot be read");
+  while (attempt_ == attempt && received_ >= sizeof(std::int32_t)) {
+    const std::int32_t frame = protocol::Reader(incoming_).int32();
+    if (frame < 4 || frame > kMaxFrameBytes) return lose("its answer cannot be read");
+    const std::size_t whole = static_cast<std::size_t>(frame) + 4;
+    if (received_ < whole) {
+      const std::size_t room = std::min(whole, std::max(2 * received_, kPieceBytes));
+      if (incoming_.size() < room) incoming_.resize(room);
+      break;
+    }
+    if (!take_frame(whole)) return lose("its answer cannot be read");
+  }
   if (attempt_ == attempt) read();
 }
 
-/// All of incoming_ is there: a size, a piece of a frame or a whole one. False when it is malformed.
-bool PeerChannel::Link::take_frame() {
-  const std::int32_t size = protocol::Reader(incoming_).int32();
-  if (size < 4 || size > kMaxFrameBytes) return false;
-  const std::size_t whole = static_cast<std::size_t>(size) + 4;
-  if (received_ < whole) {
-    incoming_.resize(std::min(whole, std::max(2 * received_, kPieceBytes)));
-    return true;
-  }
-  Bytes frame = std::exchange(incoming_, Bytes(4));
-  received_ = 0;
+/// The first `whole` bytes of incoming_ are a frame. False when nobody asked for it.
+bool PeerChannel::Link::take_frame(std::size_t whole) {
+  const ByteView behind = ByteView(incoming_).subspan(whole, received_ - whole);
+  Bytes left(std::max(kFirstAnswerBytes, behind.size()));
+  std::ranges::copy(behind, left.begin());
+  received_ = behind.size();
+  Bytes frame = std::exchange(incoming_, std::move(left));
+  frame.resize(whole);
   if (sent_.empty()) return false;
   Sent call = std::move(sent_.front());
   sent_.pop_front();
