@@ -68,7 +68,7 @@ def another_cluster(case):
         for node_id in (3, 4):
             cluster[node_id].format(new_cluster_id())
         cluster[3].launch()
-        wait_until(lambda: "cannot be asked" in cluster[3].output(), 20, "node 3 to find nobody but itself")
+        wait_until(lambda: "cannot be asked" in cluster[3].output(), "node 3 to find nobody but itself", 20)
         cluster.start([1, 2])
         leader = cluster.wait_for_leader()
         ended(cluster[3], "another cluster", "meta.properties")
