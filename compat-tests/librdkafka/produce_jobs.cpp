@@ -10,17 +10,16 @@
 namespace rdkafka_jobs {
 namespace {
 
-// Sends one record, waiting when librdkafka's queue is full.
-void send(RdKafka::Producer& producer, const Target& target, const Record& record) {
+// Sends one record, waiting when librdkafka's queue is full. A timestamp of 0 is the present.
+void send(RdKafka::Producer& producer, const Target& target, const Record& record, int64_t timestamp_ms) {
   const std::string key = record.key();
   std::string value = record.value();
   for (;;) {
     std::unique_ptr<RdKafka::Headers> headers(RdKafka::Headers::create());
     headers->add("note", record.header());
-    const RdKafka::ErrorCode error =
-        producer.produce(target.topic, record.partition(target), RdKafka::Producer::RK_MSG_COPY, value.data(),
-                         value.size(), key.data(), key.size(), record.timestamp_ms(), headers.get(),
-                         reinterpret_cast<void*>(record.number + 1));
+    const RdKafka::ErrorCode error = producer.produce(
+        target.topic, record.partition(target), RdKafka::Producer::RK_MSG_COPY, value.data(), value.size(),
+        key.data(), key.size(), timestamp_ms, headers.get(), reinterpret_cast<void*>(record.number + 1));
     if (error == RdKafka::ERR_NO_ERROR) {
       headers.release();  // The message owns them now.
       return;
@@ -102,7 +101,8 @@ void produce(const Target& target, int64_t count, const std::string& codec) {
   conf->set("dr_cb", &report, error);
   const auto producer = make_producer(*conf);
   create_topic(*producer, target);
-  for (int64_t number = 0; number < count; ++number) send(*producer, target, Record{number});
+  for (int64_t number = 0; number < count; ++number)
+    send(*producer, target, Record{number}, Record{number}.timestamp_ms());
   require_ok(producer->flush(60'000), "flush");
   require(report.problem().empty(), report.problem());
   require(report.reports() == count, std::to_string(report.reports()) + " delivery reports");
@@ -122,7 +122,9 @@ void load(const Target& target, const std::string& acknowledged_file, int64_t re
   std::printf("started\n");
   std::fflush(stdout);
   for (int64_t number = 0; report.problem().empty() && !standard_input_spoke(); ++number) {
-    send(*producer, target, Record{number});
+    // Brokers forget a producer whose last record is older than producer.id.expiration.ms, and with it what
+    // it has sent already.
+    send(*producer, target, Record{number}, 0);
     producer->poll(0);
     if (number % 20 == 0)
       std::this_thread::sleep_for(std::chrono::microseconds(20'000'000 / records_a_second));
