@@ -123,8 +123,11 @@ void MetadataNode::submit(protocol::ElectLeadersRequest request,
 }
 void MetadataNode::submit(protocol::UpdateFeaturesRequest request, std::int16_t version,
                           ReplyTo<protocol::UpdateFeaturesResponse> reply) {
-  const auto control = [version](const ControlContext& context, const protocol::UpdateFeaturesRequest& from) {
-    return update_features(context, from, version);
+  const auto control = [version, impl = impl_.get()](const ControlContext& context,
+                                                     const protocol::UpdateFeaturesRequest& from) {
+    FeatureUpdates updates = update_features(context, from, version);
+    if (updates.upgrades_kraft_version) impl->upgrade_kraft_version();
+    return ControllerResult<protocol::UpdateFeaturesResponse>(std::move(updates));
   };
   impl_->enqueue(queue_entry(std::move(request), std::move(reply), control));
 }

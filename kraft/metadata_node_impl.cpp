@@ -74,8 +74,14 @@ std::int64_t MetadataNode::Impl::now_ms() const {
 }
 
 ControlContext MetadataNode::Impl::context() const {
-  return {*working_, log_->position().end,  options_.controller, dependencies_.configs, dependencies_.random,
-          now_ms(),  raft_->kraft_version()};
+  return {*working_,
+          log_->position().end,
+          options_.controller,
+          dependencies_.configs,
+          dependencies_.random,
+          now_ms(),
+          raft_->kraft_version(),
+          raft_->can_upgrade_kraft_version()};
 }
 
 void MetadataNode::Impl::receive(BrokerId from, RaftMessage request, std::int32_t max_bytes,
@@ -252,7 +258,13 @@ Result<void> MetadataNode::Impl::append_controls(const std::vector<RaftControlRe
   const LogPosition before = log_->position();
   const std::int64_t timestamp = dependencies_.clock.wall_ms();
   TRY(append_batch(make_control_batch({before.end, raft_->epoch(), timestamp}, values), timestamp));
-  if (leading_) return {};
+  if (leading_) {
+    // Images have nothing of it but the offset; that they are published tells what changed beside them.
+    const Offset end = log_->position().end;
+    working_ = MetadataDelta(working_).build(end - 1, raft_->epoch());
+    pending_.push_back({.end = end, .image = working_});
+    return {};
+  }
   if (replayed_ == before.end) replayed_ = log_->position().end;  // Images have nothing of it.
   return activate();
 }

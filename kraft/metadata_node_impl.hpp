@@ -35,6 +35,8 @@ class MetadataNode::Impl final : private RaftLogView {
   Impl(MetadataNodeDependencies dependencies, MetadataNodeOptions options, ImageListener on_image);
 
   Result<void> open();
+  /// Of a request that is run now: before its records, kraft.version is raised to 1.
+  void upgrade_kraft_version() { upgrades_kraft_version_ = true; }
   void enqueue(Queued queued) { queue_.push_back(std::move(queued)); }
   void receive(BrokerId from, RaftMessage request, std::int32_t max_bytes, QuorumReply reply);
   void receive_answer(BrokerId peer, std::uint64_t correlation, QuorumAnswer answer);
@@ -173,6 +175,7 @@ class MetadataNode::Impl final : private RaftLogView {
   BrokerSessions sessions_;
   ControllerSchedule schedule_;
   std::vector<Queued> queue_;
+  bool upgrades_kraft_version_ = false;
   std::deque<Pending> pending_;
   std::chrono::nanoseconds last_append_{0};
 

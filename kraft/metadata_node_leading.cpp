@@ -149,6 +149,7 @@ Result<void> MetadataNode::Impl::lead() {
 Result<void> MetadataNode::Impl::take(Queued queued) {
   MetadataRecords records;
   Reply reply = queued.run(context(), records);
+  if (std::exchange(upgrades_kraft_version_, false)) TRY(drive(UpgradeKraftVersion{}, {}));
   if (records.empty()) {
     // It may tell what earlier requests did, so it waits for their commit.
     pending_.push_back({.end = log_->position().end,

@@ -28,7 +28,7 @@ class Node:
     roles: str = "broker,controller"
     kind: Optional[str] = None     # the kind under test, unless it is named
     settings: Optional[dict] = None
-    is_voter: bool = True          # of a dynamic quorum, from the beginning
+    is_voter: bool = True          # a controller: of the quorum's voters from the beginning
 
 
 class Cluster:
@@ -81,16 +81,18 @@ class Cluster:
             listeners.append(f"PLAINTEXT://{node.host}:{node.port}")
         if "controller" in spec.roles:
             listeners.append(f"CONTROLLER://{node.host}:{node.controller_port}")
-        voters = ",".join(f"{voter}@{self.controller_address(voter)}" for voter in self.controllers)
+        voters = ",".join(f"{voter}@{self.controller_address(voter)}" for voter in self.controllers
+                          if self.specs[voter].is_voter)
+        dynamic = self.dynamic or not spec.is_voter
         node.settings = {
             "process.roles": spec.roles,
             "node.id": str(spec.id),
             "listeners": ",".join(listeners),
-            "controller.quorum.voters": None if self.dynamic else voters,
-            "controller.quorum.bootstrap.servers": self.bootstrap_controllers if self.dynamic else None,
+            "controller.quorum.voters": None if dynamic else voters,
+            "controller.quorum.bootstrap.servers": self.bootstrap_controllers if dynamic else None,
             "inter.broker.listener.name": "PLAINTEXT" if "broker" in spec.roles else None,
             **settings, **(spec.settings or {})}
-        if not self.dynamic:
+        if not dynamic:
             node.format_options = []
         elif "controller" in spec.roles and spec.is_voter:
             voters = [self.voter(voter) for voter in self.controllers if self.specs[voter].is_voter]

@@ -75,6 +75,8 @@ struct ControlContext {
   Random& random;
   std::int64_t now_ms = 0;
   std::int16_t kraft_version = 0;  // of the quorum
+  /// From 0 to 1: RaftNode::can_upgrade_kraft_version().
+  bool can_upgrade_kraft_version = false;
 };
 
 template <class Response>

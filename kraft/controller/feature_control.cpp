@@ -77,14 +77,13 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
   if (level < 0) return refuse("A feature version cannot be less than 0.");
   const std::int32_t self = context.options.node_id.value();
   auto supported = supported_features().find(feature);
-  const bool of_quorum = feature == kKraftVersionFeature;
-  if (supported == supported_features().end() || (of_quorum && level > context.kraft_version))
+  if (supported == supported_features().end())
     return refuse(fmt::format("Local controller {} does not support this feature.", self));
   if (level < supported->second.min || level > supported->second.max)
     return refuse(fmt::format("Local controller {} only supports versions {}-{}", self, supported->second.min,
                               supported->second.max));
+  const bool of_quorum = feature == kKraftVersionFeature;
   const std::int16_t now = of_quorum ? context.kraft_version : image.feature(feature);
-  if (of_quorum && level == now) return {};
   if (level < now) {
     if (type == kUpgrade)
       return refuse(
@@ -95,14 +94,20 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
   } else if (level > now && type != kUpgrade) {
     return refuse("Can't downgrade to a newer version.");
   }
-  return check_nodes(context, feature, level);
+  TRY(check_nodes(context, feature, level));
+  if (of_quorum && level > now && !context.can_upgrade_kraft_version)
+    return fail(
+        ErrorCode::kInvalidUpdateVersion,
+        fmt::format("Invalid upgrade of {} to KRAFT_VERSION_{} because not all of the voters support it",
+                    feature, level));
+  return {};
 }
 
 }  // namespace
 
-ControllerResult<protocol::UpdateFeaturesResponse> update_features(
-    const ControlContext& context, const protocol::UpdateFeaturesRequest& request, std::int16_t version) {
-  ControllerResult<protocol::UpdateFeaturesResponse> result;
+FeatureUpdates update_features(const ControlContext& context, const protocol::UpdateFeaturesRequest& request,
+                               std::int16_t version) {
+  FeatureUpdates result;
   result.response.error_message = std::nullopt;
   MetadataRecords records;
   std::map<std::string, std::int16_t> proposed;
@@ -119,12 +124,17 @@ ControllerResult<protocol::UpdateFeaturesResponse> update_features(
           "The update failed for all features since the following feature had an error: " +
           checked.error().detail;
       result.response.results.clear();
+      result.upgrades_kraft_version = false;
       return result;
     }
     if (version < kFirstVersionWithoutResults)
       result.response.results.push_back({update.feature, code(ErrorCode::kNone), "NONE"});
-    const bool of_quorum = update.feature == kKraftVersionFeature;
-    if (of_quorum || context.image.feature(update.feature) == update.max_version_level) continue;
+    if (update.feature == kKraftVersionFeature) {
+      result.upgrades_kraft_version |=
+          update.max_version_level > context.kraft_version && !request.validate_only;
+      continue;
+    }
+    if (context.image.feature(update.feature) == update.max_version_level) continue;
     protocol::FeatureLevelRecord record;
     record.name = update.feature;
     record.feature_level = update.max_version_level;

@@ -1,8 +1,8 @@
 // Finalized feature levels: UpdateFeatures, and the records of a new cluster. See control.hpp.
 //
 // All updates of a request or none; an error is one of the whole request at every version (measured on
-// Kafka 4.3.1). Errors: 95 INVALID_UPDATE_VERSION. kraft.version is a control record: only its own
-// level is accepted here (KIP-1022, KIP-584).
+// Kafka 4.3.1). Errors: 95 INVALID_UPDATE_VERSION. kraft.version is no record of the metadata but one of the
+// quorum's own: whoever appends the records raises it (KIP-853, KIP-1022, KIP-584).
 #pragma once
 
 #include "kraft/controller/control.hpp"
@@ -10,7 +10,11 @@
 
 namespace barnabas::kraft {
 
-ControllerResult<protocol::UpdateFeaturesResponse> update_features(
-    const ControlContext& context, const protocol::UpdateFeaturesRequest& request, std::int16_t version);
+struct FeatureUpdates : ControllerResult<protocol::UpdateFeaturesResponse> {
+  bool upgrades_kraft_version = false;  // before `records`
+};
+
+FeatureUpdates update_features(const ControlContext& context, const protocol::UpdateFeaturesRequest& request,
+                               std::int16_t version);
 
 }  // namespace barnabas::kraft

@@ -168,9 +168,12 @@ void RaftNode::on(const AddressedMessage& from, const FetchSnapshotRequest& requ
 }
 
 void RaftNode::refresh_replicas() {
-  for (const Voter& voter : voters().voters)
-    if (voter.key.id != options_.local.id && progress_of(voter.key) == nullptr)
-      leading_.replicas.emplace_back().key = voter.key;
+  for (const Voter& voter : voters().voters) {
+    if (voter.key.id == options_.local.id) continue;
+    ReplicaProgress* known = progress_of(voter.key);
+    if (known == nullptr) known = &leading_.replicas.emplace_back();
+    known->key = voter.key;  // with a directory from kraft.version 1 on
+  }
   std::erase_if(leading_.fetched_voters, [this](BrokerId id) { return !voters().contains(id); });
   // A majority of other voters is given its whole time: who led alone was never asked for one.
   leading_.quorum_deadline = std::max(leading_.quorum_deadline, now_ + options_.timeouts.fetch * 3 / 2);

@@ -36,6 +36,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -112,8 +113,10 @@ struct RequestFailed {
   bool is_refused = false;  // nobody listens where the peer does
 };
 struct Resign {};  // a clean stop
+/// Of a leader whose voters can_upgrade_kraft_version(); else nothing happens.
+struct UpgradeKraftVersion {};
 using RaftInput = std::variant<Tick, StatePersisted, LogAppended, LogSynced, LogTruncated, SnapshotInstalled,
-                               MessageReceived, RequestFailed, Resign>;
+                               MessageReceived, RequestFailed, Resign, UpgradeKraftVersion>;
 
 /// What the driver must do now, from the first field to the last.
 struct Ready {
@@ -214,6 +217,9 @@ class RaftNode {
     return role_ == RaftRole::kFollower && following_.has_fetched &&
            high_watermark_ >= following_.told_high_watermark;
   }
+  /// Leading a quorum of kraft.version 0, all of whose voters have told their directories and that they know
+  /// version 1. They tell each leader anew, some time after it was elected.
+  [[nodiscard]] bool can_upgrade_kraft_version() const;
   /// Nobody else votes, so this node leads as soon as it may.
   [[nodiscard]] bool is_sole_voter() const { return voters().voters.size() == 1 && is_voter(); }
   /// After Resign: nobody needs to be told any more that the leader goes.
@@ -247,7 +253,8 @@ class RaftNode {
     std::vector<VoterEndpoint> leader_endpoints;
     std::optional<SnapshotId> snapshot;  // being fetched
     std::int64_t snapshot_position = 0;
-    Time next_voter_update{0};  // when UpdateRaftVoter, or AddRaftVoter of auto-join, may be sent
+    Time next_voter_update{0};     // when UpdateRaftVoter, or AddRaftVoter of auto-join, may be sent
+    bool has_told_itself = false;  // to this leader, by an UpdateRaftVoter of kraft.version 0
   };
   struct HeldFetch {
     BrokerId peer;
@@ -272,6 +279,8 @@ class RaftNode {
     Time next_begin{0};
     std::vector<HeldFetch> held;
     std::optional<VoterChange> change;
+    /// Of kraft.version 0: the voters as they told who they are; who has not yet has no directory.
+    VoterSet told_voters;
     bool resign_requested = false;
   };
   struct Resigning {
@@ -292,6 +301,7 @@ class RaftNode {
   void on(const MessageReceived& input);
   void on(const RequestFailed& input);
   void on(const Resign& input);
+  void on(const UpgradeKraftVersion& input);
   void poll();
   [[nodiscard]] std::optional<Time> deadline() const;
   void apply(Offset offset, const RaftControlRecord& record);
@@ -364,8 +374,12 @@ class RaftNode {
   void on(const AddressedMessage& from, const UpdateRaftVoterResponse& response);
   void on(const AddressedMessage& from, const KraftVersionsRequest& request);
   void on(const AddressedMessage& from, const KraftVersionsResponse& response);
-  [[nodiscard]] ChangeRaftVoterResponse voter_change_refusal() const;
+  [[nodiscard]] ChangeRaftVoterResponse voter_change_refusal(std::string_view doing) const;
   [[nodiscard]] Offset append_voters(VoterSet voters);
+  [[nodiscard]] bool is_usable(const Voter& voter) const;
+  void collect_told_voters();
+  [[nodiscard]] ErrorCode note_told_voter(const Voter& voter);
+  [[nodiscard]] Time voter_update_delay() const;
   void finish_voter_change(ErrorCode error, std::string message = {});
   void poll_voter_change();
   void complete_voter_change();

@@ -64,6 +64,7 @@ void RaftNode::become_leader() {
   leading_.next_begin = now_;
   requests_.forget_all();
   refresh_replicas();
+  collect_told_voters();
 
   LeaderChangeControl change;
   change.leader = options_.local.id;
@@ -96,7 +97,7 @@ void RaftNode::become_follower(LeaderEpoch epoch, BrokerId leader, std::vector<V
   state_ = {leader, epoch, voted};
   following_ = Following();
   following_.fetch_deadline = now_ + options_.timeouts.fetch;
-  following_.next_voter_update = now_ + options_.timeouts.fetch * 3;
+  following_.next_voter_update = now_ + voter_update_delay();
   following_.leader_endpoints = std::move(endpoints);
   requests_.forget_all();
   if (was_leader) leave_leadership();

@@ -15,12 +15,13 @@ constexpr std::chrono::hours kRecentFetch{1};
 }  // namespace
 
 /// What keeps any change from being made now; no error when nothing does.
-ChangeRaftVoterResponse RaftNode::voter_change_refusal() const {
+ChangeRaftVoterResponse RaftNode::voter_change_refusal(std::string_view doing) const {
   if (leading_.change) return {ErrorCode::kRequestTimedOut, "another change of the voters is under way"};
   if (!is_active_leader())
     return {ErrorCode::kRequestTimedOut, "this leader has not yet committed a record of its epoch"};
   if (kraft_version() < 1)
-    return {ErrorCode::kUnsupportedVersion, "voters can be changed from kraft.version 1 on; it is 0"};
+    return {ErrorCode::kUnsupportedVersion, "Cluster doesn't support " + std::string(doing) +
+                                                " voter because the kraft.version feature is 0"};
   if (voter_history_.back().offset >= high_watermark_)
     return {ErrorCode::kRequestTimedOut, "the last change of the voters is not yet committed"};
   return {};
@@ -34,7 +35,7 @@ void RaftNode::on(const AddressedMessage& from, const AddRaftVoterRequest& reque
   const ReplicaKey& key = request.voter.key;
   if (key.id < BrokerId(0) || key.directory == DirectoryId() || request.voter.endpoints.empty())
     return refuse(ErrorCode::kInvalidRequest, "a voter has an id, a directory id and an endpoint");
-  ChangeRaftVoterResponse refusal = voter_change_refusal();
+  ChangeRaftVoterResponse refusal = voter_change_refusal("adding");
   if (refusal.error != ErrorCode::kNone) return reply(from, std::move(refusal));
   if (voters().contains(key.id))
     return refuse(ErrorCode::kDuplicateVoter,
@@ -80,7 +81,7 @@ void RaftNode::on(const AddressedMessage& from, const RemoveRaftVoterRequest& re
   if (role_ != RaftRole::kLeader) return refuse(ErrorCode::kNotLeaderOrFollower, "");
   if (request.voter.id < BrokerId(0) || request.voter.directory == DirectoryId())
     return refuse(ErrorCode::kInvalidRequest, "a voter has an id and a directory id");
-  ChangeRaftVoterResponse refusal = voter_change_refusal();
+  ChangeRaftVoterResponse refusal = voter_change_refusal("removing");
   if (refusal.error != ErrorCode::kNone) return reply(from, std::move(refusal));
   const Voter* voter = voters().find(request.voter.id);
   if (voter == nullptr || voter->key != request.voter)
@@ -98,11 +99,11 @@ void RaftNode::on(const AddressedMessage& from, const UpdateRaftVoterRequest& re
   if (const ErrorCode error = validate_leader_request(request.epoch); error != ErrorCode::kNone)
     return answer(error);
   const Voter& update = request.voter;
-  if (const ChangeRaftVoterResponse refusal = voter_change_refusal(); refusal.error != ErrorCode::kNone)
+  if (kraft_version() < 1) return answer(note_told_voter(update));
+  if (const ChangeRaftVoterResponse refusal = voter_change_refusal("updating");
+      refusal.error != ErrorCode::kNone)
     return answer(refusal.error);
-  if (update.min_kraft_version > kraft_version() || update.max_kraft_version < kraft_version() ||
-      update.endpoints.empty())
-    return answer(ErrorCode::kInvalidRequest);
+  if (!is_usable(update)) return answer(ErrorCode::kInvalidRequest);
   const Voter* voter = voters().find(update.key.id);
   if (voter == nullptr || voter->key != update.key) return answer(ErrorCode::kVoterNotFound);
   VoterSet next = voters();
@@ -110,6 +111,55 @@ void RaftNode::on(const AddressedMessage& from, const UpdateRaftVoterRequest& re
     if (other.key == update.key) other = update;
   (void)append_voters(std::move(next));
   answer(ErrorCode::kNone);
+}
+
+/// Static voters have no directories and no versions of their own until each has told its own (measured on
+/// Kafka 4.3.1), and the leader knows itself.
+void RaftNode::collect_told_voters() {
+  if (kraft_version() > 0) return;
+  leading_.told_voters = voters();
+  for (Voter& voter : leading_.told_voters.voters) {
+    if (voter.key.id == options_.local.id)
+      voter = local_voter();
+    else
+      voter.key.directory = DirectoryId();
+  }
+}
+
+ErrorCode RaftNode::note_told_voter(const Voter& voter) {
+  if (!is_active_leader()) return ErrorCode::kRequestTimedOut;
+  if (!is_usable(voter)) return ErrorCode::kInvalidRequest;
+  for (Voter& known : leading_.told_voters.voters) {
+    if (known.key.id != voter.key.id) continue;
+    known = voter;
+    return ErrorCode::kNone;
+  }
+  return ErrorCode::kVoterNotFound;
+}
+
+bool RaftNode::can_upgrade_kraft_version() const {
+  if (role_ != RaftRole::kLeader || kraft_version() > 0) return false;
+  return std::ranges::all_of(leading_.told_voters.voters, [](const Voter& voter) {
+    return voter.key.directory != DirectoryId() && voter.max_kraft_version >= 1;
+  });
+}
+
+/// One batch, so that no replica has the one without the other. The voters stay the same, so nothing that is
+/// not committed stands in its way.
+void RaftNode::on(const UpgradeKraftVersion&) {
+  if (!can_upgrade_kraft_version()) return;
+  const Offset offset = log_.end + std::ssize(ready_.append);
+  ready_.append.emplace_back(KraftVersionControl{1});
+  apply(offset, ready_.append.back());
+  (void)append_voters(std::move(leading_.told_voters));
+}
+
+/// It knows the version in force, and listens where voters are asked: on the first of our own listeners.
+bool RaftNode::is_usable(const Voter& voter) const {
+  if (voter.min_kraft_version > kraft_version() || voter.max_kraft_version < kraft_version()) return false;
+  return std::ranges::any_of(voter.endpoints, [this](const VoterEndpoint& endpoint) {
+    return options_.local_endpoints.empty() || endpoint.listener == options_.local_endpoints[0].listener;
+  });
 }
 
 Offset RaftNode::append_voters(VoterSet next) {
@@ -143,6 +193,10 @@ Voter RaftNode::local_voter() const {
   return {options_.local, options_.local_endpoints, kMinKraftVersion, kMaxKraftVersion};
 }
 
+RaftNode::Time RaftNode::voter_update_delay() const {
+  return options_.timeouts.fetch * (kraft_version() < 1 ? 1 : 3);
+}
+
 bool RaftNode::local_voter_needs_update() const {
   if (options_.local_endpoints.empty() || !is_voter()) return false;
   const Voter* voter = voters().find(options_.local.id);
@@ -151,14 +205,16 @@ bool RaftNode::local_voter_needs_update() const {
 
 /// A voter keeps its entry true; a controller told to join asks for its own. True when a request was sent.
 bool RaftNode::send_voter_request() {
-  if (kraft_version() < 1 || now_ < following_.next_voter_update || stopping_) return false;
+  if (now_ < following_.next_voter_update || stopping_) return false;
   if (is_voter()) {
-    if (!local_voter_needs_update()) return false;
+    const bool is_known = kraft_version() < 1 ? following_.has_told_itself || options_.local_endpoints.empty()
+                                              : !local_voter_needs_update();
+    if (is_known) return false;
     following_.next_voter_update = now_ + options_.timeouts.fetch * 3;
     send(state_.leader, UpdateRaftVoterRequest{state_.epoch, local_voter()});
     return true;
   }
-  if (!options_.auto_join || !options_.can_become_voter) return false;
+  if (kraft_version() < 1 || !options_.auto_join || !options_.can_become_voter) return false;
   following_.next_voter_update = now_ + options_.timeouts.fetch * 3;
   if (const Voter* former = voters().find(options_.local.id))
     send(state_.leader, RemoveRaftVoterRequest{former->key});
@@ -172,7 +228,8 @@ void RaftNode::on(const AddressedMessage& from, const ChangeRaftVoterResponse& r
 }
 
 void RaftNode::on(const AddressedMessage& from, const UpdateRaftVoterResponse& response) {
-  (void)is_handled(from, response.error, response.epoch, response.leader, response.leader_endpoint);
+  if (is_handled(from, response.error, response.epoch, response.leader, response.leader_endpoint)) return;
+  if (role_ == RaftRole::kFollower && response.error == ErrorCode::kNone) following_.has_told_itself = true;
 }
 
 }  // namespace barnabas::kraft

@@ -170,3 +170,112 @@ TEST_CASE("the voters of the format are written by the first leader, with its ow
   CHECK(std::get<VotersControl>(node.appended[2]).voters.find(BrokerId(1))->endpoints[0].endpoint.port ==
         9999);
 }
+
+namespace {
+
+VoterSet static_voters_of(std::initializer_list<int> ids) {
+  VoterSet set = voters_of(ids);
+  for (Voter& voter : set.voters) voter.key.directory = DirectoryId();
+  return set;
+}
+ErrorCode told(TestNode& node, int id, std::int16_t max = 1) {
+  Voter voter = voter_of(id);
+  voter.max_kraft_version = max;
+  const auto answered = node.receive(id, UpdateRaftVoterRequest{node.node->epoch(), voter});
+  return find_message<UpdateRaftVoterResponse>(answered, id)->error;
+}
+
+}  // namespace
+
+TEST_CASE("static voters get their directories with kraft.version 1, once each has told its own") {
+  TestNode node(1, static_voters_of({1, 2, 3}), 0);
+  (void)node.lead(2);
+  CHECK(told(node, 2) == ErrorCode::kRequestTimedOut);  // nothing of this epoch is committed
+  (void)node.receive(2, node.fetch_of(2, 1, 1));
+  CHECK_FALSE(node.node->can_upgrade_kraft_version());
+  CHECK(told(node, 2) == ErrorCode::kNone);
+  CHECK(told(node, 4) == ErrorCode::kVoterNotFound);
+  CHECK(told(node, 3, 0) == ErrorCode::kNone);
+  CHECK_FALSE(node.node->can_upgrade_kraft_version());
+  (void)node.step(UpgradeKraftVersion{});
+  CHECK(node.appended.size() == 1);
+  CHECK(told(node, 3) == ErrorCode::kNone);
+  REQUIRE(node.node->can_upgrade_kraft_version());
+  (void)node.step(UpgradeKraftVersion{});
+
+  REQUIRE(node.appended.size() == 3);
+  CHECK(std::get<KraftVersionControl>(node.appended[1]).version == 1);
+  CHECK(std::get<VotersControl>(node.appended[2]).voters == voters_of({1, 2, 3}));
+  CHECK(node.node->kraft_version() == 1);
+  CHECK(node.node->voters() == voters_of({1, 2, 3}));
+  CHECK_FALSE(node.node->can_upgrade_kraft_version());
+  for (const ReplicaProgress& replica : node.node->progress())
+    CHECK(replica.key == key_of(replica.key.id.value()));
+  // A change of the voters waits until this is committed.
+  CHECK(refused(node.receive(kAdmin, RemoveRaftVoterRequest{key_of(3)})) == ErrorCode::kRequestTimedOut);
+  (void)node.receive(2, node.fetch_of(2, 3, 1));
+  CHECK(node.node->high_watermark() == Offset(3));
+  CHECK(answer_in(node.receive(kAdmin, RemoveRaftVoterRequest{key_of(3)})) == nullptr);
+  CHECK(node.node->voters() == voters_of({1, 2}));
+}
+
+TEST_CASE("another leader is told anew, and an upgrade that is truncated away has not been") {
+  TestNode node(1, static_voters_of({1, 2, 3}), 0);
+  (void)node.lead(2);
+  (void)node.receive(2, node.fetch_of(2, 1, 1));
+  for (const int id : {2, 3}) REQUIRE(told(node, id) == ErrorCode::kNone);
+  (void)node.step(UpgradeKraftVersion{});
+  CHECK(node.node->kraft_version() == 1);
+  const auto fetch = node.receive(2, BeginQuorumEpochRequest{BrokerId(2), LeaderEpoch(2), key_of(1), {}});
+  FetchResponse response;
+  response.leader = BrokerId(2);
+  response.epoch = LeaderEpoch(2);
+  response.diverging = LogPosition{Offset(1), LeaderEpoch(1)};
+  (void)node.answer(fetch, 2, response);
+  CHECK(node.node->kraft_version() == 0);
+  CHECK(node.node->voters() == static_voters_of({1, 2, 3}));
+  (void)node.lead(2);
+  (void)node.receive(2, node.fetch_of(2, 2, 3));
+  REQUIRE(node.node->is_active_leader());
+  CHECK_FALSE(node.node->can_upgrade_kraft_version());
+}
+
+TEST_CASE("a sole static voter needs nobody's word") {
+  TestNode node(1, static_voters_of({1}), 0);
+  (void)node.wait(milliseconds(1));
+  REQUIRE(node.node->is_active_leader());
+  REQUIRE(node.node->can_upgrade_kraft_version());
+  (void)node.step(UpgradeKraftVersion{});
+  CHECK(node.node->voters() == voters_of({1}));
+  CHECK(node.node->is_sole_voter());
+}
+
+TEST_CASE("a static voter tells each leader once who it is, after it has followed it for a while") {
+  TestNode node(1, static_voters_of({1, 2, 3}), 0);
+  const auto follow = [&](int epoch) {
+    int count = 0;
+    auto sent = node.receive(2, BeginQuorumEpochRequest{BrokerId(2), LeaderEpoch(epoch), key_of(1), {}});
+    for (int i = 0; i < 9; ++i) {
+      node.now += milliseconds(1900);
+      if (const auto* update = find_message<UpdateRaftVoterRequest>(sent, 2)) {
+        ++count;
+        CHECK(update->voter == voter_of(1));
+        UpdateRaftVoterResponse heard;
+        heard.leader = BrokerId(2);
+        heard.epoch = LeaderEpoch(epoch);
+        // The first time the leader is not ready.
+        heard.error = count == 1 ? ErrorCode::kRequestTimedOut : ErrorCode::kNone;
+        sent = node.answer(sent, 2, heard);
+        if (sent.empty()) sent = node.wait(milliseconds(25));
+        continue;
+      }
+      FetchResponse response;
+      response.leader = BrokerId(2);
+      response.epoch = LeaderEpoch(epoch);
+      sent = node.answer(sent, 2, response);
+    }
+    return count;
+  };
+  CHECK(follow(1) == 2);
+  CHECK(follow(2) == 2);
+}
