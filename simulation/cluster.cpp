@@ -91,6 +91,10 @@ Cluster::Cluster(ClusterOptions options)
   for (const auto& node : nodes_)
     if (node->is_broker()) surroundings.brokers.push_back(node->id());
   admin_ = std::make_unique<ClusterAdmin>(surroundings, options_.admin);
+  if (options_.voter_change_interval.count() > 0)
+    voter_admin_ = std::make_unique<ClusterVoterAdmin>(
+        surroundings,
+        VoterAdminOptions{options_.voter_change_interval, options_.combined + options_.controllers});
   for (ProducerOptions producer : options_.producers) {
     producer.number = std::ssize(producers_);
     producers_.push_back(std::make_unique<ClusterProducer>(surroundings, producer));
@@ -139,6 +143,7 @@ void Cluster::start() {
   for (const auto& node : nodes_)
     if (!node->start()) checks_.violated("a new node does not start: " + node->last_failure());
   admin_->start();
+  if (voter_admin_ != nullptr) voter_admin_->start();
   for (const auto& producer : producers_) producer->start();
   for (const auto& consumer : consumers_) consumer->start();
   crowd_->start();
@@ -146,6 +151,7 @@ void Cluster::start() {
 
 std::vector<std::string> Cluster::client_hosts() const {
   std::vector<std::string> hosts = {admin_->host()};
+  if (voter_admin_ != nullptr) hosts.push_back(voter_admin_->host());
   for (const auto& producer : producers_) hosts.push_back(producer->host());
   for (const auto& consumer : consumers_) hosts.push_back(consumer->host());
   for (std::string& host : crowd_->hosts()) hosts.push_back(std::move(host));
@@ -289,6 +295,7 @@ void Cluster::heal() {
 
 void Cluster::stop_clients() {
   admin_->stop();
+  if (voter_admin_ != nullptr) voter_admin_->stop();
   for (const auto& producer : producers_) producer->stop();
 }
 

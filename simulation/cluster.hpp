@@ -17,6 +17,7 @@
 #include "simulation/cluster_crowd.hpp"
 #include "simulation/cluster_node.hpp"
 #include "simulation/cluster_producer.hpp"
+#include "simulation/cluster_voter_admin.hpp"
 #include "simulation/log_watch.hpp"
 
 namespace barnabas::simulation {
@@ -29,6 +30,7 @@ struct ClusterOptions {
   broker::ConfigMap properties;  // of every node, beside those of its place in the cluster
   SimulatedWorld::Options network;
   AdminOptions admin;
+  std::chrono::milliseconds voter_change_interval{0};  // on average; 0: the voters stay
   std::vector<ProducerOptions> producers = {ProducerOptions{}};
   int consumers = 1;
   CrowdOptions crowd;
@@ -51,6 +53,9 @@ class Cluster {
   [[nodiscard]] ClusterChecks& checks() { return checks_; }
   [[nodiscard]] const ClusterAdmin& admin() const { return *admin_; }
   [[nodiscard]] const ClusterCrowd& crowd() const { return *crowd_; }
+  [[nodiscard]] std::size_t voter_changes() const {
+    return voter_admin_ == nullptr ? 0 : voter_admin_->changes();
+  }
   [[nodiscard]] std::vector<std::string> client_hosts() const;
   /// Something happened that is worth a line in the trail.
   void note(std::string what);
@@ -103,6 +108,7 @@ class Cluster {
   TopicBook topics_;
   std::vector<std::unique_ptr<ClusterNode>> nodes_;
   std::unique_ptr<ClusterAdmin> admin_;
+  std::unique_ptr<ClusterVoterAdmin> voter_admin_;  // null: the voters stay
   std::vector<std::unique_ptr<ClusterProducer>> producers_;
   std::vector<std::unique_ptr<ClusterConsumer>> consumers_;
   std::unique_ptr<ClusterCrowd> crowd_;

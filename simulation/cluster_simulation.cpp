@@ -41,6 +41,7 @@ struct Rates {
 /// Longer than any session.
 constexpr seconds kCalm{10};
 constexpr seconds kPatienceToCalm{40};
+constexpr seconds kFenced{12};
 
 /// Power fails on a broker that has not synced what it acknowledged.
 struct CarefulLoss {
@@ -48,6 +49,9 @@ struct CarefulLoss {
   nanoseconds give_up{0};
   std::optional<nanoseconds> calm_since = std::nullopt;
   bool has_happened = false;
+  /// Of one that is to come back while nobody is up who has all: what comes next, and when at the earliest.
+  enum class Next { kLoss, kLastDeath, kReturn, kLastReturn, kNothing } next = Next::kNothing;
+  nanoseconds at{0};
 };
 
 class ClusterChaos {
@@ -75,6 +79,7 @@ class ClusterChaos {
     result.acknowledgements = cluster_.checks().acknowledgements();
     result.leaderships = cluster_.checks().leaderships();
     result.operations = cluster_.admin().operations();
+    result.voter_changes = cluster_.voter_changes();
     result.crashes = crashes_;
     result.commits = cluster_.crowd().transactions().commits();
     result.aborts = cluster_.crowd().transactions().aborts();
@@ -116,6 +121,10 @@ class ClusterChaos {
     properties["log.flush.interval.messages"] = syncs_ ? "1" : "9223372036854775807";
     properties["replica.lag.time.max.ms"] = pick(std::array{"2000", "5000", "30000"});
     properties["broker.session.timeout.ms"] = pick(std::array{"3000", "9000"});
+    const std::size_t all = static_cast<std::size_t>(options.combined + options.brokers);
+    loses_among_dead_ = seed % 2 == 0 && all == 3 && options.admin.replication_factor == 3 &&
+                        options.admin.min_insync_replicas == 2 &&
+                        properties["broker.session.timeout.ms"] == "9000";
     properties["broker.heartbeat.interval.ms"] = pick(std::array{"500", "2000"});
     properties["num.replica.fetchers"] = pick(std::array{"1", "2"});
     properties["log.segment.bytes"] = "1100000";
@@ -123,11 +132,14 @@ class ClusterChaos {
     properties["offsets.topic.replication.factor"] = "1";
     properties["log.initial.task.delay.ms"] = "1000";
     draw_clients(options);
+    // By the seed itself: what the others draw stays as it is.
+    const bool changes_voters = seed % 4 == 3 && options.combined + options.controllers >= 3;
+    if (changes_voters) options.voter_change_interval = milliseconds(4000);
     plan_ = fmt::format(
-        "{} combined, {} controllers, {} brokers, replication {} of which {} in sync, {}, {} producers",
+        "{} combined, {} controllers, {} brokers, replication {} of which {} in sync, {}, {} producers{}",
         options.combined, options.controllers, options.brokers, options.admin.replication_factor,
         options.admin.min_insync_replicas, syncs_ ? "acknowledged when synced" : "synced later",
-        options.producers.size());
+        options.producers.size(), changes_voters ? ", voters change" : "");
     if (load == ClusterLoad::kCoordinators) draw_crowd(options);
     return options;
   }
@@ -252,6 +264,7 @@ class ClusterChaos {
   /// Nobody may be about to be fenced for what happened before; and what one broker lost only the others
   /// have: nothing else happens until it has caught up.
   void advance(CarefulLoss& loss) {
+    if (loss.next != CarefulLoss::Next::kNothing) return lose_among_dead(loss);
     for (std::size_t i = 0; i < cluster_.size(); ++i)
       if (!cluster_.node(i).is_up() && happens(rates_.restart)) restart(cluster_.node(i));
     if (!cluster_.is_fully_replicated()) {
@@ -265,9 +278,51 @@ class ClusterChaos {
     }
     if (!loss.calm_since) loss.calm_since = now();
     if (now() - *loss.calm_since < kCalm) return;
+    if (loses_among_dead_) return begin_loss_among_dead(loss);
     loss.has_happened = true;
     cluster_.distrust(cluster_.node(static_cast<std::size_t>(loss.victim)).id());
     cut_power(cluster_.node(static_cast<std::size_t>(loss.victim)));
+  }
+  /// Three brokers, of which two are enough: one dies, and is fenced; the power of a second fails; the third,
+  /// which alone has all, dies too. The first two come back and must not lead anything before the third does.
+  [[nodiscard]] ClusterNode& broker_after(const CarefulLoss& loss, std::size_t steps) {
+    std::size_t index = static_cast<std::size_t>(loss.victim);
+    while (steps-- > 0) do {
+        index = (index + 1) % cluster_.size();
+      } while (!cluster_.node(index).is_broker());
+    return cluster_.node(index);
+  }
+  void begin_loss_among_dead(CarefulLoss& loss) {
+    kill(broker_after(loss, 1));
+    loss.next = CarefulLoss::Next::kLoss;
+    loss.at = now() + kFenced;
+  }
+  void lose_among_dead(CarefulLoss& loss) {
+    using Next = CarefulLoss::Next;
+    if (now() < loss.at) return;
+    ClusterNode& victim = broker_after(loss, 0);
+    ClusterNode& last = broker_after(loss, 2);
+    switch (loss.next) {
+      case Next::kLoss:
+        loss.has_happened = true;
+        cluster_.distrust(victim.id());
+        cut_power(victim);
+        loss = {loss.victim, loss.give_up, loss.calm_since, true, Next::kLastDeath, now() + seconds(1)};
+        return;
+      case Next::kLastDeath:
+        kill(last);
+        loss.next = Next::kReturn;
+        return;
+      case Next::kReturn:
+        restart(victim);
+        restart(broker_after(loss, 1));
+        loss.next = Next::kLastReturn;
+        loss.at = now() + 2 * kFenced;
+        return;
+      default:
+        restart(last);
+        loss.next = Next::kNothing;
+    }
   }
   void kill_all() {
     for (std::size_t i = 0; i < cluster_.size(); ++i) {
@@ -417,6 +472,7 @@ class ClusterChaos {
   SeededRandom random_;
   std::string plan_;
   bool syncs_ = false;
+  bool loses_among_dead_ = false;
   Cluster cluster_;
   Rates rates_;
   std::size_t crashes_ = 0;

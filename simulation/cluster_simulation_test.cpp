@@ -18,12 +18,14 @@ TEST_CASE("clusters under random faults keep what they acknowledged and settle")
     all.acknowledgements += run.acknowledgements;
     all.leaderships += run.leaderships;
     all.operations += run.operations;
+    all.voter_changes += run.voter_changes;
     all.crashes += run.crashes;
   }
   // Runs in which nothing happens would show nothing.
   CHECK(all.acknowledgements > 500 * kSeeds);
   CHECK(all.leaderships > 5 * kSeeds);
   CHECK(all.operations > kSeeds);
+  CHECK(all.voter_changes > kSeeds / 4);
   CHECK(all.crashes > kSeeds);
 }
 

@@ -108,15 +108,17 @@ std::uint64_t run_raft(const Arguments& arguments) {
     all.voter_changes += run.voter_changes;
     all.snapshots_installed += run.snapshots_installed;
     all.truncations += run.truncations;
+    all.early_elections += run.early_elections;
+    all.version_upgrades += run.version_upgrades;
     if (arguments.trace) fmt::print("digest {:016x}\n", run.digest);
     if (run.failure) say_failure(arguments, seed, *run.failure);
     return run.failure.has_value();
   });
   fmt::print(
-      "{} elections, {} committed records, {} voter changes, {} snapshots installed, {} truncations in {} "
-      "virtual s\n",
-      all.elections, all.committed, all.voter_changes, all.snapshots_installed, all.truncations,
-      all.virtual_ms / 1000);
+      "{} elections ({} stood early), {} committed records, {} voter changes, {} upgrades of kraft.version, "
+      "{} snapshots installed, {} truncations in {} virtual s\n",
+      all.elections, all.early_elections, all.committed, all.voter_changes, all.version_upgrades,
+      all.snapshots_installed, all.truncations, all.virtual_ms / 1000);
   return failed;
 }
 
@@ -132,6 +134,7 @@ std::uint64_t run_cluster(const Arguments& arguments) {
     all.acknowledgements += run.acknowledgements;
     all.leaderships += run.leaderships;
     all.operations += run.operations;
+    all.voter_changes += run.voter_changes;
     all.crashes += run.crashes;
     all.commits += run.commits;
     all.aborts += run.aborts;
@@ -146,10 +149,10 @@ std::uint64_t run_cluster(const Arguments& arguments) {
   });
   const double hours = static_cast<double>(all.virtual_ms) / 3'600'000;
   fmt::print(
-      "{} records committed, {} acknowledged, {} partition leaderships, {} changes of topics, {} crashes in "
-      "{:.2f} virtual hours ({:.1f} a CPU minute)\n",
-      all.records, all.acknowledgements, all.leaderships, all.operations, all.crashes, hours,
-      hours / cpu_minutes());
+      "{} records committed, {} acknowledged, {} partition leaderships, {} changes of topics, {} of voters, "
+      "{} crashes in {:.2f} virtual hours ({:.1f} a CPU minute)\n",
+      all.records, all.acknowledgements, all.leaderships, all.operations, all.voter_changes, all.crashes,
+      hours, hours / cpu_minutes());
   if (load == ClusterLoad::kCoordinators)
     fmt::print("{} records copied, {} commits and {} aborts in partitions, {} assignments of partitions\n",
                all.copies, all.commits, all.aborts, all.assignments);

@@ -67,13 +67,29 @@ std::optional<std::string> RaftChecks::check_leader(std::size_t replica, const R
   return compare(replica, disk.start(), committed_end(), node.epoch(), disk);
 }
 
+std::optional<std::string> RaftChecks::check_removed(std::size_t replica, const RaftNode& node,
+                                                     const SimulatedRaftDisk& disk) {
+  const kraft::VoterSet* voters = disk.last_voters();
+  if (voters == nullptr || voters->has_voter(node.local())) return std::nullopt;
+  const auto names_voters = [&](Offset offset) {
+    const auto& control = disk.at(offset).control;
+    return control && std::holds_alternative<kraft::VotersControl>(*control);
+  };
+  Offset last = disk.end() - 1;
+  while (last >= disk.start() && !names_voters(last)) last = last - 1;
+  if (last >= node.high_watermark()) return std::nullopt;
+  return fmt::format("replica {} leads though its removal is committed", replica);
+}
+
 std::optional<std::string> RaftChecks::after_step(std::size_t replica, const RaftNode& node,
                                                   const SimulatedRaftDisk& disk) {
   if (const char* broken = node.check_invariants())
     return fmt::format("replica {} broke the invariant that {}", replica, broken);
   if (auto wrong = check_standing(replica, node, disk)) return wrong;
-  if (node.role() == RaftRole::kLeader)
+  if (node.role() == RaftRole::kLeader) {
     if (auto wrong = check_leader(replica, node, disk)) return wrong;
+    if (auto wrong = check_removed(replica, node, disk)) return wrong;
+  }
   const Offset before = high_watermarks_[replica];
   const Offset now = node.high_watermark();
   if (now == before) return std::nullopt;

@@ -8,7 +8,8 @@
 //  3. A replica's high watermark does not go back while it runs.
 //  4. Who wins an election has every record that was committed in an earlier epoch.
 //  5. Who stands for election does so among the voters that its log names last.
-//  6. The invariants that RaftNode itself names.
+//  6. Nobody leads whose removal from the voters it knows to be committed.
+//  7. The invariants that RaftNode itself names.
 #pragma once
 
 #include <map>
@@ -43,6 +44,9 @@ class RaftChecks {
   };
   [[nodiscard]] std::optional<std::string> check_standing(std::size_t replica, const kraft::RaftNode& node,
                                                           const SimulatedRaftDisk& disk);
+  [[nodiscard]] static std::optional<std::string> check_removed(std::size_t replica,
+                                                                const kraft::RaftNode& node,
+                                                                const SimulatedRaftDisk& disk);
   [[nodiscard]] std::optional<std::string> check_leader(std::size_t replica, const kraft::RaftNode& node,
                                                         const SimulatedRaftDisk& disk);
   /// The records of [from, to) that were committed before epoch `before`.

@@ -40,7 +40,7 @@ RaftCluster::RaftCluster(std::uint64_t seed, RaftClusterOptions options)
 Voter RaftCluster::voter(std::size_t replica) const {
   Voter voter;
   voter.key.id = BrokerId(static_cast<std::int32_t>(replica));
-  if (options_.kraft_version > 0) voter.key.directory = directory_of(replica);
+  voter.key.directory = directory_of(replica);
   const int port = 9093 + replicas_[replica].endpoint_version;
   voter.endpoints.push_back(
       {"CONTROLLER", {fmt::format("node-{}", replica), static_cast<std::uint16_t>(port)}});
@@ -64,6 +64,7 @@ RaftOptions RaftCluster::raft_options(std::size_t replica) const {
     for (std::size_t i = 0; i < options_.initial_voters; ++i) {
       Voter initial = voter(i);
       initial.endpoints[0].endpoint.port = 9093;
+      if (options_.kraft_version == 0) initial.key.directory = DirectoryId();
       options.voters.voters.push_back(std::move(initial));
     }
     options.write_voters = options_.kraft_version > 0;
@@ -100,10 +101,25 @@ void RaftCluster::crash(std::size_t replica) {
   if (!self.node) return;
   trace(replica, "crashes");
   self.node.reset();
+  self.refuses = random_.below(3) > 0;
+  if (self.refuses) reset_connections(replica);
   self.disk.crash(random_);
   self.receiving.reset();
   self.sync_is_due = false;
   if (random_.below(8) == 0) ++self.endpoint_version;  // it comes back elsewhere
+}
+
+void RaftCluster::reset_connections(std::size_t replica) {
+  for (const std::shared_ptr<Packet>& request : open_requests_)
+    if (request && request->to == replica && request->to_incarnation == replicas_[replica].incarnation)
+      tell_failure(request, false);
+}
+
+void RaftCluster::tell_failure(const std::shared_ptr<Packet>& request, bool is_refused) {
+  if (is_cut(request->from, request->to)) return;
+  const Time delay = microseconds(50 + random_.below(2000));
+  schedule({now_ + delay, 0, EventKind::kRequestFailed, request->from, request->from_incarnation, 0, request,
+            is_refused});
 }
 
 void RaftCluster::pause(std::size_t replica, Time duration) {
@@ -137,7 +153,11 @@ bool RaftCluster::run_until(Time until) {
 
 void RaftCluster::handle(const Event& event) {
   Replica& self = replicas_[event.replica];
-  if (!self.node || self.incarnation != event.incarnation) return;
+  if (!self.node || self.incarnation != event.incarnation) {
+    const bool is_open = event.kind == EventKind::kDeliver && !event.packet->is_response;
+    if (is_open && (self.node || self.refuses)) tell_failure(event.packet, false);
+    return;
+  }
   if (self.paused_until > now_) {
     Event later = event;
     later.at = self.paused_until;
@@ -155,7 +175,7 @@ void RaftCluster::handle(const Event& event) {
       deliver(*event.packet);
       break;
     case EventKind::kRequestFailed:
-      step(event.replica, RequestFailed{event.packet->asked_as, event.packet->correlation});
+      step(event.replica, RequestFailed{event.packet->asked_as, event.packet->correlation, event.is_refused});
       break;
   }
 }
@@ -181,6 +201,10 @@ void RaftCluster::step(std::size_t replica, const RaftInput& input, Packet* pack
   const RaftRole before = self.node->role();
   const LeaderEpoch epoch_before = self.node->epoch();
   Ready ready = self.node->step(input, now_ + self.clock_offset);
+  const auto* failed = std::get_if<RequestFailed>(&input);
+  if (failed != nullptr && failed->is_refused && before == RaftRole::kFollower &&
+      self.node->role() == RaftRole::kProspective)
+    ++counters_.early_elections;
   if (self.node->role() != before || self.node->epoch() != epoch_before)
     trace(replica,
           fmt::format("is {} in epoch {}", to_string(self.node->role()), self.node->epoch().value()));
@@ -303,16 +327,20 @@ void RaftCluster::snapshot(std::size_t replica) {
   snapshot.id.epoch = self.disk.at(snapshot.id.end - 1).epoch;
   snapshot.digest = checks_.digest(snapshot.id.end);
   snapshot.size = 100 + static_cast<std::int64_t>(random_.below(2000));
-  if (options_.kraft_version > 0) {
-    // The voters at its end, which later records of the log may have changed already.
-    if (const auto before = self.disk.latest_snapshot())
-      snapshot.voters = self.disk.snapshot(*before)->voters;
-    for (Offset at = self.disk.start(); at < snapshot.id.end; at = at + 1)
-      if (const auto& control = self.disk.at(at).control)
-        if (const auto* voters = std::get_if<VotersControl>(control.get())) snapshot.voters = voters->voters;
-    snapshot.kraft_version = options_.kraft_version;
-    if (!snapshot.voters) return;
+  // The voters at its end, which later records of the log may have changed already.
+  snapshot.kraft_version = options_.kraft_version;
+  if (const auto before = self.disk.latest_snapshot()) {
+    snapshot.voters = self.disk.snapshot(*before)->voters;
+    snapshot.kraft_version = self.disk.snapshot(*before)->kraft_version;
   }
+  for (Offset at = self.disk.start(); at < snapshot.id.end; at = at + 1) {
+    const auto& control = self.disk.at(at).control;
+    if (!control) continue;
+    if (const auto* voters = std::get_if<VotersControl>(control.get())) snapshot.voters = voters->voters;
+    if (const auto* version = std::get_if<KraftVersionControl>(control.get()))
+      snapshot.kraft_version = version->version;
+  }
+  if (snapshot.kraft_version > 0 && !snapshot.voters) return;
   const SnapshotId id = snapshot.id;
   self.disk.add_snapshot(std::move(snapshot));
   if (random_.below(2) == 0) self.disk.delete_before(id);
@@ -322,6 +350,15 @@ void RaftCluster::change_voters(const RaftMessage& request) {
   for (std::size_t i = 0; i < size(); ++i) {
     if (!is_up(i) || replicas_[i].paused_until > now_ || node(i).role() != RaftRole::kLeader) continue;
     step(i, MessageReceived{{kAdmin, 0, request}});
+  }
+}
+
+void RaftCluster::upgrade_kraft_version() {
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (!is_up(i) || replicas_[i].paused_until > now_ || !node(i).can_upgrade_kraft_version()) continue;
+    ++counters_.version_upgrades;
+    trace(i, "raises kraft.version");
+    step(i, UpgradeKraftVersion{});
   }
 }
 
@@ -364,6 +401,9 @@ void RaftCluster::send(std::size_t replica, AddressedMessage message) {
 }
 
 void RaftCluster::transmit(const std::shared_ptr<Packet>& packet) {
+  const bool is_refused = !packet->is_response && !is_up(packet->to) && replicas_[packet->to].refuses &&
+                          !is_cut(packet->from, packet->to);
+  if (is_refused) return tell_failure(packet, true);
   const std::size_t asker = packet->is_response ? packet->to : packet->from;
   const bool is_lost = cut_[packet->from * size() + packet->to] || chance(faults.message_loss) ||
                        (!packet->is_response && !is_up(packet->to)) || packet->from == packet->to;

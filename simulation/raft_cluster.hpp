@@ -6,8 +6,9 @@
 // appends. Between any two effects it may crash. Numbers of replicas are their node ids.
 //
 // The network's faults: delay, loss (with and without notice), one- and two-way partitions; answers overtake
-// each other except those of one connection, on which raft has one request at a time. Units: virtual
-// nanoseconds.
+// each other except those of one connection, on which raft has one request at a time. A replica goes down
+// with its host, which is silent then, or alone: then its host ends its connections and refuses new ones.
+// Units: virtual nanoseconds.
 #pragma once
 
 #include <algorithm>
@@ -51,6 +52,8 @@ struct RaftCounters {
   std::size_t voter_changes = 0;
   std::size_t snapshots_installed = 0;
   std::size_t truncations = 0;
+  std::size_t early_elections = 0;   // begun because connections were refused
+  std::size_t version_upgrades = 0;  // of kraft.version
 };
 
 class RaftCluster {
@@ -84,6 +87,8 @@ class RaftCluster {
   void snapshot(std::size_t replica);
   /// The change is asked of every replica that believes it leads.
   void change_voters(const kraft::RaftMessage& request);
+  /// The same of kraft.version 1, where the voters have said that they can.
+  void upgrade_kraft_version();
 
   [[nodiscard]] bool is_up(std::size_t replica) const { return replicas_[replica].node.has_value(); }
   [[nodiscard]] const kraft::RaftNode& node(std::size_t replica) const { return *replicas_[replica].node; }
@@ -104,6 +109,7 @@ class RaftCluster {
     bool sync_is_due = false;
     std::optional<SimulatedSnapshot> receiving;
     int endpoint_version = 0;
+    bool refuses = false;  // while it is down: its host is up
   };
   /// A message on its way, with what the sender's driver attached.
   struct Packet {
@@ -127,6 +133,7 @@ class RaftCluster {
     std::uint64_t incarnation = 0;
     std::uint64_t generation = 0;  // of a tick
     std::shared_ptr<Packet> packet;
+    bool is_refused = false;
     bool operator>(const Event& other) const {
       return at != other.at ? at > other.at : sequence > other.sequence;
     }
@@ -144,6 +151,12 @@ class RaftCluster {
                         bool is_whole);
   void send(std::size_t replica, kraft::AddressedMessage message);
   void transmit(const std::shared_ptr<Packet>& packet);
+  [[nodiscard]] bool is_cut(std::size_t a, std::size_t b) const {
+    return cut_[a * size() + b] || cut_[b * size() + a];
+  }
+  /// The host of a replica that died ends what is open to it.
+  void reset_connections(std::size_t replica);
+  void tell_failure(const std::shared_ptr<Packet>& request, bool is_refused);
   void sync_later(std::size_t replica);
   [[nodiscard]] kraft::RaftOptions raft_options(std::size_t replica) const;
   [[nodiscard]] bool chance(std::uint64_t of_a_million) { return random_.below(1000000) < of_a_million; }

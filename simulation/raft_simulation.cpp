@@ -28,6 +28,7 @@ struct Rates {
   std::uint64_t resign = 0;
   std::uint64_t snapshot = 0;
   std::uint64_t voter_change = 0;
+  std::uint64_t version_upgrade = 0;
   std::uint64_t data = 600;
 };
 
@@ -39,7 +40,8 @@ class Chaos {
   RaftRun run() {
     const Time end = seconds(10 + random_.below(30));
     while (cluster_.now() < end && advance(milliseconds(5 + random_.below(50)))) disturb();
-    if (!cluster_.failure()) recover();
+    if (!cluster_.failure()) recover(random_.below(2) == 0);
+    if (!cluster_.failure() && !unfinished_) recover(false);
     RaftRun result;
     result.failure = cluster_.failure();
     if (!result.failure) result.failure = unfinished_;
@@ -50,6 +52,8 @@ class Chaos {
     result.voter_changes = cluster_.counters().voter_changes;
     result.snapshots_installed = cluster_.counters().snapshots_installed;
     result.truncations = cluster_.counters().truncations;
+    result.early_elections = cluster_.counters().early_elections;
+    result.version_upgrades = cluster_.counters().version_upgrades;
     return result;
   }
 
@@ -91,6 +95,7 @@ class Chaos {
     rates.resign = one_of(3, 10);
     rates.snapshot = one_of(20, 80);
     rates.voter_change = one_of(20, 80);
+    rates.version_upgrade = one_of(5, 50);
     cluster_.faults.message_loss = one_of(5000, 80000);
     cluster_.faults.message_delay = one_of(5000, 50000);
     cluster_.faults.crash_in_step = one_of(200, 2000);
@@ -118,6 +123,7 @@ class Chaos {
     if (happens(rates_.mend)) cluster_.mend();
     if (happens(rates_.snapshot)) cluster_.snapshot(any_replica());
     if (happens(rates_.voter_change)) change_voters();
+    if (happens(rates_.version_upgrade)) cluster_.upgrade_kraft_version();
     if (happens(rates_.resign)) {
       const std::size_t replica = any_replica();
       cluster_.resign(replica);
@@ -171,11 +177,35 @@ class Chaos {
       cluster_.change_voters(RemoveRaftVoterRequest{voter.key});
   }
 
-  /// No faults any more: everybody is up, a leader is found, and what it appends gets everywhere.
-  void recover() {
+  /// Those that may be down while others must go on: of no voter set that a log names they are half.
+  std::set<std::size_t> choose_absent() {
+    std::vector<VoterSet> sets;
+    for (std::size_t i = 0; i < cluster_.size(); ++i)
+      if (cluster_.is_up(i)) sets.push_back(cluster_.node(i).voters());
+    std::set<std::size_t> absent;
+    for (std::size_t tries = random_.below(cluster_.size()); tries > 0; --tries) {
+      std::set<std::size_t> more = absent;
+      more.insert(any_replica());
+      const bool is_bearable = std::ranges::all_of(sets, [&](const VoterSet& set) {
+        std::size_t missing = 0;
+        for (const std::size_t replica : more)
+          if (set.contains(BrokerId(static_cast<std::int32_t>(replica)))) ++missing;
+        return 2 * missing < set.voters.size();
+      });
+      if (is_bearable) absent = std::move(more);
+    }
+    return absent;
+  }
+
+  /// No faults any more: everybody is up, or a majority of the voters, a leader is found, and what it appends
+  /// gets to all that are up.
+  void recover(bool some_are_absent) {
     cluster_.heal();
     for (const std::size_t replica : std::set<std::size_t>(stopping_)) cluster_.crash(replica);
     for (std::size_t i = 0; i < cluster_.size(); ++i) restart(i);
+    absent_.clear();
+    if (some_are_absent) absent_ = choose_absent();
+    for (const std::size_t replica : absent_) cluster_.crash(replica);
     const Time limit = cluster_.now() + seconds(60);
     Offset goal = kNoOffset;
     while (cluster_.now() < limit && advance(milliseconds(100))) {
@@ -195,7 +225,8 @@ class Chaos {
 
   bool has_everywhere(Offset goal) {
     for (std::size_t i = 0; i < cluster_.size(); ++i)
-      if (!cluster_.is_up(i) || cluster_.node(i).high_watermark() < goal) return false;
+      if (!absent_.contains(i) && (!cluster_.is_up(i) || cluster_.node(i).high_watermark() < goal))
+        return false;
     return true;
   }
 
@@ -221,6 +252,7 @@ class Chaos {
   RaftCluster cluster_;
   Rates rates_;
   std::set<std::size_t> stopping_;
+  std::set<std::size_t> absent_;
   std::optional<std::string> unfinished_;
 };
 

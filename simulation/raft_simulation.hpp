@@ -2,8 +2,9 @@
 // recover.
 //
 // Free functions; everything follows from the seed. What is checked all the time is in raft_checks.hpp; at
-// the end, with all faults gone and all replicas up, within a minute of virtual time there is a leader, it
-// commits what is appended, and every replica, voter or observer, has all of it.
+// the end, with all faults gone and a majority of the voters up that any log names, within a minute of
+// virtual time there is a leader, it commits what is appended, and every replica that is up, voter or
+// observer, has all of it; and the same again with all replicas up.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,8 @@ struct RaftRun {
   std::size_t voter_changes = 0;
   std::size_t snapshots_installed = 0;
   std::size_t truncations = 0;
+  std::size_t early_elections = 0;
+  std::size_t version_upgrades = 0;
 };
 
 /// With `trace` what happens is printed as it happens.
