@@ -2,8 +2,8 @@
 """A quorum with static voters gets dynamic ones (KIP-853): kraft.version is raised to 1, and voters come and go after it.
 
 Three controllers named by controller.quorum.voters. What the active one refuses, and the words for it, at kraft.version
-0 and 1: other levels and kinds of change, voters that have not told the leader who they are (one is dead), a registered
-broker that does not know the feature. Then Apache Kafka's tool raises it: both control records stand in one batch, every
+0 and 1: other levels and kinds of change, a controller that is not registered, voters that have not told the leader who
+they are (one is dead), a registered broker that does not know the feature. Then Apache Kafka's tool raises it: both control records stand in one batch, every
 controller knows the directories of the voters, all of them come back from kill -9 with it, and a fourth one joins and
 another leaves.
 Then quorums of one Apache Kafka controller and two of Barnabas are raised by our tool, by a leader of either kind; the
@@ -182,8 +182,12 @@ def raise_version(quorum, tool):
 def same_kind(case, both):
     cluster = Cluster(case, [Node(1), Node(2, "controller"), Node(3, "controller"),
                              Node(4, "controller", is_voter=False)])
-    cluster.start([1, 2, 3])
+    cluster.start([1, 2])
     quorum = Quorum(case, both, cluster)
+    missing = "controller 3 has not registered, and may not support this feature"
+    check_equal(update(cluster, 1), (REFUSED, invalid(1, missing)), "kraft.version 1 without one of the controllers")
+    cluster.start([3])
+    wait_until_all_have_told(cluster)
     check_answers(cluster, AT_0, 0)
     voter_answers(cluster)
     a_voter_is_missing(cluster)

@@ -1,5 +1,7 @@
 // kraft.version from 0 to 1 (KIP-853): what UpdateFeatures is answered, and a quorum of several nodes before
 // and after. The words are those of Kafka 4.3.1, measured by compat-tests/cluster_kraft_version.py.
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 #include "kraft/controller/feature_control.hpp"
@@ -43,6 +45,19 @@ std::string said(std::int16_t level, bool can_upgrade, const protocol::UpdateFea
   return std::string(updates.response.error_message->substr(kFailed.size()));
 }
 
+/// As their drivers do it.
+void register_controllers(QuorumFixture& quorum) {
+  REQUIRE(quorum.wait_until_equal());
+  for (int id = 1; id <= 3; ++id) {
+    const auto wanted = quorum.node(id).wanted_registration();
+    if (!wanted) continue;
+    bool is_registered = false;
+    quorum.node(quorum.leader())
+        .submit(*wanted, ReplyTo<protocol::ControllerRegistrationResponse>(
+                             [&](const auto& response) { is_registered = response.error_code == 0; }));
+    REQUIRE(quorum.run_until([&] { return is_registered; }));
+  }
+}
 std::optional<protocol::UpdateFeaturesResponse> update(QuorumFixture& quorum, int id,
                                                        protocol::UpdateFeaturesRequest request) {
   std::optional<protocol::UpdateFeaturesResponse> answer;
@@ -118,11 +133,38 @@ TEST_CASE("a registered broker that does not know kraft.version 1 keeps the quor
   CHECK(refused.response.error_message->ends_with("Broker 7 does not support this feature."));
 }
 
+TEST_CASE("levels are of all nodes that are registered, and of controllers that should be") {
+  ControllerFixture controller({.metadata_version = 26, .elr = true, .min_isr = "1", .seed = 7});
+  auto old = controller.registration(7);
+  for (auto& feature : old.features)
+    if (feature.name == kMetadataVersionFeature) feature.max_supported_version = 26;
+  REQUIRE(controller.register_broker(old).error_code == 0);
+  const auto said = [&](std::int16_t level, std::int8_t type, const std::vector<BrokerId>& quorum) {
+    protocol::UpdateFeaturesRequest request;
+    auto& update = request.feature_updates.emplace_back();
+    update.feature = kMetadataVersionFeature;
+    update.max_version_level = level;
+    update.upgrade_type = type;
+    const std::string text =
+        update_features(controller.context(), request, 2, quorum).response.error_message.value_or("");
+    const std::string before = fmt::format("Invalid update version {} for feature metadata.version. ", level);
+    const std::size_t at = text.find(before);
+    return at == std::string::npos ? text : text.substr(at + before.size());
+  };
+  const std::vector<BrokerId> quorum{controller.options.node_id, BrokerId(3)};
+  CHECK(said(27, 1, quorum) == "Broker 7 only supports versions 7-26");
+  CHECK(said(27, 3, {}) == "Broker 7 only supports versions 7-26");
+  CHECK(said(26, 1, quorum) == "controller 3 has not registered, and may not support this feature");
+  CHECK(said(25, 1, quorum) == "controller 3 has not registered, and may not support this feature");
+  CHECK(said(26, 1, {controller.options.node_id}).empty());
+}
+
 TEST_CASE("a static quorum gets voters of its own, and keeps them over crashes, snapshots and new leaders") {
   QuorumFixture quorum;
   quorum.start_all();
   const int first = quorum.wait_for_leader();
   CHECK(raise(quorum, first) == kInvalidUpdate);
+  register_controllers(quorum);
   const int leader = raise_when_possible(quorum);
   REQUIRE(leader != 0);
   REQUIRE(quorum.wait_until_equal());
@@ -157,6 +199,8 @@ TEST_CASE("a static quorum gets voters of its own, and keeps them over crashes, 
 TEST_CASE("what else a request updates is written with kraft.version, and its answer waits for both") {
   QuorumFixture quorum;
   quorum.start_all();
+  (void)quorum.wait_for_leader();
+  register_controllers(quorum);
   REQUIRE(quorum.run_until([&] {
     const int leader = quorum.leader();
     auto dry = raising(1);

@@ -125,7 +125,10 @@ void MetadataNode::submit(protocol::UpdateFeaturesRequest request, std::int16_t 
                           ReplyTo<protocol::UpdateFeaturesResponse> reply) {
   const auto control = [version, impl = impl_.get()](const ControlContext& context,
                                                      const protocol::UpdateFeaturesRequest& from) {
-    FeatureUpdates updates = update_features(context, from, version);
+    std::vector<BrokerId> quorum;
+    if (impl->options().static_voters)
+      for (const Voter& voter : impl->options().static_voters->voters) quorum.push_back(voter.key.id);
+    FeatureUpdates updates = update_features(context, from, version, quorum);
     if (updates.upgrades_kraft_version) impl->upgrade_kraft_version();
     return ControllerResult<protocol::UpdateFeaturesResponse>(std::move(updates));
   };

@@ -13,27 +13,40 @@ constexpr std::int16_t code(ErrorCode error) {
 }
 constexpr std::string_view kKraftVersionFeature = "kraft.version";
 constexpr std::int16_t kFirstVersionWithoutResults = 2;
+constexpr std::int16_t kControllerRegistrationLevel = 15;
 enum UpgradeType : std::int8_t { kUpgrade = 1, kSafeDowngrade = 2, kUnsafeDowngrade = 3 };
 
 std::string invalid(const std::string& feature, std::int16_t level, const std::string& why) {
   return fmt::format("Invalid update version {} for feature {}. {}", level, feature, why);
 }
 
-/// Every registered broker and controller must support the level.
-Result<void> check_nodes(const ControlContext& context, const std::string& feature, std::int16_t level) {
+std::string text_of(const VersionRange& range) {
+  return range.min == range.max ? std::to_string(range.min) : fmt::format("{}-{}", range.min, range.max);
+}
+
+/// Every registered broker and controller must support the level, and every controller be registered.
+Result<void> check_nodes(const ControlContext& context, const std::vector<BrokerId>& quorum,
+                         const std::string& feature, std::int16_t level) {
   const auto check = [&](const char* kind, const auto& node) -> Result<void> {
     const auto found = node.features.find(feature);
     const VersionRange range = found == node.features.end() ? VersionRange{} : found->second;
     if (range.min <= level && level <= range.max) return {};
     const std::string why = range == VersionRange{}
                                 ? "does not support this feature."
-                                : fmt::format("only supports versions {}-{}", range.min, range.max);
+                                : fmt::format("only supports versions {}", text_of(range));
     return fail(ErrorCode::kInvalidUpdateVersion,
                 invalid(feature, level, fmt::format("{} {} {}", kind, node.id.value(), why)));
   };
   for (const auto& [id, broker] : context.image.cluster->brokers) TRY(check("Broker", broker));
   for (const auto& [id, controller] : context.image.cluster->controllers)
     if (id != context.options.node_id) TRY(check("Controller", controller));
+  if (context.image.features->metadata_version < kControllerRegistrationLevel) return {};
+  for (const BrokerId id : quorum)
+    if (id != context.options.node_id && !context.image.cluster->controllers.contains(id))
+      return fail(ErrorCode::kInvalidUpdateVersion,
+                  invalid(feature, level,
+                          fmt::format("controller {} has not registered, and may not support this feature",
+                                      id.value())));
   return {};
 }
 
@@ -66,8 +79,8 @@ Result<void> check_dependencies(const std::map<std::string, std::int16_t>& propo
 }
 
 /// The checks in Kafka's order (measured on Kafka 4.3.1).
-Result<void> check_update(const ControlContext& context, const std::string& feature, std::int16_t level,
-                          std::int8_t type) {
+Result<void> check_update(const ControlContext& context, const std::vector<BrokerId>& quorum,
+                          const std::string& feature, std::int16_t level, std::int8_t type) {
   const MetadataImage& image = context.image;
   const auto refuse = [&](const std::string& why) {
     return fail(ErrorCode::kInvalidUpdateVersion, invalid(feature, level, why));
@@ -80,8 +93,9 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
   if (supported == supported_features().end())
     return refuse(fmt::format("Local controller {} does not support this feature.", self));
   if (level < supported->second.min || level > supported->second.max)
-    return refuse(fmt::format("Local controller {} only supports versions {}-{}", self, supported->second.min,
-                              supported->second.max));
+    return refuse(
+        fmt::format("Local controller {} only supports versions {}", self, text_of(supported->second)));
+  TRY(check_nodes(context, quorum, feature, level));
   const bool of_quorum = feature == kKraftVersionFeature;
   const std::int16_t now = of_quorum ? context.kraft_version : image.feature(feature);
   if (level < now) {
@@ -94,7 +108,6 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
   } else if (level > now && type != kUpgrade) {
     return refuse("Can't downgrade to a newer version.");
   }
-  TRY(check_nodes(context, feature, level));
   if (of_quorum && level > now && !context.can_upgrade_kraft_version)
     return fail(
         ErrorCode::kInvalidUpdateVersion,
@@ -106,7 +119,7 @@ Result<void> check_update(const ControlContext& context, const std::string& feat
 }  // namespace
 
 FeatureUpdates update_features(const ControlContext& context, const protocol::UpdateFeaturesRequest& request,
-                               std::int16_t version) {
+                               std::int16_t version, const std::vector<BrokerId>& quorum) {
   FeatureUpdates result;
   result.response.error_message = std::nullopt;
   MetadataRecords records;
@@ -115,7 +128,7 @@ FeatureUpdates update_features(const ControlContext& context, const protocol::Up
   for (const auto& update : request.feature_updates) {
     const bool safe = version == 0 && update.allow_downgrade;
     const std::int8_t type = safe ? std::int8_t{kSafeDowngrade} : update.upgrade_type;
-    auto checked = check_update(context, update.feature, update.max_version_level, type);
+    auto checked = check_update(context, quorum, update.feature, update.max_version_level, type);
     if (checked)
       checked = check_dependencies(proposed, context.image, update.feature, update.max_version_level);
     if (!checked) {

@@ -14,7 +14,9 @@ struct FeatureUpdates : ControllerResult<protocol::UpdateFeaturesResponse> {
   bool upgrades_kraft_version = false;  // before `records`
 };
 
+/// `quorum` are the nodes that controller.quorum.voters names: each must have registered. None for voters
+/// that stand in the log.
 FeatureUpdates update_features(const ControlContext& context, const protocol::UpdateFeaturesRequest& request,
-                               std::int16_t version);
+                               std::int16_t version, const std::vector<BrokerId>& quorum = {});
 
 }  // namespace barnabas::kraft
