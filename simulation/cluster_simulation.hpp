@@ -38,8 +38,8 @@ struct ClusterRun {
   std::size_t leaderships = 0;  // of partitions
   std::size_t operations = 0;   // of the admin
   std::size_t voter_changes = 0;
-  std::size_t crashes = 0;      // of processes and machines
-  std::size_t commits = 0;      // of transactions, by partition of the output
+  std::size_t crashes = 0;  // of processes and machines
+  std::size_t commits = 0;  // of transactions, by partition of the output
   std::size_t aborts = 0;
   std::size_t copies = 0;       // of records of the input
   std::size_t assignments = 0;  // of partitions to members, in an epoch
