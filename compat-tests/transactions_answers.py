@@ -57,13 +57,13 @@ class Producer:
         return sorted([topic["Name"], partition["PartitionIndex"], partition["PartitionErrorCode"]]
                       for topic in answer["ResultsByTopicV3AndBelow"] for partition in topic["ResultsByPartition"])
 
-    def produce(self, version, partition=0, sequence=None, epoch=None, name=None):
+    def produce(self, version, partition=0, sequence=None, epoch=None, name=None, topic="t"):
         sequence = self.sequence if sequence is None else sequence
         sent = keyed_batch([(b"k", b"v")], WHEN, attributes=0x10,
                            producer=(self.id, self.epoch if epoch is None else epoch, sequence))
         answer = call(self.broker, PRODUCE, version, {
             "TransactionalId": self.name if name is None else name, "Acks": -1, "TimeoutMs": 30000,
-            "TopicData": [{"Name": "t", "PartitionData": [{"Index": partition, "Records": sent}]}]})
+            "TopicData": [{"Name": topic, "PartitionData": [{"Index": partition, "Records": sent}]}]})
         told = answer["Responses"][0]["PartitionResponses"][0]
         if told["ErrorCode"] == 0:
             self.sequence = sequence + 1
@@ -113,12 +113,12 @@ def committed(broker, stable=True, group="g"):
     return [one["ErrorCode"], one["CommittedOffset"], one["Metadata"]]
 
 
-def fetch(broker, partition=0, committed_only=True):
+def fetch(broker, partition=0, committed_only=True, topic="t"):
     """High watermark and last stable offset, and how many aborted transactions are told."""
     answer = call(broker, FETCH, 11, {
         "ReplicaId": -1, "MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1 << 20, "IsolationLevel": int(committed_only),
         "SessionId": 0, "SessionEpoch": -1, "ForgottenTopicsData": [], "RackId": "", "Topics": [
-            {"Topic": "t", "Partitions": [{"Partition": partition, "FetchOffset": 0, "CurrentLeaderEpoch": -1,
+            {"Topic": topic, "Partitions": [{"Partition": partition, "FetchOffset": 0, "CurrentLeaderEpoch": -1,
                                            "LogStartOffset": -1, "PartitionMaxBytes": 1 << 20}]}]})
     part = answer["Responses"][0]["Partitions"][0]
     aborted = part["AbortedTransactions"]
@@ -340,6 +340,67 @@ def _(broker):
                 markers(broker, 2, one, partition=2, coordinator_epoch=5, epoch=one.epoch + 1, transaction_version=2),
                 fetch(broker, 2), call(broker, MARKERS, 1, {"Markers": []})]
     return answers
+
+
+@probes.probe("WriteTxnMarkers of ids and epochs that cannot be")
+def _(broker):
+    call(broker, 19, 5, {"timeoutMs": 10000, "Topics": [{"Name": "bad-markers", "NumPartitions": 9, "ReplicationFactor": 1}]})
+    time.sleep(0.5)
+    one = Producer(broker, "bad markers")
+    one.init()
+    one.init()
+
+    def told(partition, producer_id=None, **given):
+        other = Producer(broker, "")
+        other.id, other.epoch = one.id if producer_id is None else producer_id, one.epoch
+        version = 2 if "transaction_version" in given else 1
+        return markers(broker, version, other, topic="bad-markers", partition=partition, **given)
+
+    answers = []
+    # To a partition that knows nobody.
+    for epoch in (-1, -2, -32768):
+        answers.append([told(0, epoch=epoch), told(0, epoch=epoch, commit=True)])
+        answers += [told(0, epoch=epoch, transaction_version=version) for version in (0, 1, 2)]
+    for producer_id in (-1, -2, -2**63, 2**63 - 1):
+        answers += [told(1, producer_id), told(1, producer_id, transaction_version=2), told(1, producer_id, epoch=-1)]
+    answers += [told(2, coordinator_epoch=epoch) for epoch in (-1, -2, -2**31, 0, -1, 2**31 - 1, 5)]
+    answers += [told(3, transaction_version=version) for version in (-128, -1, 3, 127)]
+    answers += [told(-1), told(9), told(-2**31)]
+    # To one where the producer has a transaction, and one where it has none but was idempotent.
+    answers += [one.produce(12, 0, topic="bad-markers"), told(0, epoch=-1), told(0, coordinator_epoch=-1), told(0, epoch=-1),
+                told(0, epoch=one.epoch - 1), told(0, epoch=-1, transaction_version=2),
+                told(0, epoch=one.epoch, transaction_version=2), told(0, epoch=one.epoch + 1, transaction_version=2)]
+    plain = keyed_batch([(b"k", b"v")], WHEN, producer=(one.id, one.epoch, 0))
+    answer = call(broker, PRODUCE, 9, {"TransactionalId": None, "Acks": -1, "TimeoutMs": 30000, "TopicData": [
+        {"Name": "bad-markers", "PartitionData": [{"Index": 4, "Records": plain}]}]})
+    answers += [answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"], told(4, epoch=-1),
+                told(4, epoch=one.epoch - 1), told(4), told(4, transaction_version=2, epoch=one.epoch),
+                told(4, transaction_version=2, epoch=one.epoch + 1)]
+    # Several in a request: what one that cannot be does to those before and behind it.
+    def several(*given, base=one.id + 1_000_000):
+        """(producer id beyond the base, epoch, transaction version, topic, partitions) each."""
+        answer = call(broker, MARKERS, 2, {"Markers": [
+            {"ProducerId": -1 if extra is None else base + extra, "ProducerEpoch": epoch, "TransactionResult": False,
+             "CoordinatorEpoch": 1, "TransactionVersion": version, "Topics": [{"Name": name, "PartitionIndexes": indexes}]}
+            for extra, epoch, version, name, indexes in given]})
+        return sorted([marker["ProducerId"] - base if marker["ProducerId"] >= base else -1, topic["Name"],
+                       partition["PartitionIndex"], partition["ErrorCode"]] for marker in answer["Markers"]
+                      for topic in marker["Topics"] for partition in topic["Partitions"])
+
+    first, last = (1, 0, 0, "bad-markers", [5]), (3, 0, 0, "bad-markers", [8])
+    answers += [several(first, (2, -1, 0, "bad-markers", [6, 7]), (4, 0, 0, "nope", [9]), last),
+                several((1, 0, 0, "bad-markers", [5]), (1, -1, 0, "bad-markers", [6, 7]), (1, 0, 0, "bad-markers", [8])),
+                several(first, (None, 0, 0, "bad-markers", [6, 7]), last),
+                several(first, (2, -1, 0, "bad-markers", [6, 99]), last), several(first, (2, -1, 0, "bad-markers", [99]), last),
+                several(first, (2, 0, -1, "bad-markers", [6, 7]), last), several(first, (2, -2, 0, "bad-markers", [6]), last),
+                several(first, (1, 0, 0, "bad-markers", [5, 7]), last), several(first, (2, -1, 0, "__consumer_offsets", [1]), last),
+                several((2, 0, -1, "__consumer_offsets", [1]), (2, 0, -1, "nope", [1])),
+                several((None, 0, 0, "__consumer_offsets", [1]), first), several((2, -2, 0, "__consumer_offsets", [1]), first)]
+    # The coordinators' own topics.
+    answers += [markers(broker, 1, one, topic=topic, epoch=epoch, coordinator_epoch=coordinator_epoch)
+                for topic in ("__consumer_offsets", "__transaction_state", "__cluster_metadata")
+                for epoch, coordinator_epoch in ((-1, 0), (one.epoch + 3, -1), (one.epoch + 3, 3), (one.epoch + 3, 2))]
+    return [answers, [fetch(broker, partition, topic="bad-markers") for partition in range(9)]]
 
 
 @probes.probe("transactions are described")

@@ -273,6 +273,13 @@ TEST_CASE_METHOD(Produce,
   must(append(*log, make_marker(b, 0, true, 5), 0, AppendOrigin::kCoordinator));  // 5
   log->set_high_watermark(log->log_end_offset());
   CHECK(log->last_stable_offset() == Offset(6));
+  // Nor may epochs be below "none" where nobody is known.
+  CHECK(append(*log, make_marker(ProducerId(3), -2, true, 5), 0, AppendOrigin::kCoordinator)
+            .error()
+            .error.code == ErrorCode::kInvalidProducerEpoch);
+  CHECK(append(*log, make_marker(ProducerId(3), 0, true, -2), 0, AppendOrigin::kCoordinator)
+            .error()
+            .error.code == ErrorCode::kTransactionCoordinatorFenced);
   auto zombie = append(*log, make_marker(a, 0, true, 4), 0, AppendOrigin::kCoordinator);
   REQUIRE(!zombie);
   CHECK(zombie.error().error.code == ErrorCode::kTransactionCoordinatorFenced);

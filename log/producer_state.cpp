@@ -209,9 +209,12 @@ Result<void> ProducerState::check(const RecordBatchView& batch, Offset offset,
                                   const AppendOptions& options) const {
   if (!batch.has_producer_id()) return {};
   TRY(check_verification(batch, offset, options));
+  static const Entry kUnknown;
   auto found = producers_.find(batch.producer_id());
-  if (found == producers_.end()) return {};
-  const Entry& entry = found->second;
+  const bool is_unknown = found == producers_.end();
+  // A marker's epochs must not be below "none" even where nobody is known (measured on Kafka 4.3.1).
+  if (is_unknown && !batch.is_control()) return {};
+  const Entry& entry = is_unknown ? kUnknown : found->second;
   TRY(check_epoch(entry, batch, offset, options.transaction_version));
   if (batch.is_control()) return check_marker(entry, batch, offset);
   if (options.origin == AppendOrigin::kClient) TRY(check_sequence(entry, batch, offset));

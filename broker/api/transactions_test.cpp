@@ -456,14 +456,48 @@ TEST_CASE_METHOD(TransactionNode, "markers are written for who may, and judged b
     CHECK(fetch(true).last_stable_offset == fetch(true).high_watermark);
     CHECK(write_marker(producer, 6, version) == ErrorCode::kTransactionCoordinatorFenced);
     Producer older = producer;
-    older.epoch = -1;
+    older.epoch = -2;
     CHECK(write_marker(older, 8, version) == ErrorCode::kInvalidProducerEpoch);
+    older.epoch = -1;
+    CHECK(write_marker(older, 8, version) == ErrorCode::kUnknownServerError);
     CHECK(write_marker(producer, 8, version, "nope") == ErrorCode::kUnknownTopicOrPartition);
   }
   authorizer.refused = {{Operation::kClusterAction, ResourceKind::kCluster, std::string(kClusterResource)},
                         {Operation::kAlter, ResourceKind::kCluster, std::string(kClusterResource)}};
   CHECK(write_marker(begin("other"), 1, 1) == ErrorCode::kClusterAuthorizationFailed);
   CHECK(ask<WriteTxnMarkersResponse>(WriteTxnMarkersRequest{}, 1).markers.empty());
+}
+
+TEST_CASE_METHOD(TransactionNode,
+                 "a marker that can be no record fails its request, but not what stands before it") {
+  const auto ask_for = [&](std::int64_t producer, std::int16_t epoch, const std::string& topic,
+                           std::int8_t version) {
+    WriteTxnMarkersRequest request;
+    for (const std::int64_t other : {producer, std::int64_t{500}}) {
+      auto& marker = request.markers.emplace_back();
+      marker.producer_id = other;
+      marker.producer_epoch = other == producer ? epoch : std::int16_t{0};
+      marker.transaction_version = other == producer ? version : std::int8_t{0};
+      marker.topics = {{other == producer ? topic : "t", {0}}};
+    }
+    std::ranges::reverse(request.markers);
+    request.markers.push_back(request.markers.front());
+    request.markers.back().producer_id = 600;
+    std::map<std::int64_t, std::int16_t> errors;
+    for (const auto& marker : ask<WriteTxnMarkersResponse>(request, 2).markers)
+      errors[marker.producer_id] = marker.topics.at(0).partitions.at(0).error_code;
+    return errors;
+  };
+  using Errors = std::map<std::int64_t, std::int16_t>;
+  (void)add_offsets(begin("so that there is __consumer_offsets"));
+  const std::int64_t before = fetch(false).high_watermark;
+  CHECK(ask_for(7, -1, "t", 0) == Errors{{7, -1}, {500, -1}, {600, -1}});
+  CHECK(ask_for(-1, 0, "t", 0) == Errors{{-1, -1}, {500, -1}, {600, -1}});
+  CHECK(fetch(false).high_watermark == before + 2);
+  CHECK(ask_for(7, -1, "__consumer_offsets", 0) == Errors{{7, -1}, {500, 0}, {600, 0}});
+  CHECK(ask_for(7, -1, "nope", 0) == Errors{{7, 3}, {500, 0}, {600, 0}});
+  CHECK(ask_for(7, 0, "t", -1) == Errors{{7, -1}, {500, 0}, {600, 0}});
+  CHECK(ask_for(7, -2, "t", 0) == Errors{{7, 47}, {500, 0}, {600, 0}});
 }
 
 TEST_CASE_METHOD(TransactionNode, "transactions are listed and described to who may know") {

@@ -101,6 +101,12 @@ struct TransactionEnd {
   std::int32_t coordinator_epoch = -1;
   bool committed = false;
   std::int16_t transaction_version = 0;
+
+  /// False: an id or epoch that means "none", of which no marker can be made. Others below 0 are merely
+  /// unknown.
+  [[nodiscard]] bool can_be_written() const {
+    return producer_id != kNoProducerId && epoch != kNoProducerEpoch;
+  }
 };
 
 /// Called once: NONE when what it waits for is committed, else the error to answer.

@@ -24,6 +24,9 @@ ErrorCode error_of_group(ErrorCode error) {
   }
 }
 
+/// What nobody may end a transaction with (measured on Kafka 4.3.1).
+constexpr std::int16_t kUnknownTransactionVersion = -1;
+
 struct Committed {
   std::int16_t error_code = 0;
 };
@@ -48,6 +51,8 @@ void MarkerWriter::write_to_group(const TransactionEnd& marker, PartitionIndex i
 void MarkerWriter::write(const TransactionEnd& marker, const TopicPartition& tp, Done done) {
   auto partition = replicas_.find(tp.topic, tp.partition);
   if (!partition) return done(ErrorCode::kUnknownTopicOrPartition);
+  if (!marker.can_be_written() || marker.transaction_version == kUnknownTransactionVersion)
+    return done(ErrorCode::kUnknownServerError);
   if (tp.topic == kGroupTopic) return write_to_group(marker, tp.partition, std::move(done));
   protocol::BatchOptions batch;
   batch.producer_id = marker.producer_id;

@@ -4,7 +4,7 @@
 // __consumer_offsets goes through the group's shard, which then counts the transaction's offsets as committed
 // or forgets them. Errors are those that WriteTxnMarkers carries: UNKNOWN_TOPIC_OR_PARTITION,
 // NOT_LEADER_OR_FOLLOWER, INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR,
-// NOT_ENOUGH_REPLICAS and NOT_ENOUGH_REPLICAS_AFTER_APPEND.
+// NOT_ENOUGH_REPLICAS and NOT_ENOUGH_REPLICAS_AFTER_APPEND; UNKNOWN_SERVER_ERROR for a marker that cannot be.
 // Source: KIP-98, KIP-890; measured on Kafka 4.3.1.
 #pragma once
 
