@@ -225,13 +225,37 @@ def measuring(tools):
                   "--record-size", "20")
 
 
-def new_group_protocol(tools):
-    """Not there: ends as Kafka's tool does with a broker that does not have the protocol."""
-    code, _, err = tools.ours("kafka-console-consumer", ["--bootstrap-server", tools.bootstrap, "--topic", "ours-topic",
-                                                         "--command-property", "group.protocol=consumer"])
-    check_equal(code, 0, "the exit code with the new group protocol")
-    check_equal([line.split(":")[0] for line in err.splitlines() if "Exception" in line],
-                ["org.apache.kafka.common.errors.UnsupportedVersionException"], "what it ends with")
+def new_group_protocol(tools, kafka):
+    """group.protocol=consumer: the same records, events and errors, and the same group in the end."""
+    protocol = ["--command-property", "group.protocol=consumer"]
+
+    def consume(*arguments, **options):
+        tools.compare("kafka-console-consumer", *arguments, *protocol, **options)
+
+    def verify(group, *arguments, **options):
+        tools.compare("kafka-verifiable-consumer", "--topic", "{t}-verifiable", "--group-id", group, "--group-protocol",
+                      "consumer", *arguments, **options)
+
+    consume("--topic", "{t}", "--group", "{t}-new", "--from-beginning", "--max-messages", "2")
+    consume("--topic", "{t}", "--group", "{t}-new", "--from-beginning", "--max-messages", "3", *EVERYTHING)
+    consume("--include", "{t}-verif.*", "--group", "{t}-pattern", "--from-beginning", "--max-messages", "4")
+    consume("--topic", "{t}", "--group", "{t}-refused", "--command-property", "group.remote.assignor=nope")
+    for key in ("session.timeout.ms=9000", "heartbeat.interval.ms=1000",
+                "partition.assignment.strategy=org.apache.kafka.clients.consumer.RangeAssignor"):
+        consume("--topic", "{t}", "--command-property", key)
+    tools.compare("kafka-console-consumer", "--topic", "{t}", "--command-property", "group.remote.assignor=range")
+    verify("{t}-v-new", "--max-messages", "5", "--verbose")
+    verify("{t}-v-new", "--max-messages", "0")
+    verify("{t}-v-static", "--max-messages", "5", "--group-instance-id", "one", "--group-remote-assignor", "range")
+    verify("{t}-v-auto", "--max-messages", "5", "--enable-autocommit")
+    verify("{t}-v-refused", "--group-remote-assignor", "nope")
+    verify("{t}-v-session", "--session-timeout", "9000", told=False)
+    for state in ("new", "v-new", "v-auto", "v-static"):
+        told = [kafka.call("kafka-consumer-groups", "--describe", "--group", f"{kind}-topic-{state}", *what)
+                for kind in ("theirs", "ours") for what in (["--state"], ["--offsets"])]
+        told = [re.sub(r"(ours|theirs)-topic", "TOPIC", re.sub(r"\s+", " ", text)).strip() for text in told]
+        check_equal(told[2:], told[:2], f"what the group is in the end: {state}")
+    step("with group.protocol=consumer our consumers do what Kafka's do")
 
 
 def transactions(tools):
@@ -243,24 +267,26 @@ def transactions(tools):
                   "org.apache.kafka.tools.consumer.NoOpMessageFormatter")
 
 
-def shared_group(tools, kafka):
+def shared_group(tools, kafka, protocol):
     """A Java consumer and ours divide the partitions of a topic; each record goes to one of them."""
-    kafka.call("kafka-topics", "--create", "--topic", "shared", "--partitions", "6")
-    arguments = ["--topic", "shared", "--group", "both", "--from-beginning", "--timeout-ms", "15000"]
+    topic = f"shared-{protocol}"
+    kafka.call("kafka-topics", "--create", "--topic", topic, "--partitions", "6")
+    arguments = ["--topic", topic, "--group", topic, "--from-beginning", "--timeout-ms", "15000", "--command-property",
+                 f"group.protocol={protocol}"]
     java = kafka.start("kafka-console-consumer", *arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     ours = subprocess.Popen([tools.program, "kafka-console-consumer", "--bootstrap-server", tools.bootstrap,
                              *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         for _ in range(120):
             members = tools.theirs("kafka-consumer-groups", ["--bootstrap-server", tools.bootstrap, "--describe",
-                                                             "--group", "both"])[1]
-            owners = {line.split()[6] for line in members.splitlines() if line.startswith("both ")}
+                                                             "--group", topic])[1]
+            owners = {line.split()[6] for line in members.splitlines() if line.startswith(topic)}
             if len(owners) == 2 and "-" not in owners:
                 break
             time.sleep(0.5)
         check(len(owners) == 2, f"the members did not share the topic: {members}")
         lines = "".join(f"{number}\t{number}\n" for number in range(300))
-        tools.ours("kafka-console-producer", ["--bootstrap-server", tools.bootstrap, "--topic", "shared",
+        tools.ours("kafka-console-producer", ["--bootstrap-server", tools.bootstrap, "--topic", topic,
                                               "--reader-property", "parse.key=true"], lines)
         read = [process.communicate(timeout=60)[0].decode().split() for process in (java, ours)]
     finally:
@@ -268,7 +294,7 @@ def shared_group(tools, kafka):
         ours.kill()
     check(all(read), f"one member read nothing: {[len(part) for part in read]}")
     check_equal(sorted(map(int, read[0] + read[1])), list(range(300)), "what both members read")
-    step(f"a Java consumer and ours shared a group: {len(read[0])} and {len(read[1])} records")
+    step(f"a Java consumer and ours shared a {protocol} group: {len(read[0])} and {len(read[1])} records")
 
 
 def interrupted(tools):
@@ -295,9 +321,11 @@ def run(case):
         for part in (producing, refusals_of_the_producer, consuming, refusals_of_the_consumer, measuring):
             part(tools)
             step(f"{part.__name__.replace('_', ' ')}: {tools.count} command lines so far")
-        new_group_protocol(tools)
+        kafka = case.kafka_tools(broker.bootstrap)
+        new_group_protocol(tools, kafka)
         transactions(tools)
-        shared_group(tools, case.kafka_tools(broker.bootstrap))
+        for protocol in ("classic", "consumer"):
+            shared_group(tools, kafka, protocol)
         interrupted(tools)
         step("Ctrl-C ends a consumer as it ends Kafka's")
 

@@ -1,4 +1,4 @@
-#include "tools/client/group_member.hpp"
+#include "tools/client/classic_member.hpp"
 
 #include <fmt/format.h>
 
@@ -68,10 +68,7 @@ protocol::ConsumerProtocolAssignment assignment_of(const std::vector<TopicPartit
 
 }  // namespace
 
-GroupMember::GroupMember(Cluster& cluster, const ConsumerConfig& config, Host host)
-    : cluster_(cluster), config_(config), host_(std::move(host)) {}
-
-Result<void> GroupMember::step() {
+Result<void> ClassicMember::step() {
   if (now() < not_before_) return {};
   Result<void> done;
   switch (state_) {
@@ -93,30 +90,14 @@ Result<void> GroupMember::step() {
   return done ? done : recover(done.error());
 }
 
-Deadline GroupMember::next_event() const {
+Deadline ClassicMember::next_event() const {
   if (now() < not_before_) return not_before_;
   if (state_ == State::kStable) return next_heartbeat_;
   return state_ == State::kOutside ? now() : answer_deadline_;
 }
 
-void GroupMember::wait_a_moment() {
-  not_before_ = deadline_after(config_.client.retry_backoff);
-}
-
-Result<void> GroupMember::connect() {
-  if (connection_ && connection_->is_open()) return {};
-  const Address address = TRY(cluster_.find_coordinator(CoordinatorType::kGroup, config_.group_id));
-  connection_ =
-      TRY(Connection::open(address, config_.client, deadline_after(config_.client.request_timeout)));
-  return {};
-}
-
-std::optional<std::string> GroupMember::instance_id() const {
-  return config_.group_instance_id.empty() ? std::nullopt : std::optional(config_.group_instance_id);
-}
-
-Result<void> GroupMember::send_join() {
-  if (std::exchange(has_assignment_, false)) host_.revoked();
+Result<void> ClassicMember::send_join() {
+  if (std::exchange(has_assignment_, false)) host_.revoked(std::exchange(owned_, {}));
   protocol::ConsumerProtocolSubscription subscription;
   subscription.topics = host_.topics();
   std::ranges::sort(subscription.topics);
@@ -139,7 +120,7 @@ Result<void> GroupMember::send_join() {
   return {};
 }
 
-Result<void> GroupMember::take_join() {
+Result<void> ClassicMember::take_join() {
   const auto answer =
       TRY(connection_->receive<protocol::JoinGroupResponse>(deadline_after(config_.client.request_timeout)));
   const auto error = static_cast<ErrorCode>(answer->error_code);
@@ -178,7 +159,7 @@ Result<void> GroupMember::take_join() {
   return {};
 }
 
-Result<std::vector<std::pair<std::string, Bytes>>> GroupMember::assignments(
+Result<std::vector<std::pair<std::string, Bytes>>> ClassicMember::assignments(
     const std::string& protocol, const std::vector<std::pair<std::string, Bytes>>& subscriptions,
     const std::map<std::string, std::string>& instance_ids) {
   const auto strategy = std::ranges::find_if(
@@ -203,7 +184,7 @@ Result<std::vector<std::pair<std::string, Bytes>>> GroupMember::assignments(
   return all;
 }
 
-Result<void> GroupMember::take_sync() {
+Result<void> ClassicMember::take_sync() {
   const auto answer =
       TRY(connection_->receive<protocol::SyncGroupResponse>(deadline_after(config_.client.request_timeout)));
   if (answer->error_code != 0) return fail(static_cast<ErrorCode>(answer->error_code));
@@ -221,11 +202,12 @@ Result<void> GroupMember::take_sync() {
   state_ = State::kStable;
   has_assignment_ = true;
   next_heartbeat_ = deadline_after(config_.heartbeat_interval);
-  host_.assigned(std::move(partitions));
+  owned_ = std::move(partitions);
+  host_.assigned(owned_);
   return {};
 }
 
-Result<void> GroupMember::heartbeat() {
+Result<void> ClassicMember::heartbeat() {
   protocol::HeartbeatRequest request;
   request.group_id = config_.group_id;
   request.generation_id = generation_;
@@ -239,7 +221,7 @@ Result<void> GroupMember::heartbeat() {
   return {};
 }
 
-Result<void> GroupMember::recover(const Error& error) {
+Result<void> ClassicMember::recover(const Error& error) {
   switch (error.code) {
     case ErrorCode::kRebalanceInProgress:
       state_ = State::kOutside;
@@ -267,11 +249,17 @@ Result<void> GroupMember::recover(const Error& error) {
   return {};
 }
 
-void GroupMember::join_again() {
+void ClassicMember::subscription_changed() {
   if (state_ == State::kStable) state_ = State::kOutside;
 }
 
-void GroupMember::leave() {
+Result<void> ClassicMember::commit(const Offsets& offsets) {
+  // A join that is on its way is answered after the commit at best; the member has given up everything then.
+  if (state_ == State::kJoining || state_ == State::kSyncing) return {};
+  return GroupMember::commit(offsets);
+}
+
+void ClassicMember::leave() {
   // What is on its way would be answered first.
   if (state_ == State::kJoining || state_ == State::kSyncing) connection_.reset();
   const bool is_member = !member_id_.empty() && config_.group_instance_id.empty();

@@ -31,11 +31,13 @@ Consumer::~Consumer() = default;
 
 void Consumer::subscribe(std::vector<std::string> topics) {
   topics_ = std::move(topics);
-  member_.emplace(cluster_, config_,
-                  GroupMember::Host{[this] { return wanted_topics(); },
-                                    [this](const auto& all) { return partition_counts(all); },
-                                    [this] { give_up_assignment(); },
-                                    [this](const auto& partitions) { take_assignment(partitions); }});
+  member_ = GroupMember::make(cluster_, config_,
+                              {.topics = [this] { return wanted_topics(); },
+                               .partition_counts = [this](const auto& all) { return partition_counts(all); },
+                               .topic_name = [this](const Uuid& topic) { return topic_name(topic); },
+                               .revoked = [this](const auto& partitions) { revoke(partitions); },
+                               .lost = [this](const auto& partitions) { give_up(partitions); },
+                               .assigned = [this](const auto& partitions) { take_assignment(partitions); }});
 }
 
 Result<void> Consumer::subscribe_pattern(const std::string& pattern) {
@@ -109,7 +111,7 @@ Result<void> Consumer::refresh_topics() {
   const bool is_same = std::ranges::equal(before, views_, [](const auto& one, const auto& other) {
     return one.first == other.first && one.second.partitions.size() == other.second.partitions.size();
   });
-  if (member_ && !is_same) member_->join_again();
+  if (member_ && !is_same) member_->subscription_changed();
   return {};
 }
 
@@ -130,22 +132,26 @@ Result<PartitionCounts> Consumer::partition_counts(const std::vector<std::string
   return counts;
 }
 
-void Consumer::take_assignment(const std::vector<TopicPartition>& partitions) {
-  partitions_.clear();
-  for (const TopicPartition& id : partitions) partitions_[id].id = id;
-  if (on_assigned_) on_assigned_(partitions);
+std::string Consumer::topic_name(const Uuid& topic) {
+  const auto found = names_.find(topic);
+  if (found != names_.end()) return found->second;
+  metadata_are_stale();
+  return {};
 }
 
-void Consumer::give_up_assignment() {
-  if (config_.auto_commit) {
-    const auto committed = commit();
-    if (!committed)
-      tool_warn(kCoordinatorLog, "[{}] {}", config_.client.asker, exception_line(committed.error()));
-  }
-  std::vector<TopicPartition> revoked;
-  for (const auto& [id, assigned] : partitions_) revoked.push_back(id);
-  if (on_revoked_) on_revoked_(revoked);
-  partitions_.clear();
+void Consumer::take_assignment(const std::vector<TopicPartition>& more) {
+  for (const TopicPartition& id : more) partitions_[id].id = id;
+  if (on_assigned_) on_assigned_(more);
+}
+
+void Consumer::revoke(const std::vector<TopicPartition>& partitions) {
+  if (config_.auto_commit) commit_by_itself();
+  give_up(partitions);
+}
+
+void Consumer::give_up(const std::vector<TopicPartition>& partitions) {
+  if (on_revoked_) on_revoked_(partitions);
+  for (const TopicPartition& id : partitions) partitions_.erase(id);
 }
 
 Result<void> Consumer::step() {
@@ -201,6 +207,10 @@ Result<void> Consumer::commit() {
 void Consumer::commit_if_due() {
   if (!config_.auto_commit || !member_ || !member_->is_stable() || now() < next_commit_) return;
   next_commit_ = deadline_after(config_.auto_commit_interval);
+  commit_by_itself();
+}
+
+void Consumer::commit_by_itself() {
   const auto committed = commit();
   if (!committed)
     tool_warn(kCoordinatorLog, "[{}] {}", config_.client.asker, exception_line(committed.error()));
@@ -208,7 +218,11 @@ void Consumer::commit_if_due() {
 
 void Consumer::close() {
   if (!member_) return;
-  if (member_->is_stable()) give_up_assignment();
+  if (member_->is_stable()) {
+    std::vector<TopicPartition> all;
+    for (const auto& [id, assigned] : partitions_) all.push_back(id);
+    if (!all.empty() || !config_.is_new_protocol) revoke(all);
+  }
   member_->leave();
 }
 

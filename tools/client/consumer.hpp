@@ -72,8 +72,11 @@ class Consumer {
   Result<void> refresh_topics();
   [[nodiscard]] std::vector<std::string> wanted_topics() const;
   Result<PartitionCounts> partition_counts(const std::vector<std::string>& topics);
-  void take_assignment(const std::vector<TopicPartition>& partitions);
-  void give_up_assignment();
+  void take_assignment(const std::vector<TopicPartition>& more);
+  void revoke(const std::vector<TopicPartition>& partitions);
+  void give_up(const std::vector<TopicPartition>& partitions);
+  [[nodiscard]] std::string topic_name(const Uuid& topic);
+  void commit_by_itself();
   Result<void> step();
   void wait(Deadline until);
   void commit_if_due();
@@ -99,7 +102,7 @@ class Consumer {
 
   ConsumerConfig config_;
   Cluster cluster_;
-  std::optional<GroupMember> member_;
+  std::unique_ptr<GroupMember> member_;
   std::vector<std::string> topics_;         // subscribed to by name
   std::unique_ptr<re2::RE2> pattern_;       // subscribed to by a pattern
   std::map<std::string, TopicView> views_;  // of topics that exist

@@ -104,6 +104,28 @@ Result<void> read_choice(const Properties& properties, const char* key, std::str
   return {};
 }
 
+/// What one of the group protocols has and the other has not.
+Result<void> read_protocol(Properties properties, ConsumerConfig& config) {
+  constexpr const char* kKey = "group.protocol";
+  if (properties.contains(kKey)) {
+    for (char& letter : properties.at(kKey))
+      letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  TRY(read_choice(properties, kKey, "classic", "consumer", config.is_new_protocol));
+  const std::vector<const char*> others =
+      config.is_new_protocol
+          ? std::vector{"partition.assignment.strategy", "heartbeat.interval.ms", "session.timeout.ms"}
+          : std::vector{"group.remote.assignor"};
+  for (const char* key : others) {
+    if (!properties.contains(key)) continue;
+    return fail(ErrorCode::kInvalidConfig, fmt::format("{} cannot be set when group.protocol={}", key,
+                                                       config.is_new_protocol ? "CONSUMER" : "CLASSIC"));
+  }
+  config.remote_assignor = text_property(properties, "group.remote.assignor", "");
+  config.client_rack = text_property(properties, "client.rack", "");
+  return {};
+}
+
 }  // namespace
 
 Result<ConsumerConfig> consumer_config_of(const Properties& properties) {
@@ -137,7 +159,7 @@ Result<ConsumerConfig> consumer_config_of(const Properties& properties) {
   config.exclude_internal_topics = TRY(boolean_property(properties, "exclude.internal.topics", true));
   TRY(read_choice(properties, "isolation.level", "read_uncommitted", "read_committed",
                   config.read_committed));
-  TRY(read_choice(properties, "group.protocol", "classic", "consumer", config.is_new_protocol));
+  TRY(read_protocol(properties, config));
   config.reset = TRY(read_reset(properties));
   TRY(read_strategies(properties, config));
   return config;

@@ -24,6 +24,8 @@ struct ConsumerConfig {
   std::string group_id;           // empty: none
   std::string group_instance_id;  // empty: a dynamic member
   bool is_new_protocol = false;   // group.protocol=consumer
+  std::string remote_assignor;    // group.remote.assignor; empty: the coordinator's choice
+  std::string client_rack;        // of a member of the new protocol; empty: none
   bool auto_commit = true;
   std::chrono::milliseconds auto_commit_interval{5'000};
   std::chrono::milliseconds session_timeout{45'000};

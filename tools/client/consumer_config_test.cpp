@@ -34,3 +34,18 @@ TEST_CASE("assignors are named by their classes, choices by their words") {
         "Invalid value foo for configuration isolation.level: String must be one of: read_committed, "
         "read_uncommitted");
 }
+
+TEST_CASE("each group protocol has properties that the other refuses") {
+  const auto error_of = [](Properties properties) { return consumer_config_of(properties).error().detail; };
+  const auto config =
+      consumer_config_of({{"group.protocol", "CONSUMER"}, {"group.remote.assignor", "range"}});
+  REQUIRE(config.has_value());
+  CHECK(config->is_new_protocol);
+  CHECK(config->remote_assignor == "range");
+  for (const std::string key : {"session.timeout.ms", "heartbeat.interval.ms"}) {
+    CHECK(error_of({{"group.protocol", "consumer"}, {key, "9000"}}) ==
+          key + " cannot be set when group.protocol=CONSUMER");
+  }
+  CHECK(error_of({{"group.remote.assignor", "range"}}) ==
+        "group.remote.assignor cannot be set when group.protocol=CLASSIC");
+}

@@ -28,7 +28,8 @@ Result<void> Consumer::take_committed() {
   }
   if (unknown.empty()) return {};
   const Result<Offsets> committed = member_->committed(unknown);
-  if (!committed && !protocol::error_info(committed.error().code).retriable) {
+  if (!committed && !protocol::error_info(committed.error().code).retriable &&
+      !member_->mends(committed.error().code)) {
     return std::unexpected(committed.error());
   }
   for (const TopicPartition& id : unknown) {

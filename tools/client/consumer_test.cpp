@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "protocol/messages/api_consumer_group_heartbeat.hpp"
 #include "protocol/messages/api_find_coordinator.hpp"
 #include "protocol/messages/api_heartbeat.hpp"
 #include "protocol/messages/api_join_group.hpp"
@@ -30,15 +31,22 @@ struct Broker {
   std::deque<std::int16_t> fetch_errors;
   std::int64_t committed = -1;
   Bytes assignment;
+  // Of the new protocol.
+  std::deque<std::int16_t> heartbeat_errors;
+  std::deque<std::int16_t> commit_errors;
+  std::vector<ConsumerGroupHeartbeatRequest> heartbeats;
+  std::vector<std::int32_t> assigned = {0};  // partitions of "t"
   int joins = 0;
   int leaves = 0;
   std::int16_t max_fetch = 18;
+  std::int16_t max_heartbeat = 1;  // negative: not there
   std::optional<ScriptedServer> server;
 
   void start() {
-    const std::vector<ServedApi> apis = {{18, 0, 4}, {3, 0, 13}, {2, 1, 11}, {1, 4, max_fetch},
-                                         {10, 0, 6}, {11, 0, 9}, {14, 0, 5}, {12, 0, 4},
-                                         {9, 0, 10}, {8, 2, 10}, {13, 0, 5}};
+    std::vector<ServedApi> apis = {{18, 0, 4}, {3, 0, 13}, {2, 1, 11}, {1, 4, max_fetch},
+                                   {10, 0, 6}, {11, 0, 9}, {14, 0, 5}, {12, 0, 4},
+                                   {9, 0, 10}, {8, 2, 10}, {13, 0, 5}, {68, 0, max_heartbeat}};
+    if (max_heartbeat < 0) apis.pop_back();
     server.emplace(apis, [this](const RequestPrefix& header, Reader& reader, Writer& writer) {
       const std::lock_guard lock(mutex);
       answer(header, reader, writer);
@@ -90,14 +98,39 @@ struct Broker {
       }
       case 8: {
         const auto request = read_request<OffsetCommitRequest>(reader, header);
+        if (!commit_errors.empty()) {
+          OffsetCommitResponse refused;
+          refused.topics.push_back({"t", {}, {{0, commit_errors.front()}}});
+          commit_errors.pop_front();
+          return refused.write(writer, version);
+        }
         committed = request.topics.at(0).partitions.at(0).committed_offset;
         return OffsetCommitResponse{}.write(writer, version);
       }
+      case 68:
+        heartbeats.push_back(read_request<ConsumerGroupHeartbeatRequest>(reader, header));
+        return heartbeat(heartbeats.back()).write(writer, version);
       default:
         ++leaves;
         return LeaveGroupResponse{}.write(writer, version);
     }
   }
+  ConsumerGroupHeartbeatResponse heartbeat(const ConsumerGroupHeartbeatRequest& request) {
+    ConsumerGroupHeartbeatResponse told;
+    if (!heartbeat_errors.empty()) {
+      told.error_code = heartbeat_errors.front();
+      heartbeat_errors.pop_front();
+      return told;
+    }
+    told.member_id = request.member_id;
+    told.member_epoch = request.member_epoch == 0 ? ++joins : request.member_epoch;
+    told.heartbeat_interval_ms = 1;
+    if (request.member_epoch == 0 || assigned != last_assigned)
+      told.assignment.emplace().topic_partitions.push_back({Uuid::of_low(7), assigned});
+    last_assigned = assigned;
+    return told;
+  }
+  std::vector<std::int32_t> last_assigned;
   [[nodiscard]] MetadataResponse metadata() const {
     MetadataResponse told;
     told.brokers.push_back({1, "127.0.0.1", server->address().port, std::nullopt});
@@ -182,6 +215,12 @@ std::vector<std::string> read(Consumer& consumer, std::size_t count) {
   return values;
 }
 
+ConsumerConfig quick_in_new_protocol() {
+  ConsumerConfig config = quick();
+  config.is_new_protocol = true;
+  return config;
+}
+
 using Values = std::vector<std::string>;
 const TopicPartition kPartition{"t", PartitionIndex(0)};
 
@@ -219,6 +258,90 @@ TEST_CASE("a member gets its partition, begins at what is committed, and commits
   Consumer consumer({broker.server->address()}, quick());
   REQUIRE(consumer.subscribe_pattern("[a-z]").has_value());
   CHECK(read(consumer, 2) == Values{"c", "d"});
+}
+
+TEST_CASE("a member of the new protocol takes what it is told, and tells what changed") {
+  Broker broker;
+  broker.append({"a", "b", "c", "d"});
+  broker.heartbeat_errors = {14};  // the coordinator loads
+  broker.commit_errors = {113};    // the epoch is another meanwhile
+  broker.start();
+  ConsumerConfig config = quick_in_new_protocol();
+  config.group_instance_id = GENERATE("", "static");
+  config.remote_assignor = "range";
+  Consumer consumer({broker.server->address()}, config);
+  consumer.subscribe({"t"});
+  CHECK(read(consumer, 1) == Values{"a"});
+  CHECK(read(consumer, 1) == Values{"b"});
+  consumer.close();
+  const std::lock_guard lock(broker.mutex);
+  CHECK(broker.committed == 2);
+  const auto& told = broker.heartbeats;
+  REQUIRE(told.size() >= 4);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(told[i].member_epoch == 0);
+    CHECK(told[i].subscribed_topic_names == Values{"t"});
+    CHECK(told[i].server_assignor == "range");
+    REQUIRE(told[i].topic_partitions.has_value());
+    CHECK(told[i].topic_partitions->empty());
+  }
+  CHECK(told[2].member_epoch == 1);
+  CHECK(!told[2].subscribed_topic_names);
+  CHECK(!told[2].server_assignor);
+  REQUIRE(told[2].topic_partitions.has_value());
+  CHECK(told[2].topic_partitions->at(0).partitions == std::vector<std::int32_t>{0});
+  CHECK(!told[3].topic_partitions);
+  CHECK(told.back().member_epoch == (config.group_instance_id.empty() ? -1 : -2));
+  CHECK(told.back().member_id == told[0].member_id);
+}
+
+TEST_CASE(
+    "a member of the new protocol that is fenced or forgotten has lost its partitions and joins again") {
+  Broker broker;
+  broker.append({"a", "b", "c", "d"});
+  broker.start();
+  Consumer consumer({broker.server->address()}, quick_in_new_protocol());
+  std::vector<std::string> events;
+  consumer.on_rebalance([&](const auto& all) { events.push_back("+" + std::to_string(all.size())); },
+                        [&](const auto& all) { events.push_back("-" + std::to_string(all.size())); });
+  consumer.subscribe({"t"});
+  CHECK(read(consumer, 2) == Values{"a", "b"});
+  const std::int16_t error = GENERATE(110, 25);
+  {
+    const std::lock_guard lock(broker.mutex);
+    broker.heartbeat_errors = {error};
+  }
+  // It has committed nothing, and reads again what it read.
+  while (events.size() < 3) REQUIRE(consumer.poll(deadline_after(20ms), [](const auto&) { return false; }));
+  CHECK(events == std::vector<std::string>{"+1", "-1", "+1"});
+  CHECK(broker.committed == -1);
+  CHECK(broker.joins == 2);
+  {
+    const std::lock_guard lock(broker.mutex);
+    broker.assigned.clear();
+  }
+  while (events.size() < 5) REQUIRE(consumer.poll(deadline_after(20ms), [](const auto&) { return true; }));
+  CHECK(events.back() == "+0");
+  CHECK(broker.committed > 0);
+  CHECK(consumer.positions().empty());
+}
+
+TEST_CASE("a broker without the new protocol ends its members, as does what no retry mends") {
+  Broker broker;
+  broker.max_heartbeat = -1;
+  broker.start();
+  Consumer consumer({broker.server->address()}, quick_in_new_protocol());
+  consumer.subscribe({"t"});
+  const auto polled = consumer.poll(deadline_after(5s), [](const auto&) { return true; });
+  CHECK(polled.error().code == ErrorCode::kUnsupportedVersion);
+  CHECK(polled.error().detail.starts_with("The cluster does not support the new CONSUMER group protocol."));
+  Broker another;
+  another.heartbeat_errors = {111};
+  another.start();
+  Consumer refused({another.server->address()}, quick_in_new_protocol());
+  refused.subscribe({"t"});
+  CHECK(refused.poll(deadline_after(5s), [](const auto&) { return true; }).error().code ==
+        ErrorCode::kUnreleasedInstanceId);
 }
 
 TEST_CASE("what ends a consumer is returned, what a retry mends is not") {

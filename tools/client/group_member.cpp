@@ -1,9 +1,11 @@
-// The offsets of a GroupMember: fetching what the group has committed, and committing.
+#include "tools/client/group_member.hpp"
+
 #include <fmt/format.h>
 
 #include "protocol/messages/api_offset_commit.hpp"
 #include "protocol/messages/api_offset_fetch.hpp"
-#include "tools/client/group_member.hpp"
+#include "tools/client/classic_member.hpp"
+#include "tools/client/consumer_member.hpp"
 
 namespace barnabas::tools {
 namespace {
@@ -11,6 +13,8 @@ namespace {
 // From version 10 on topics go by their ids; names do as well.
 constexpr std::int16_t kMostVersion = 9;
 constexpr std::int16_t kFirstWithGroups = 8;
+/// Of OffsetFetch and OffsetCommit, for members of the new protocol.
+constexpr std::int16_t kFirstWithEpochs = 9;
 
 std::map<std::string, std::vector<std::int32_t>> by_topic(const std::vector<TopicPartition>& partitions) {
   std::map<std::string, std::vector<std::int32_t>> topics;
@@ -35,13 +39,45 @@ Result<void> take_offsets(const auto& topics, Offsets& to) {
 
 }  // namespace
 
-Result<Offsets> GroupMember::committed(const std::vector<TopicPartition>& partitions) {
+GroupMember::GroupMember(Cluster& cluster, const ConsumerConfig& config, Host host)
+    : cluster_(cluster), config_(config), host_(std::move(host)) {}
+
+std::unique_ptr<GroupMember> GroupMember::make(Cluster& cluster, const ConsumerConfig& config, Host host) {
+  if (config.is_new_protocol) return std::make_unique<ConsumerMember>(cluster, config, std::move(host));
+  return std::make_unique<ClassicMember>(cluster, config, std::move(host));
+}
+
+Result<void> GroupMember::connect() {
+  if (connection_ && connection_->is_open()) return {};
+  const Address address = TRY(cluster_.find_coordinator(CoordinatorType::kGroup, config_.group_id));
+  connection_ =
+      TRY(Connection::open(address, config_.client, deadline_after(config_.client.request_timeout)));
+  return {};
+}
+
+void GroupMember::wait_a_moment() {
+  not_before_ = deadline_after(config_.client.retry_backoff);
+}
+
+std::optional<std::string> GroupMember::instance_id() const {
+  return config_.group_instance_id.empty() ? std::nullopt : std::optional(config_.group_instance_id);
+}
+
+bool GroupMember::mends(ErrorCode) {
+  return false;
+}
+
+Result<Offsets> GroupMember::committed(const Partitions& partitions) {
   TRY(connect());
   protocol::OffsetFetchRequest request;
   const auto version = connection_->version_of<protocol::OffsetFetchRequest>(kMostVersion);
   if (version && *version >= kFirstWithGroups) {
     request.groups.emplace_back();
     request.groups.back().group_id = config_.group_id;
+    if (config_.is_new_protocol && *version >= kFirstWithEpochs) {
+      request.groups.back().member_id = member_id_;
+      request.groups.back().member_epoch = generation_;
+    }
     for (const auto& [topic, indexes] : by_topic(partitions)) {
       request.groups.back().topics->push_back({.name = topic, .topic_id = {}, .partition_indexes = indexes});
     }
@@ -67,8 +103,6 @@ Result<Offsets> GroupMember::committed(const std::vector<TopicPartition>& partit
 
 Result<void> GroupMember::commit(const Offsets& offsets) {
   if (offsets.empty()) return {};
-  // A join that is on its way is answered after the commit at best; the member has given up everything then.
-  if (state_ == State::kJoining || state_ == State::kSyncing) return {};
   TRY(connect());
   protocol::OffsetCommitRequest request;
   request.group_id = config_.group_id;

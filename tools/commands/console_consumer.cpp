@@ -258,12 +258,6 @@ Result<void> choose(const JoptOptions& options, Consumer& consumer) {
     consumer.assign({{{options.text("topic"), PartitionIndex(partition)}, start_of(options)}});
     return {};
   }
-  if (consumer.config().is_new_protocol) {
-    return fail(
-        ErrorCode::kUnsupportedVersion,
-        "The cluster does not support the new CONSUMER group protocol. Set group.protocol=classic on the "
-        "consumer configs to revert to the CLASSIC protocol until the cluster is upgraded.");
-  }
   if (options.has("include")) return consumer.subscribe_pattern(options.text("include"));
   consumer.subscribe({options.text("topic")});
   return {};
@@ -294,12 +288,7 @@ int consume(const JoptOptions& options, const Properties& properties, MessageFor
   }
   Consumer consumer(*std::move(bootstrap), *config);
   const auto chosen = choose(options, consumer);
-  if (!chosen && chosen.error().code != ErrorCode::kUnsupportedVersion) return unknown_error(chosen.error());
-  if (!chosen) {
-    tool_error(kLog, "Error processing message, terminating consumer process: ");
-    fmt::print(stderr, "{}\nProcessed a total of 0 messages\n", exception_line(chosen.error()));
-    return 0;
-  }
+  if (!chosen) return unknown_error(chosen.error());
   // An error of write() tells that the reader went away; a member leaves its group then.
   std::signal(SIGPIPE, SIG_IGN);
   catch_interruptions();

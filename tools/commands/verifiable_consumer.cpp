@@ -119,13 +119,18 @@ Result<Properties> read_consumer_properties(const ArgparseOptions& options) {
   properties["group.id"] = options.text("group-id");
   properties["enable.auto.commit"] = options.has("enable-autocommit") ? "true" : "false";
   properties["auto.offset.reset"] = options.get("reset-policy").value_or("earliest");
-  properties["partition.assignment.strategy"] =
-      options.get("assignment-strategy").value_or("org.apache.kafka.clients.consumer.RangeAssignor");
   if (options.has("group-instance-id")) properties["group.instance.id"] = options.text("group-instance-id");
   if (options.has("session-timeout")) properties["session.timeout.ms"] = options.text("session-timeout");
   std::string protocol = options.get("group-protocol").value_or("classic");
   for (char& letter : protocol) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
   properties["group.protocol"] = protocol;
+  if (protocol == "consumer") {
+    if (options.has("group-remote-assignor"))
+      properties["group.remote.assignor"] = options.text("group-remote-assignor");
+  } else {
+    properties["partition.assignment.strategy"] =
+        options.get("assignment-strategy").value_or("org.apache.kafka.clients.consumer.RangeAssignor");
+  }
   properties.try_emplace("client.id", "consumer-" + options.text("group-id") + "-1");
   return properties;
 }
@@ -133,10 +138,6 @@ Result<Properties> read_consumer_properties(const ArgparseOptions& options) {
 Result<void> execute(const ArgparseOptions& options) {
   const Properties properties = TRY(read_consumer_properties(options));
   const ConsumerConfig config = TRY(consumer_config_of(properties));
-  if (config.is_new_protocol) {
-    return fail(ErrorCode::kUnsupportedVersion,
-                "The cluster does not support the new CONSUMER group protocol.");
-  }
   auto bootstrap = TRY(resolvable_addresses(options.text("bootstrap-server")));
   catch_interruptions();
   return VerifiableConsumer(std::move(bootstrap), config, options.text("topic"),
@@ -159,8 +160,9 @@ ArgparseOptions verifiable_consumer_options() {
                .text = "How many; -1, the standard, for no end.",
                .placeholder = "COUNT"});
   options.value("group-instance-id", "ID", "The name of a static member.");
-  options.value("group-protocol", "PROTOCOL", "classic, the standard.");
-  options.value("group-remote-assignor", "NAME", "Of the protocol that is not there yet.");
+  options.value("group-protocol", "PROTOCOL", "classic, the standard, or consumer.");
+  options.value("group-remote-assignor", "NAME",
+                "uniform or range: what the coordinator assigns by; of the protocol consumer.");
   options.add({.names = {"--session-timeout"},
                .kind = Kind::kInteger,
                .text = "The session timeout.",
