@@ -284,8 +284,15 @@ void Node::Impl::build_services() {
   std::vector<AsioReactor*> pool;
   for (const auto& reactor : reactors_) pool.push_back(reactor.get());
   reactors_.front()->share_accepted_with(pool);
-  coordinators_ = make_coordinators(
-      {clock_, random_, *config_, *cache_, *driver_, *replicas_, *producer_ids_, {pool.begin(), pool.end()}});
+  coordinators_ = make_coordinators({clock_,
+                                     random_,
+                                     *config_,
+                                     *cache_,
+                                     *driver_,
+                                     *replicas_,
+                                     *producer_ids_,
+                                     metrics_,
+                                     {pool.begin(), pool.end()}});
   driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     if (changes == nullptr || changes->acls) authorizer_->follow(*image->acls);
   });

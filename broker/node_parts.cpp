@@ -66,8 +66,8 @@ Coordinators make_coordinators(const CoordinatorsDependencies& with) {
   const auto settings = with.config.settings();
   const BrokerId self = settings->node_id;
   Coordinators made;
-  made.groups = std::make_unique<GroupDriver>(
-      GroupDriverDependencies{with.clock, with.random, with.config, with.replicas, self, with.reactors});
+  made.groups = std::make_unique<GroupDriver>(GroupDriverDependencies{
+      with.clock, with.random, with.config, with.replicas, with.metrics, self, with.reactors});
   made.transaction_peers = std::make_unique<PeerTransactions>(
       *with.reactors.front(), with.clock, with.random, with.cache,
       PeerTransactionsOptions{.listener = settings->inter_broker_listener_name,
@@ -79,6 +79,7 @@ Coordinators make_coordinators(const CoordinatorsDependencies& with) {
                                                                         .replicas = with.replicas,
                                                                         .groups = *made.groups,
                                                                         .producer_ids = with.producer_ids,
+                                                                        .metrics = with.metrics,
                                                                         .peers = made.transaction_peers.get(),
                                                                         .self = self,
                                                                         .reactors = with.reactors});

@@ -46,6 +46,7 @@ struct CoordinatorsDependencies {
   MetadataDriver& driver;
   ReplicaManager& replicas;
   ProducerIdAllocator& producer_ids;
+  MetricsRegistry& metrics;
   std::vector<Reactor*> reactors;  // at least one; markers to other brokers go by the first
 };
 /// They follow the images that the driver publishes.

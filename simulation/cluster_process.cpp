@@ -111,8 +111,15 @@ Result<void> ClusterProcess::Parts::build() {
   build_replicas();
   build_ways_to_controller(*settings);
   producer_ids = make_producer_ids(*channels.requests, *driver, id);
-  coordinators = make_coordinators(
-      {with.clock, with.random, *config, *cache, *driver, *replicas, *producer_ids, {&with.reactor}});
+  coordinators = make_coordinators({with.clock,
+                                    with.random,
+                                    *config,
+                                    *cache,
+                                    *driver,
+                                    *replicas,
+                                    *producer_ids,
+                                    metrics,
+                                    {&with.reactor}});
   build_server(*settings);
   return {};
 }

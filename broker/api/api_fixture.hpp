@@ -411,10 +411,10 @@ class ApiFixture {
     producer_ids =
         std::make_unique<ProducerIdAllocator>([this](auto answer) { request_block(std::move(answer)); });
     groups = std::make_unique<GroupDriver>(
-        GroupDriverDependencies{clock, random, *config, *replicas, id, {&reactor}});
+        GroupDriverDependencies{clock, random, *config, *replicas, metrics, id, {&reactor}});
     driver.add_listener([this](const auto& image, const auto* changes) { groups->on_image(image, changes); });
     transactions = std::make_unique<TransactionDriver>(TransactionDriverDependencies{
-        clock, *config, cache, *replicas, *groups, *producer_ids, nullptr, BrokerId(1), {&reactor}});
+        clock, *config, cache, *replicas, *groups, *producer_ids, metrics, nullptr, BrokerId(1), {&reactor}});
     driver.add_listener([this](const auto& image, const auto*) { transactions->on_image(image); });
     services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, to_controller,
                                                    *replicas, *fetch_sessions, *groups, *transactions,

@@ -73,7 +73,7 @@ struct TwoBrokers : ApiFixture {
       run(10);
     }
     coordinator = std::make_unique<TransactionDriver>(TransactionDriverDependencies{
-        clock, *config, cache, *replicas, *groups, *producer_ids, &peers, BrokerId(1), {&reactor}});
+        clock, *config, cache, *replicas, *groups, *producer_ids, metrics, &peers, BrokerId(1), {&reactor}});
     coordinator->on_image(cache.image());
     run(10);
   }

@@ -34,6 +34,8 @@ using JoinAnswer = Answer<protocol::JoinGroupResponse>;
 using SyncAnswer = Answer<protocol::SyncGroupResponse>;
 
 enum class ClassicState : std::uint8_t { kEmpty, kPreparingRebalance, kCompletingRebalance, kStable };
+inline constexpr ClassicState kClassicStates[] = {ClassicState::kEmpty, ClassicState::kPreparingRebalance,
+                                                  ClassicState::kCompletingRebalance, ClassicState::kStable};
 /// As DescribeGroups and ListGroups show it.
 [[nodiscard]] std::string_view to_string(ClassicState state);
 

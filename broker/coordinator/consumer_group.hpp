@@ -28,6 +28,9 @@ namespace barnabas::broker {
 
 /// As ConsumerGroupDescribe and ListGroups show it.
 enum class ConsumerGroupState : std::uint8_t { kEmpty, kAssigning, kReconciling, kStable };
+inline constexpr ConsumerGroupState kConsumerGroupStates[] = {
+    ConsumerGroupState::kEmpty, ConsumerGroupState::kAssigning, ConsumerGroupState::kReconciling,
+    ConsumerGroupState::kStable};
 [[nodiscard]] std::string_view to_string(ConsumerGroupState state);
 
 /// Which topics a pattern matched, at which version of the metadata, and when.

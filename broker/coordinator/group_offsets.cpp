@@ -254,9 +254,10 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
     }
   }
   if (step.records.empty()) return step.reply(answer, std::move(response));
-  step.applied = [answer = std::move(answer), response = std::move(response)](ErrorCode error,
-                                                                              Step& next) mutable {
+  step.applied = [this, offsets = step.records.size(), answer = std::move(answer),
+                  response = std::move(response)](ErrorCode error, Step& next) mutable {
     if (error != ErrorCode::kNone) set_failed(response, error);
+    if (error == ErrorCode::kNone) count(counters().deletions, offsets);
     next.reply(answer, std::move(response));
   };
 }
@@ -277,6 +278,10 @@ void GroupShard::forget_topics(const std::vector<DeletedTopic>& topics, Step& st
   forget(offsets_.groups());
   for (const auto& [producer, groups] : offsets_.pending()) forget(groups);
   step.may_split = true;
+  if (step.records.empty()) return;
+  step.applied = [this, offsets = step.records.size()](ErrorCode error, Step&) {
+    if (error == ErrorCode::kNone) count(counters().deletions, offsets);
+  };
 }
 
 }  // namespace barnabas::broker

@@ -28,26 +28,40 @@ bool names(const std::vector<std::string>& filter, std::string_view value) {
 
 }  // namespace
 
+const GroupCounters& GroupShard::counters() const {
+  static const GroupCounters kNobody;
+  return is_loaded_ ? options_.counters : kNobody;
+}
+
+Result<void> GroupShard::replay_offset(const OffsetKey& key, std::optional<ByteView> value) {
+  if (!value) {
+    offsets_.erase(key);
+    return {};
+  }
+  offsets_.put(key, TRY(parse_offset_value(*value)));
+  make_group_of_offsets(key.group);
+  count(counters().commits);
+  return {};
+}
+
 Result<void> GroupShard::replay(ByteView key, std::optional<ByteView> value) {
   GroupRecordKey parsed = TRY(parse_group_record_key(key));
   switch (static_cast<GroupRecordType>(parsed.type)) {
     case GroupRecordType::kLegacyOffsetCommit:
     case GroupRecordType::kOffsetCommit:
-      if (!value) {
-        offsets_.erase(parsed.offset);
-        return {};
-      }
-      offsets_.put(parsed.offset, TRY(parse_offset_value(*value)));
-      make_group_of_offsets(parsed.offset.group);
-      return {};
-    case GroupRecordType::kGroupMetadata:
+      return replay_offset(parsed.offset, value);
+    case GroupRecordType::kGroupMetadata: {
       if (!value) {
         classic_.erase(parsed.group);
         return {};
       }
       consumer_.erase(parsed.group);
-      classic_.find_or_create(parsed.group).apply(TRY(parse_group_metadata(*value)));
+      ClassicGroup& group = classic_.find_or_create(parsed.group);
+      // One without members, and a static member's new id, are written too.
+      if (group.is_in(ClassicState::kCompletingRebalance)) count(counters().classic_rebalances);
+      group.apply(TRY(parse_group_metadata(*value)));
       return {};
+    }
     case GroupRecordType::kGroupEpoch:
     case GroupRecordType::kPartitionMetadata:
     case GroupRecordType::kMemberSubscription:
@@ -55,7 +69,11 @@ Result<void> GroupShard::replay(ByteView key, std::optional<ByteView> value) {
     case GroupRecordType::kTargetAssignment:
     case GroupRecordType::kCurrentAssignment:
     case GroupRecordType::kResolvedPattern: {
+      const ConsumerGroup* group = consumer_.find(parsed.group);
+      const std::int32_t epoch = group == nullptr ? 0 : group->epoch();
       auto replayed = consumer_.replay(parsed, value);
+      group = consumer_.find(parsed.group);
+      if (group != nullptr && group->epoch() > epoch) count(counters().consumer_rebalances);
       if (offsets_.topics_of(parsed.group) != nullptr) make_group_of_offsets(parsed.group);
       return replayed;
     }
@@ -109,6 +127,7 @@ Result<void> GroupShard::replay_transactional(ProducerId producer, ByteView key,
   CommittedOffset committed = TRY(parse_offset_value(*value));
   make_group_of_offsets(parsed.offset.group);
   offsets_.put_pending(producer, parsed.offset, std::move(committed));
+  count(counters().commits);
   return {};
 }
 
@@ -118,12 +137,14 @@ Result<void> GroupShard::replay_end_of_transaction(ProducerId producer, bool com
 }
 
 void GroupShard::loaded(Step& step) {
+  is_loaded_ = true;
   classic_.loaded(step);
   consumer_.loaded(step);
   timers_.set(cleanup_, step.now.mono_ms + options_.cleanup_interval_ms, TimerKind::kCleanup, {});
 }
 
 void GroupShard::unloaded(ErrorCode error) {
+  is_loaded_ = false;
   classic_.unloaded(error);
   consumer_.unloaded();
   offsets_.clear();
@@ -151,6 +172,20 @@ void GroupShard::check_invariants() const {
   for (const auto& [group, topics] : offsets_.groups()) {
     CHECK(classic_.find(group) != nullptr || consumer_.find(group) != nullptr, "offsets belong to a group");
   }
+}
+
+void GroupShard::tally(std::span<std::int64_t> counts) const {
+  const auto consumers = counts.subspan(std::size(kClassicStates));
+  const auto members = consumers.subspan(std::size(kConsumerGroupStates));
+  for (const auto& [id, group] : classic_.groups()) {
+    ++counts[static_cast<std::size_t>(group.state())];
+    members[0] += static_cast<std::int64_t>(group.members().size());
+  }
+  for (const auto& [id, group] : consumer_.groups()) {
+    ++consumers[static_cast<std::size_t>(group.state())];
+    members[1] += static_cast<std::int64_t>(group.members().size());
+  }
+  members[2] = static_cast<std::int64_t>(offsets_.size());
 }
 
 void GroupShard::describe(const std::string& group_id, std::int16_t version, Answer<DescribedGroup> answer,
@@ -232,13 +267,15 @@ void GroupShard::remove(const std::string& group_id, Answer<DeletedGroup> answer
   // Those of open transactions too: their commit must not bring the group's offsets back.
   for (const OffsetKey& key : offsets_.keys_of(group_id))
     add_offset_tombstone(step.records, key.group, key.topic, key.partition);
+  const std::size_t offsets = step.records.size();
   if (consumers != nullptr) {
     add_consumer_group_tombstones(step.records, *consumers);
   } else {
     add_group_tombstone(step.records, group_id);
   }
-  step.applied = [answer = std::move(answer), deleted = std::move(deleted)](ErrorCode error,
-                                                                            Step& next) mutable {
+  step.applied = [this, offsets, answer = std::move(answer), deleted = std::move(deleted)](
+                     ErrorCode error, Step& next) mutable {
+    if (error == ErrorCode::kNone) count(counters().deletions, offsets);
     deleted.error_code = static_cast<std::int16_t>(error);
     next.reply(answer, std::move(deleted));
   };
@@ -299,20 +336,31 @@ bool GroupShard::expire_offsets(const ConsumerGroup& group, Step& step) const {
 }
 
 void GroupShard::remove_expired(Step& step) {
-  for (const auto& [id, group] : consumer_.groups()) {
+  std::size_t offsets = 0;
+  const auto expire = [&](const auto& group) {
+    const std::size_t before = step.records.size();
     const bool all = expire_offsets(group, step);
+    offsets += step.records.size() - before;
+    return all;
+  };
+  for (const auto& [id, group] : consumer_.groups()) {
+    const bool all = expire(group);
     if (!all || !group.is_empty()) continue;
     log_info(kGroupComponent, "Group {} has neither members nor offsets and is removed", id);
     add_consumer_group_tombstones(step.records, group);
   }
   for (const auto& [id, group] : classic_.groups()) {
-    const bool all = expire_offsets(group, step);
+    const bool all = expire(group);
     if (all && group.is_in(ClassicState::kEmpty) && group.pending_count() == 0) {
       log_info(kGroupComponent, "Group {} has neither members nor offsets and is removed", id);
       add_group_tombstone(step.records, id);
     }
   }
   step.may_split = true;
+  if (offsets == 0) return;
+  step.applied = [this, offsets](ErrorCode error, Step&) {
+    if (error == ErrorCode::kNone) count(counters().expirations, offsets);
+  };
 }
 
 }  // namespace barnabas::broker

@@ -33,6 +33,7 @@ struct GroupShardOptions {
   std::int32_t offset_metadata_max_bytes = 4096;  // offset.metadata.max.bytes; UTF-16 units, as in Kafka
   std::int64_t offsets_retention_ms = 604800000;  // offsets.retention.minutes
   std::int64_t cleanup_interval_ms = 600000;      // offsets.retention.check.interval.ms
+  GroupCounters counters;
 };
 
 struct DeletedTopic {
@@ -98,8 +99,12 @@ class GroupShard final : public CoordinatorShard {
   [[nodiscard]] std::int64_t next_deadline_ms() const override { return timers_.next_ms(); }
   bool fire_timer(Step& step) override;
   void check_invariants() const override;
+  void tally(std::span<std::int64_t> counts) const override;
 
  private:
+  /// Of the log's records only those count that came after the load.
+  [[nodiscard]] const GroupCounters& counters() const;
+  Result<void> replay_offset(const OffsetKey& key, std::optional<ByteView> value);
   [[nodiscard]] ErrorCode validate_commit(const protocol::OffsetCommitRequest& request, std::int16_t version,
                                           const Step& step);
   template <class Partition>
@@ -122,6 +127,7 @@ class GroupShard final : public CoordinatorShard {
   ConsumerGroups consumer_;
   OffsetStore offsets_;
   Deadline cleanup_;
+  bool is_loaded_ = false;
 };
 
 }  // namespace barnabas::broker

@@ -36,11 +36,11 @@ bool erase_in(Groups& groups, std::string_view group, std::string_view topic, st
 
 void OffsetStore::put(const OffsetKey& key, CommittedOffset committed) {
   committed.order = ++last_order_;
-  groups_[key.group][key.topic][key.partition] = std::move(committed);
+  size_ += groups_[key.group][key.topic].insert_or_assign(key.partition, std::move(committed)).second ? 1 : 0;
 }
 
 void OffsetStore::erase(const OffsetKey& key) {
-  erase_in(groups_, key.group, key.topic, key.partition);
+  if (erase_in(groups_, key.group, key.topic, key.partition)) --size_;
   if (!is_pending(key.group, key.topic, key.partition)) return;
   for (auto& [producer, groups] : pending_) erase_in(groups, key.group, key.topic, key.partition);
   std::erase_if(pending_, [](const auto& transaction) { return transaction.second.empty(); });
@@ -83,7 +83,7 @@ std::vector<std::string> OffsetStore::end_transaction(ProducerId producer, bool 
         if (!committed) continue;
         const CommittedOffset* present = find(group, topic, partition);
         if (present != nullptr && present->order > offset.order) continue;  // committed later, by itself
-        groups_[group][topic][partition] = std::move(offset);
+        size_ += groups_[group][topic].insert_or_assign(partition, std::move(offset)).second ? 1 : 0;
       }
     }
   }
@@ -114,15 +114,21 @@ std::vector<OffsetKey> OffsetStore::keys_of(std::string_view group) const {
 
 void OffsetStore::clear() {
   groups_.clear();
+  size_ = 0;
   pending_.clear();
   open_.clear();
 }
 
 void OffsetStore::check_invariants() const {
+  std::size_t size = 0;
   for (const auto& [group, topics] : groups_) {
     CHECK(!topics.empty());
-    for (const auto& [topic, partitions] : topics) CHECK(!partitions.empty());
+    for (const auto& [topic, partitions] : topics) {
+      CHECK(!partitions.empty());
+      size += partitions.size();
+    }
   }
+  CHECK(size == size_, "what is committed is counted");
   Open counted;
   for (const auto& [producer, groups] : pending_) {
     CHECK(!groups.empty());

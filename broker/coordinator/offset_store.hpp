@@ -36,6 +36,8 @@ class OffsetStore {
   /// Null when the group has none.
   [[nodiscard]] const Topics* topics_of(std::string_view group) const;
   [[nodiscard]] const Groups& groups() const { return groups_; }
+  /// How many are committed.
+  [[nodiscard]] std::size_t size() const { return size_; }
 
   // Offsets of transactions that have not ended (KIP-447).
   void put_pending(ProducerId producer, const OffsetKey& key, CommittedOffset committed);
@@ -59,6 +61,7 @@ class OffsetStore {
   void close(std::string_view group, std::string_view topic, std::int32_t partition);
 
   Groups groups_;
+  std::size_t size_ = 0;
   Pending pending_;
   Open open_;
   std::uint64_t last_order_ = 0;

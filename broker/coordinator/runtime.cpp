@@ -89,10 +89,14 @@ Result<bool> CoordinatorRuntime::load_some(CoordinatorTime now) {
 
 Result<void> CoordinatorRuntime::replay_batches(ByteView bytes) {
   protocol::RecordScratch scratch;
+  std::uint64_t replayed = 0;
   protocol::BatchCursor cursor(bytes);
   for (;;) {
     std::optional<protocol::LogEntry> entry = TRY(cursor.next());
-    if (!entry) return {};
+    if (!entry) {
+      count(options_.counters.loaded_records, replayed);
+      return {};
+    }
     if (entry->is_legacy()) return fail(ErrorCode::kCorruptMessage, "a batch of an old format");
     const protocol::RecordBatchView batch = entry->batch();
     if (batch.last_offset() < replayed_to_) continue;
@@ -100,6 +104,7 @@ Result<void> CoordinatorRuntime::replay_batches(ByteView bytes) {
     protocol::RecordView record;
     while (TRY(records.next(record))) {
       if (record.offset < replayed_to_) continue;
+      ++replayed;
       if (batch.is_control()) {
         const protocol::ControlKey key = TRY(protocol::parse_control_key(record));
         if (key.type != protocol::ControlType::kAbort && key.type != protocol::ControlType::kCommit) continue;
@@ -133,6 +138,7 @@ void CoordinatorRuntime::run(Kind kind, CoordinatorTime now, Operation operation
   if (kind == Kind::kExclusive || is_transactional || step.records.empty()) return finish(step);
   const std::size_t size = batch_bytes(step.records);
   if (unflushed_bytes_ + size > static_cast<std::size_t>(options_.max_batch_bytes)) flush(now);
+  if (unflushed_.empty()) unflushed_since_ms_ = now.mono_ms;
   unflushed_bytes_ += size;
   unflushed_.push_back({std::move(step.records), std::move(step.applied)});
   await_commit(step);
@@ -141,6 +147,7 @@ void CoordinatorRuntime::run(Kind kind, CoordinatorTime now, Operation operation
 
 void CoordinatorRuntime::finish(Step& step) {
   await_commit(step);
+  if (step.end || !step.records.empty()) count(options_.counters.appended_operations);
   if (step.end) {
     applied(step.applied, append_end(*step.end, step.now), step.now);
   } else if (!step.records.empty()) {
@@ -171,6 +178,8 @@ void CoordinatorRuntime::flush(CoordinatorTime now) {
   if (unflushed_.empty()) return;
   std::vector<Unflushed> batch = std::exchange(unflushed_, {});
   unflushed_bytes_ = 0;
+  count(options_.counters.appended_operations, batch.size());
+  count(options_.counters.linger_milliseconds, static_cast<std::uint64_t>(now.mono_ms - unflushed_since_ms_));
   if (batch.size() == 1) {
     const RecordList& records = batch.front().records;
     return applied(batch.front().applied, append(records, 0, records.size(), now), now);
@@ -196,8 +205,9 @@ void CoordinatorRuntime::flush(CoordinatorTime now) {
   }
   ErrorCode error = ErrorCode::kNone;
   if (builder.count() > 0) {
+    const auto records = static_cast<std::size_t>(builder.count());
     Bytes bytes = builder.build();
-    error = append_batch(bytes);
+    error = append_batch(bytes, records);
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (errors[i] != ErrorCode::kNone) continue;
@@ -246,7 +256,7 @@ ErrorCode CoordinatorRuntime::append(const RecordList& records, std::size_t firs
   if (batch.size() > static_cast<std::size_t>(options_.max_batch_bytes)) {
     return coordinator_error_of_append(ErrorCode::kMessageTooLarge);
   }
-  const ErrorCode error = append_batch(batch, how);
+  const ErrorCode error = append_batch(batch, count, how);
   return error != ErrorCode::kNone ? error : replay(records, first, count, transaction);
 }
 
@@ -256,20 +266,25 @@ ErrorCode CoordinatorRuntime::append_end(const TransactionEnd& end, CoordinatorT
   options.producer_epoch = end.epoch;
   const auto type = end.committed ? protocol::ControlType::kCommit : protocol::ControlType::kAbort;
   Bytes batch = protocol::make_end_txn_batch(options, now.wall_ms, type, {end.coordinator_epoch});
-  const ErrorCode error = append_batch(batch, {.guard = 0, .transaction_version = end.transaction_version});
+  const ErrorCode error =
+      append_batch(batch, 1, {.guard = 0, .transaction_version = end.transaction_version});
   if (error != ErrorCode::kNone) return error;
   const Result<void> result = shard_.replay_end_of_transaction(end.producer_id, end.committed);
   CHECK(result.has_value(), "a shard must understand the ends of its transactions");
   return ErrorCode::kNone;
 }
 
-ErrorCode CoordinatorRuntime::append_batch(MutableByteView batch, const ShardAppend& how) {
+ErrorCode CoordinatorRuntime::append_batch(MutableByteView batch, std::size_t records,
+                                           const ShardAppend& how) {
   Result<Offset> end = log_.append(batch, how);
   if (!end) {
+    count(options_.counters.failed_appends);
     log_warn(kComponent, "{}: records could not be appended: error {} {}", options_.name,
              static_cast<int>(end.error().code), end.error().detail);
     return coordinator_error_of_append(end.error().code);
   }
+  count(options_.counters.appends);
+  count(options_.counters.appended_records, records);
   replayed_to_ = *end;
   return ErrorCode::kNone;
 }

@@ -17,12 +17,14 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "broker/coordinator/coordinator_metrics.hpp"
 #include "broker/coordinator/step.hpp"
 
 namespace barnabas::broker {
@@ -50,6 +52,8 @@ class CoordinatorShard {
   virtual bool fire_timer(Step& step) = 0;
   /// CHECKs. Run after every step in debug builds.
   virtual void check_invariants() const = 0;
+  /// How much it keeps of what its driver has gauges for, in their order.
+  virtual void tally(std::span<std::int64_t> counts) const = 0;
 };
 
 /// What the log is told beside the batch: of a transactional one, and of a transaction's end.
@@ -77,6 +81,7 @@ struct CoordinatorRuntimeOptions {
   std::int32_t load_buffer_bytes = 5242880;  // offsets.load.buffer.size
   std::int32_t max_batch_bytes = 1048588;    // max.message.bytes of the topic
   std::int32_t base_sequence = 0;            // of its batches: each topic has Kafka's own
+  RuntimeCounters counters;
 };
 
 class CoordinatorRuntime {
@@ -129,7 +134,7 @@ class CoordinatorRuntime {
                    const Transaction& transaction = {});
   ErrorCode append_in_parts(const RecordList& records, CoordinatorTime now);
   ErrorCode append_end(const TransactionEnd& end, CoordinatorTime now);
-  ErrorCode append_batch(MutableByteView batch, const ShardAppend& how = {});
+  ErrorCode append_batch(MutableByteView batch, std::size_t records, const ShardAppend& how = {});
   ErrorCode replay(const RecordList& records, std::size_t first, std::size_t count,
                    const Transaction& transaction = {});
   Result<void> replay_batches(ByteView bytes);
@@ -145,6 +150,7 @@ class CoordinatorRuntime {
   std::deque<Waiting> waiting_;  // in the order of `needs`
   std::vector<Unflushed> unflushed_;
   std::size_t unflushed_bytes_ = 0;
+  std::int64_t unflushed_since_ms_ = 0;
 };
 
 /// What a client of a group is told when the log refused its records with `error`.

@@ -226,6 +226,7 @@ void TransactionShard::abort_timed_out(Step& step) {
       // Of a round that failed half way the first part counts.
       if (!transactions_.at(id).is_ending()) continue;
       log_info(kComponent, "The transaction of {} timed out and is aborted", id);
+      count(options_.counters.timed_out);
       begin_ending(id, next.now);
     }
   };
@@ -297,6 +298,12 @@ bool TransactionShard::fire_timer(Step& step) {
     remove_expired(step);
   }
   return true;
+}
+
+void TransactionShard::tally(std::span<std::int64_t> counts) const {
+  for (const auto& [id, transaction] : transactions_) ++counts[static_cast<std::size_t>(transaction.state)];
+  for (const auto& [id, ending] : endings_)
+    counts[std::size(kKeptStates)] += static_cast<std::int64_t>(ending.left.size());
 }
 
 void TransactionShard::check_invariants() const {

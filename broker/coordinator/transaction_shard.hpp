@@ -62,6 +62,7 @@ struct TransactionShardOptions {
   std::int64_t expiration_ms = 604800000;             // transactional.id.expiration.ms
   std::int64_t expiry_interval_ms = 3600000;          // transaction.remove.expired...interval.ms
   std::function<std::int16_t()> transaction_version;  // the cluster's level now
+  TransactionCounters counters;
 };
 
 /// What InitProducerId, AddPartitionsToTxn and EndTxn come to.
@@ -114,6 +115,7 @@ class TransactionShard final : public CoordinatorShard {
   [[nodiscard]] std::int64_t next_deadline_ms() const override { return timers_.next_ms(); }
   bool fire_timer(Step& step) override;
   void check_invariants() const override;
+  void tally(std::span<std::int64_t> counts) const override;
 
  private:
   /// A transaction on its way from Prepare to Complete.

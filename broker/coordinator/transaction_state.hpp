@@ -34,6 +34,10 @@ enum class TransactionState : std::int8_t {
   kDead = 6,               // Kafka's, of an id that is about to be forgotten; never written
   kPrepareEpochFence = 7,  // Kafka's, of a producer that is about to be fenced; never written
 };
+/// Those that a transaction can be found in, by their numbers.
+inline constexpr TransactionState kKeptStates[] = {
+    TransactionState::kEmpty,        TransactionState::kOngoing,        TransactionState::kPrepareCommit,
+    TransactionState::kPrepareAbort, TransactionState::kCompleteCommit, TransactionState::kCompleteAbort};
 /// As DescribeTransactions and ListTransactions name it.
 [[nodiscard]] std::string_view to_string(TransactionState state);
 [[nodiscard]] std::optional<TransactionState> transaction_state_of(std::string_view name);

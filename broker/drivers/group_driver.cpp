@@ -102,12 +102,18 @@ class GroupDriver::Surroundings final : public GroupSurroundings {
 
 namespace {
 
-ShardKind shard_kind(const BrokerConfig& config, const GroupSurroundings& surroundings, Random& random) {
+ShardKind shard_kind(const BrokerConfig& config, const GroupSurroundings& surroundings, Random& random,
+                     MetricsRegistry& metrics) {
   ShardKind kind;
+  kind.gauges = group_gauges(metrics);
+  kind.counters = RuntimeCounters::of(metrics, "group");
   kind.topic = kGroupTopic;
   kind.component = kGroupComponent;
-  kind.make_shard = [&config, &surroundings, &random](std::size_t, LeaderEpoch) {
-    return std::make_unique<GroupShard>(shard_options(config), surroundings, random);
+  kind.make_shard = [&config, &surroundings, &random, counters = GroupCounters::of(metrics)](std::size_t,
+                                                                                             LeaderEpoch) {
+    GroupShardOptions options = shard_options(config);
+    options.counters = counters;
+    return std::make_unique<GroupShard>(options, surroundings, random);
   };
   kind.runtime_options = [&config] {
     CoordinatorRuntimeOptions options;
@@ -124,7 +130,7 @@ ShardKind shard_kind(const BrokerConfig& config, const GroupSurroundings& surrou
 GroupDriver::GroupDriver(const GroupDriverDependencies& dependencies)
     : surroundings_(std::make_shared<Surroundings>(dependencies.config)),
       shards_({dependencies.clock, dependencies.replicas, dependencies.self, dependencies.reactors},
-              shard_kind(dependencies.config, *surroundings_, dependencies.random)) {}
+              shard_kind(dependencies.config, *surroundings_, dependencies.random, dependencies.metrics)) {}
 
 GroupDriver::~GroupDriver() = default;
 

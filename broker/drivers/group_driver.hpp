@@ -28,6 +28,7 @@ struct GroupDriverDependencies {
   Random& random;  // thread-safe where there are several reactors
   const BrokerConfig& config;
   ReplicaManager& replicas;
+  MetricsRegistry& metrics;
   BrokerId self;
   std::vector<Reactor*> reactors;  // at least one
 };

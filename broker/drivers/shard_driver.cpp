@@ -12,6 +12,9 @@
 namespace barnabas::broker {
 namespace {
 
+constexpr std::chrono::seconds kTallyInterval{1};
+constexpr int kTallyShare = 100;  // so many times as long as a tally takes, none is made
+
 /// A shard's records in the log of a partition that this node leads.
 class PartitionShardLog final : public ShardLog {
  public:
@@ -83,12 +86,14 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
     shard_ = kind_.make_shard(index_, epoch);
     CoordinatorRuntimeOptions options = kind_.runtime_options();
     options.name = to_string(partition_->topic_partition());
+    options.counters = kind_.counters;
     options.max_batch_bytes =
         partition_->with_log([](log::PartitionLog& log) { return log.config().max_message_bytes; });
     runtime_ = std::make_unique<CoordinatorRuntime>(*shard_, *log_, std::move(options));
     linger_ms_ = kind_.linger_ms();
     ++generation_;
     flush_arranged_ = false;
+    load_began_ms_ = now().mono_ms;
     load_more(generation_);
   }
 
@@ -99,6 +104,7 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
     busy_ = true;
     runtime_->close(ErrorCode::kNotCoordinator);
     busy_ = false;
+    tell({});
     runtime_.reset();
     shard_.reset();
     log_.reset();
@@ -131,13 +137,18 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
     Result<bool> loaded = runtime_->load_some(now());
     busy_ = false;
     if (!loaded) {
+      count(kind_.counters.failed_loads);
       log_error(kind_.component,
                 "{}-{} could not be loaded and what it keeps is not served: {}. Check the log with "
                 "kafka-dump-log, or delete the damaged segment",
                 kind_.topic, index_, loaded.error().detail);
       return unload();
     }
-    if (*loaded) return settle();
+    if (*loaded) {
+      count(kind_.counters.loads);
+      count(kind_.counters.load_milliseconds, static_cast<std::uint64_t>(now().mono_ms - load_began_ms_));
+      return settle();
+    }
     reactor_.post([self = shared_from_this(), generation] { self->load_more(generation); });
   }
 
@@ -145,6 +156,7 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
   void settle() {
     if (runtime_->has_unflushed() && !flush_arranged_) arrange_flush();
     if (runtime_->awaits_commit() && !wakeup_) await_commit();
+    if (!tally_arranged_ && !kind_.gauges.empty()) arrange_tally();
     const std::int64_t due_ms = runtime_->next_deadline_ms();
     if (due_ms == kNoDeadline || (timer_ && timer_ms_ <= due_ms)) return;
     if (timer_) reactor_.cancel(*timer_);
@@ -153,6 +165,33 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
                                     timer_.reset();
                                     runtime_->run_timers(now());
                                   }));
+  }
+
+  /// The more there is to count, the rarer.
+  void arrange_tally() {
+    tally_arranged_ = true;
+    const std::chrono::nanoseconds due = std::max(next_tally_, dependencies_.clock.monotonic());
+    reactor_.schedule_at(due, [self = shared_from_this(), generation = generation_] {
+      self->tally_arranged_ = false;
+      if (self->runtime_ && generation == self->generation_) self->tally();
+    });
+  }
+
+  void tally() {
+    const std::chrono::nanoseconds began = dependencies_.clock.monotonic();
+    std::vector<std::int64_t> counts(kind_.gauges.size());
+    shard_->tally(counts);
+    tell(std::move(counts));
+    const std::chrono::nanoseconds end = dependencies_.clock.monotonic();
+    next_tally_ = end + std::max<std::chrono::nanoseconds>(kTallyInterval, (end - began) * kTallyShare);
+  }
+
+  /// What the node's gauges have of this shard becomes `counts`; empty: nothing.
+  void tell(std::vector<std::int64_t> counts) {
+    counts.resize(kind_.gauges.size());
+    told_.resize(kind_.gauges.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) kind_.gauges[i]->add(counts[i] - told_[i]);
+    told_ = std::move(counts);
   }
 
   /// With a linger of -1 the flush comes after what is queued on the reactor already, so that the busier the
@@ -207,6 +246,10 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
   std::int64_t linger_ms_ = -1;
   bool busy_ = false;  // inside the runtime
   bool flush_arranged_ = false;
+  std::int64_t load_began_ms_ = 0;
+  std::vector<std::int64_t> told_;  // to the gauges
+  bool tally_arranged_ = false;
+  std::chrono::nanoseconds next_tally_{0};
   std::optional<TimerId> timer_;
   std::int64_t timer_ms_ = 0;
   std::shared_ptr<Wakeup> wakeup_;  // set while the partition is watched

@@ -8,6 +8,7 @@
 //  2. An operation is called exactly once: with the shard, or with the error that keeps it away. After stop()
 //     it may be dropped uncalled with its reactor.
 //  3. A shard is loaded again for each leader epoch.
+// Gauges are brought up to date at most once a second, and cost nothing while nothing happens.
 // Errors given to operations: COORDINATOR_LOAD_IN_PROGRESS while the log is replayed, NOT_COORDINATOR
 // otherwise.
 #pragma once
@@ -49,6 +50,8 @@ struct ShardKind {
   std::function<std::unique_ptr<CoordinatorShard>(std::size_t index, LeaderEpoch epoch)> make_shard;
   std::function<CoordinatorRuntimeOptions()> runtime_options;  // but for its name and the batches' limit
   std::function<std::int64_t()> linger_ms;                     // -1: as long as the reactor is busy
+  std::vector<Gauge*> gauges;                                  // of what a shard tallies
+  RuntimeCounters counters;
 };
 
 class ShardDriver {

@@ -103,10 +103,14 @@ ShardKind TransactionDriver::shard_kind() {
   ShardKind kind;
   kind.topic = kTransactionTopic;
   kind.component = kComponent;
+  kind.gauges = transaction_gauges(dependencies_.metrics);
+  kind.counters = RuntimeCounters::of(dependencies_.metrics, "transaction");
   MarkerSender& sender = *this;
-  kind.make_shard = [this, &config, &sender](std::size_t, LeaderEpoch epoch) {
+  kind.make_shard = [this, &config, &sender, counters = TransactionCounters::of(dependencies_.metrics)](
+                        std::size_t, LeaderEpoch epoch) {
     const auto settings = config.settings();
     TransactionShardOptions options;
+    options.counters = counters;
     options.coordinator_epoch = epoch.value();
     options.max_timeout_ms = settings->transaction_max_timeout_ms;
     options.expiration_ms = settings->transactional_id_expiration_ms;

@@ -32,6 +32,7 @@ struct TransactionDriverDependencies {
   ReplicaManager& replicas;
   GroupDriver& groups;
   ProducerIdAllocator& producer_ids;
+  MetricsRegistry& metrics;
   TransactionPeers* peers = nullptr;  // null: this node is alone
   BrokerId self;
   std::vector<Reactor*> reactors;  // at least one
