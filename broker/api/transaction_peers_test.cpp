@@ -27,15 +27,16 @@ struct KeptPeers final : TransactionPeers {
   }
   void answer_markers(ErrorCode error) {
     auto& [request, handler] = markers.back();
-    const auto& asked = request.markers.at(0);
     protocol::WriteTxnMarkersResponse response;
-    auto& marker = response.markers.emplace_back();
-    marker.producer_id = asked.producer_id;
-    for (const auto& topic : asked.topics) {
-      auto& result = marker.topics.emplace_back();
-      result.name = topic.name;
-      for (const std::int32_t index : topic.partition_indexes)
-        result.partitions.push_back({index, static_cast<std::int16_t>(error)});
+    for (const auto& asked : request.markers) {
+      auto& marker = response.markers.emplace_back();
+      marker.producer_id = asked.producer_id;
+      for (const auto& topic : asked.topics) {
+        auto& result = marker.topics.emplace_back();
+        result.name = topic.name;
+        for (const std::int32_t index : topic.partition_indexes)
+          result.partitions.push_back({index, static_cast<std::int16_t>(error)});
+      }
     }
     std::exchange(handler, nullptr)(std::move(response));
   }
@@ -93,24 +94,24 @@ struct TwoBrokers : ApiFixture {
     image.topics = std::make_shared<const kraft::TopicsImage>(std::move(topics));
     cache.publish(std::make_shared<const kraft::MetadataImage>(std::move(image)), 1);
   }
-  TransactionAnswer init() {
+  TransactionAnswer init(const std::string& tx = "tx") {
     std::optional<TransactionAnswer> told;
-    coordinator->init_producer("tx", {60000, {}, {}, 0},
+    coordinator->init_producer(tx, {60000, {}, {}, 0},
                                [&](const TransactionAnswer& answer) { told = answer; });
     run(10);
     return told.value();
   }
-  void add(const ProducerIdentity& producer, const std::set<TopicPartition>& partitions) {
-    coordinator->run("tx", [&](ErrorCode refused, TransactionShard* shard, Step* step) {
+  void add(const ProducerIdentity& producer, const std::set<TopicPartition>& partitions,
+           const std::string& tx = "tx") {
+    coordinator->run(tx, [&](ErrorCode refused, TransactionShard* shard, Step* step) {
       REQUIRE(refused == ErrorCode::kNone);
-      shard->add_partitions("tx", producer, partitions, 2, [](const TransactionAnswer&) {}, *step);
+      shard->add_partitions(tx, producer, partitions, 2, [](const TransactionAnswer&) {}, *step);
     });
     run(10);
   }
-  TransactionState state() {
+  TransactionState state(const std::string& tx = "tx") {
     std::optional<TransactionState> told;
-    coordinator->run("tx",
-                     [&](ErrorCode, TransactionShard* shard, Step*) { told = shard->find("tx")->state; });
+    coordinator->run(tx, [&](ErrorCode, TransactionShard* shard, Step*) { told = shard->find(tx)->state; });
     run(1);
     return told.value();
   }
@@ -169,6 +170,39 @@ TEST_CASE_METHOD(TwoBrokers,
   run(10);
   CHECK(state() == TransactionState::kCompleteCommit);
   CHECK(find("t", 0).with_log([](log::PartitionLog& log) { return log.log_end_offset(); }) == Offset(1));
+}
+
+TEST_CASE_METHOD(TwoBrokers, "markers for a broker that has not answered yet wait, and go in one request") {
+  std::vector<std::pair<std::string, ProducerIdentity>> open;
+  for (int i = 0; i < 20; ++i) {
+    const std::string tx = "tx" + std::to_string(i);
+    open.emplace_back(tx, init(tx).producer);
+    add(open.back().second, {kThere}, tx);
+  }
+  lead_elsewhere("t", 1);
+  for (const auto& [tx, producer] : open) {
+    coordinator->end_transaction(tx, {producer, true, 2, {}}, [](const TransactionAnswer&) {});
+    run(1);
+  }
+  REQUIRE(peers.markers.size() == 1);
+  CHECK(peers.markers[0].first.markers.size() == 1);
+  peers.answer_markers(ErrorCode::kNone);
+  run(1);
+  CHECK(state("tx0") == TransactionState::kCompleteCommit);
+  REQUIRE(peers.markers.size() == 2);
+  std::set<std::int64_t> producers;
+  for (const auto& marker : peers.markers[1].first.markers) producers.insert(marker.producer_id);
+  CHECK(producers.size() == 19);
+  // What fails together is tried again together.
+  std::exchange(peers.markers[1].second, nullptr)(fail(ErrorCode::kNetworkException));
+  run(150);
+  CHECK(peers.markers.size() <= 4);
+  for (int i = 0; i < 3; ++i) {
+    if (peers.markers.back().second) peers.answer_markers(ErrorCode::kNone);
+    run(5);
+  }
+  for (const auto& [tx, producer] : open) CHECK(state(tx) == TransactionState::kCompleteCommit);
+  CHECK(peers.markers.size() <= 4);
 }
 
 TEST_CASE_METHOD(TwoBrokers, "a partition that is deleted meanwhile has nothing to end") {

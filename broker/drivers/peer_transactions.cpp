@@ -12,6 +12,32 @@ namespace {
 /// Of AddPartitionsToTxn: before it brokers cannot ask for several transactions, nor only ask.
 constexpr std::int16_t kFirstVersionOfBrokers = 4;
 
+/// A handler that a channel may drop when it ends: what nobody answers would never be asked again.
+template <class Response>
+class Awaited {
+ public:
+  using Handler = TransactionPeers::Handler<Response>;
+
+  Awaited(Handler handler, std::weak_ptr<const bool> lives)
+      : handler_(std::move(handler)), lives_(std::move(lives)) {}
+  Awaited(Awaited&& other) noexcept
+      : handler_(std::exchange(other.handler_, nullptr)), lives_(std::move(other.lives_)) {}
+  Awaited& operator=(Awaited&&) = delete;
+  ~Awaited() {
+    if (handler_ && !lives_.expired()) handler_(fail(ErrorCode::kNetworkException));
+  }
+
+  void operator()(Result<PeerAnswer<Response>> answer) {
+    Handler handler = std::exchange(handler_, nullptr);
+    if (!answer) return handler(std::unexpected(std::move(answer).error()));
+    handler(std::move(answer->body));
+  }
+
+ private:
+  Handler handler_;
+  std::weak_ptr<const bool> lives_;
+};
+
 }  // namespace
 
 PeerTransactions::PeerTransactions(Reactor& reactor, Clock& clock, Random& random,
@@ -46,10 +72,7 @@ void PeerTransactions::call(BrokerId to, Request request, std::int16_t lowest_ve
         PeerChannel* channel = channel_to(to);
         if (channel == nullptr) return handler(fail(ErrorCode::kBrokerNotAvailable));
         channel->call<Response>(std::move(request), {lowest_version, Request::kMaxVersion},
-                                [handler = std::move(handler)](Result<PeerAnswer<Response>> answer) mutable {
-                                  if (!answer) return handler(std::unexpected(std::move(answer).error()));
-                                  handler(std::move(answer->body));
-                                });
+                                Awaited<Response>(std::move(handler), lives_));
       });
 }
 

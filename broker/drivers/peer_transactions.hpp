@@ -1,7 +1,9 @@
 // PeerTransactions: TransactionPeers over the inter-broker listener of the other brokers.
 //
 // Owned by the node. One PeerChannel a broker, made when it is first asked, all on one reactor, on whose
-// thread answers come; it is destroyed when that reactor does not run any more. Thread safety: thread-safe.
+// thread answers come; it is destroyed when that reactor does not run any more, and drops its handlers then.
+// Who waits for a broker that came back at another address is answered NETWORK_EXCEPTION. Thread safety:
+// thread-safe.
 #pragma once
 
 #include <chrono>
@@ -46,7 +48,8 @@ class PeerTransactions final : public TransactionPeers {
   Random& random_;
   const MetadataCache& metadata_;
   const PeerTransactionsOptions options_;
-  std::map<BrokerId, std::unique_ptr<PeerChannel>> channels_;  // the reactor's
+  std::map<BrokerId, std::unique_ptr<PeerChannel>> channels_;               // the reactor's
+  std::shared_ptr<const bool> lives_ = std::make_shared<const bool>(true);  // gone before the channels are
 };
 
 }  // namespace barnabas::broker

@@ -24,47 +24,6 @@ MarkersSent sent_of(const TransactionMarkers& markers) {
   return {markers.producer, markers.coordinator_epoch};
 }
 
-template <class Results>
-void fail_all(const std::vector<TopicPartition>& partitions, ErrorCode error, Results& results) {
-  for (const TopicPartition& tp : partitions) results.push_back({tp, error});
-}
-
-protocol::WriteTxnMarkersRequest request_of(const TransactionMarkers& markers,
-                                            const std::vector<TopicPartition>& partitions) {
-  protocol::WriteTxnMarkersRequest request;
-  auto& marker = request.markers.emplace_back();
-  marker.producer_id = markers.producer.id.value();
-  marker.producer_epoch = markers.producer.epoch.value();
-  marker.transaction_result = markers.committed;
-  marker.coordinator_epoch = markers.coordinator_epoch;
-  marker.transaction_version = static_cast<std::int8_t>(markers.transaction_version);
-  for (const TopicPartition& tp : partitions) {  // sorted by topic
-    if (marker.topics.empty() || marker.topics.back().name != tp.topic)
-      marker.topics.push_back({tp.topic, {}});
-    marker.topics.back().partition_indexes.push_back(tp.partition.value());
-  }
-  return request;
-}
-
-/// What the answer says of each partition; one that it does not name is to be asked again.
-std::vector<MarkerResult> results_of(const protocol::WriteTxnMarkersResponse& response,
-                                     const std::vector<TopicPartition>& partitions) {
-  std::map<TopicPartition, ErrorCode> told;
-  for (const auto& marker : response.markers) {
-    for (const auto& topic : marker.topics) {
-      for (const auto& partition : topic.partitions)
-        told[{topic.name, PartitionIndex(partition.partition_index)}] =
-            static_cast<ErrorCode>(partition.error_code);
-    }
-  }
-  std::vector<MarkerResult> results;
-  for (const TopicPartition& tp : partitions) {
-    const auto found = told.find(tp);
-    results.push_back({tp, found == told.end() ? ErrorCode::kUnknownServerError : found->second});
-  }
-  return results;
-}
-
 }  // namespace
 
 /// Collects the results of one send() to this node itself.
@@ -93,6 +52,7 @@ class TransactionDriver::Gathering {
 TransactionDriver::TransactionDriver(TransactionDriverDependencies dependencies)
     : dependencies_(std::move(dependencies)),
       markers_(dependencies_.clock, dependencies_.replicas, dependencies_.groups),
+      queue_(dependencies_.peers, dependencies_.metrics),
       gate_({dependencies_.clock, dependencies_.config, dependencies_.metadata, *this, dependencies_.peers,
              dependencies_.self}),
       shards_({dependencies_.clock, dependencies_.replicas, dependencies_.self, dependencies_.reactors},
@@ -205,24 +165,11 @@ void TransactionDriver::send_here(const TransactionMarkers& markers, std::vector
 
 void TransactionDriver::send_to(BrokerId broker, const TransactionMarkers& markers,
                                 std::vector<TopicPartition> partitions) {
-  if (dependencies_.peers == nullptr) {
-    std::vector<MarkerResult> results;
-    fail_all(partitions, ErrorCode::kBrokerNotAvailable, results);
-    return report(markers.transactional_id, sent_of(markers), std::move(results));
-  }
-  protocol::WriteTxnMarkersRequest request = request_of(markers, partitions);
-  dependencies_.peers->write_markers(
-      broker, std::move(request),
-      [this, id = markers.transactional_id, sent = sent_of(markers),
-       partitions = std::move(partitions)](Result<protocol::WriteTxnMarkersResponse> response) {
-        std::vector<MarkerResult> results;
-        if (response) {
-          results = results_of(*response, partitions);
-        } else {
-          fail_all(partitions, response.error().code, results);
-        }
-        report(id, sent, std::move(results));
-      });
+  TransactionMarkers there = markers;
+  there.partitions = std::move(partitions);
+  queue_.send(broker, std::move(there),
+              [this, id = markers.transactional_id, sent = sent_of(markers)](
+                  std::vector<MarkerResult> results) { report(id, sent, std::move(results)); });
 }
 
 /// A shard that is gone meanwhile need not know: who loads it next sends its markers again.

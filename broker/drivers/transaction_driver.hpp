@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker/coordinator/transaction_shard.hpp"
+#include "broker/drivers/marker_queue.hpp"
 #include "broker/drivers/shard_driver.hpp"
 #include "broker/drivers/transaction_gate.hpp"
 #include "broker/drivers/transaction_markers.hpp"
@@ -87,6 +88,7 @@ class TransactionDriver final : private MarkerSender {
 
   const TransactionDriverDependencies dependencies_;
   MarkerWriter markers_;
+  MarkerQueue queue_;
   TransactionGate gate_;
   ShardDriver shards_;
 };
