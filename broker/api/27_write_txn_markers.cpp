@@ -3,7 +3,8 @@
 //   v1 flexible   v2 transaction.version, by which the marker's epoch is judged (KIP-890)
 //
 // Of transaction coordinators, and of administrators who abort a transaction that hangs
-// (kafka-transactions.sh abort). Several markers of one producer id share an entry of the answer. Where a
+// (kafka-transactions.sh abort). Several markers of one producer id share an entry of the answer, and the
+// last to be written tells of a partition that is in more than one. Where a
 // marker can be no record (producer id or epoch -1), the whole request has failed with UNKNOWN_SERVER_ERROR,
 // though what stands before that marker is written (measured on Kafka 4.3.1).
 #include <algorithm>
@@ -35,7 +36,7 @@ class Gathering {
   void put(std::int64_t producer_id, const TopicPartition& tp, ErrorCode error) {
     std::lock_guard lock(mutex_);
     auto& topic = find_or_add(find_or_add(response_.markers, producer_id).topics, tp.topic);
-    topic.partitions.push_back({tp.partition.value(), static_cast<std::int16_t>(error)});
+    find_or_add(topic.partitions, tp.partition.value()).error_code = static_cast<std::int16_t>(error);
     if (--missing_ == 0) reply_.send(response_);
   }
   /// In place of the results, which must not all be there yet: those that come later are nobody's.
@@ -56,6 +57,9 @@ class Gathering {
   }
   static std::int64_t key_of(const WriteTxnMarkersResponse::WritableTxnMarkerResult& entry) {
     return entry.producer_id;
+  }
+  static std::int32_t key_of(const WriteTxnMarkersResponse::WritableTxnMarkerPartitionResult& entry) {
+    return entry.partition_index;
   }
   static const std::string& key_of(const WriteTxnMarkersResponse::WritableTxnMarkerTopicResult& entry) {
     return entry.name;
