@@ -13,6 +13,8 @@ namespace {
 
 using Kind = ArgparseOptions::Kind;
 
+constexpr const char* kLog = "org.apache.kafka.tools.VerifiableConsumer";
+
 /// The records of one poll that belong to a partition.
 struct Range {
   std::int64_t count = 0;
@@ -29,19 +31,22 @@ class VerifiableConsumer {
         max_messages_(max_messages),
         is_verbose_(is_verbose) {}
 
-  Result<void> run() {
+  void run() {
     print_event("startup_complete");
     consumer_.on_rebalance([](const auto& partitions) { tell("partitions_assigned", partitions); },
                            [](const auto& partitions) { tell("partitions_revoked", partitions); });
     consumer_.subscribe({topic_});
     Result<void> done;
     while (done && !is_over()) done = poll();
+    if (!done) {
+      tool_error(kLog, "Error during processing, terminating consumer process: ");
+      fmt::print(stderr, "{}\n", exception_line(done.error()));
+    }
     const bool was_told_to = interrupted();
     if (was_told_to) print_event("shutdown_requested");
     consumer_.close();
     print_event("shutdown_complete");
     if (!was_told_to) print_event("shutdown_requested");
-    return done;
   }
 
  private:
@@ -140,9 +145,10 @@ Result<void> execute(const ArgparseOptions& options) {
   const ConsumerConfig config = TRY(consumer_config_of(properties));
   auto bootstrap = TRY(resolvable_addresses(options.text("bootstrap-server")));
   catch_interruptions();
-  return VerifiableConsumer(std::move(bootstrap), config, options.text("topic"),
-                            options.number("max-messages").value_or(-1), options.has("verbose"))
+  VerifiableConsumer(std::move(bootstrap), config, options.text("topic"),
+                     options.number("max-messages").value_or(-1), options.has("verbose"))
       .run();
+  return {};
 }
 
 }  // namespace
