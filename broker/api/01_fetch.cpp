@@ -5,16 +5,17 @@
 //   epochs (KIP-320)   v11 rack v12 flexible, diverging epochs (KIP-595)   v13 topic ids (KIP-516)   v15
 //   replica state   v16 node endpoints (KIP-951) v17 directory ids   v18 high watermark of the fetcher
 //
-// A fetch that finds less than min.bytes waits: it registers with its partitions and looks again when one of
-// them changed, until its deadline. The bytes themselves are never copied here: the answer names file ranges.
-// A follower reads up to the log end, and its first look tells the leader how far it is. Consumers read up to
-// the high watermark: from the leader, or from 11 on from any replica, to which the leader sends them by
-// their rack (KIP-392). Measured on Kafka 4.3.1: the first batch is returned whole whatever the limits say;
-// aborted transactions are null for read_uncommitted and a list for read_committed. Partitions that do not
-// exist or may not be read are set aside: they come last, with an empty list, and hasten the answer only when
-// nothing else was asked.
+// A fetch looks at the partitions of its session that may have something to tell (fetch_session.hpp). One
+// that finds less than min.bytes waits: it watches them all and looks again at what changed, until its
+// deadline. The bytes themselves are never copied here: the answer names file ranges. A follower reads up to
+// the log end, and its first look tells the leader how far it is. Consumers read up to the high watermark:
+// from the leader, or from 11 on from any replica, to which the leader sends them by their rack (KIP-392).
+// Measured on Kafka 4.3.1: the first batch is returned whole whatever the limits say; aborted transactions
+// are null for read_uncommitted and a list for read_committed. Partitions that do not exist or may not be
+// read are set aside: they come last, with an empty list, and hasten the answer only when nothing else was
+// asked.
 #include <algorithm>
-#include <atomic>
+#include <iterator>
 
 #include "broker/api/api_table.hpp"
 #include "broker/api/authorization.hpp"
@@ -40,8 +41,7 @@ namespace {
 constexpr std::int8_t kReadCommitted = 1;
 constexpr std::int16_t kFirstFetchFromFollowers = 11;
 
-/// One fetch from its arrival to its answer. Lives on its connection's reactor; kept by the timer and the
-/// wakeup.
+/// One fetch from its arrival to its answer. Lives on its connection's reactor; kept by the timer.
 class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
  public:
   PendingFetch(Services& services, RequestContext context, const FetchRequest& request,
@@ -68,8 +68,11 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
 
  private:
   struct Answer {
-    FetchedPartitions::iterator asked;
+    FetchedPartition* asked = nullptr;
     std::shared_ptr<Partition> partition;  // null where this node has none
+    PartitionChanges seen;                 // of the partition, before it was looked at
+    bool is_at_end = false;                // nothing more can be read there
+    bool stays_due = false;                // whatever there is to tell
     PartitionData data;
     std::vector<log::FileSlice> slices;
     Bytes converted;  // for old clients, in place of the slices
@@ -80,11 +83,13 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   void try_to_answer(bool at_deadline);
   bool loads_first(bool at_deadline);
   void collect();
-  Answer read(FetchedPartitions::iterator asked);
+  [[nodiscard]] FetchView view() const;
+  Answer read(FetchedPartition& asked);
   ErrorCode resolve(FetchedPartition& asked, std::shared_ptr<Partition>& partition);
   ErrorCode read_for_follower(const FetchedPartition& asked, Answer& answer);
   ErrorCode read_for_consumer(const FetchedPartition& asked, Answer& answer);
-  [[nodiscard]] BrokerId preferred_replica(const FetchedPartition& asked, const Partition& partition) const;
+  [[nodiscard]] bool may_be_sent_elsewhere() const;
+  BrokerId choose_replica(const FetchedPartition& asked, Answer& answer) const;
   [[nodiscard]] bool is_throttled(const Partition& partition) const;
   [[nodiscard]] bool of_follower() const { return follower_ >= BrokerId(0); }
   [[nodiscard]] bool may_read_followers() const {
@@ -95,7 +100,9 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   void convert(const FetchedPartition& asked, Answer& answer) const;
   void wait();
   void send();
-  [[nodiscard]] bool is_news(const Answer& answer) const;
+  void settle(const Answer& answer);
+  [[nodiscard]] static bool is_news(const Answer& answer);
+  [[nodiscard]] static bool is_settled(const Answer& answer);
 
   Services& services_;
   RequestContext context_;
@@ -121,8 +128,6 @@ class PendingFetch : public std::enable_shared_from_this<PendingFetch> {
   bool is_first_look_ = true;
   std::chrono::nanoseconds deadline_{};
   TimerId timer_ = 0;
-  std::shared_ptr<Wakeup> wakeup_;
-  std::shared_ptr<std::atomic<bool>> woken_;
 };
 
 void PendingFetch::start() {
@@ -131,8 +136,30 @@ void PendingFetch::start() {
     response.error_code = static_cast<std::int16_t>(plan_.error);
     return reply_.send(response);
   }
-  deadline_ = services_.clock.monotonic() + max_wait_;
-  try_to_answer(max_wait_.count() == 0 || plan_.to_fetch().empty());
+  const auto now = services_.clock.monotonic();
+  deadline_ = now + max_wait_;
+  image_ = services_.metadata.image();
+  plan_.session->look_from(view(), now);
+  try_to_answer(max_wait_.count() == 0 || plan_.session->size() == 0);
+}
+
+FetchView PendingFetch::view() const {
+  const ClientConnection& client = *context_.connection;
+  FetchView view;
+  view.follower = follower_;
+  view.follower_epoch = follower_epoch_;
+  if (of_follower() && follower_epoch_ != -1)
+    view.is_of_former_life = services_.replicas.surroundings().brokers.epoch_of(follower_) > follower_epoch_;
+  view.committed_only = committed_only_;
+  view.may_read_followers = may_read_followers();
+  view.rack = rack_;
+  view.listener = client.listener;
+  view.principal_type = client.principal.type;
+  view.principal_name = client.principal.name;
+  view.host = client.peer.host;
+  view.permissions = services_.authorizer.version();
+  view.brokers = image_->cluster;
+  return view;
 }
 
 void PendingFetch::try_to_answer(bool at_deadline) {
@@ -143,13 +170,7 @@ void PendingFetch::try_to_answer(bool at_deadline) {
     return any_error_ || !any_readable_ ||
            total_bytes_ >= static_cast<std::uint64_t>(std::max(min_bytes_, 0));
   };
-  if (!at_deadline && !enough()) {
-    wait();
-    // What was appended between the look and the registration woke nobody: look once more.
-    collect();
-    if (loads_first(at_deadline) || !enough()) return;
-  }
-  send();
+  at_deadline || enough() ? send() : wait();
 }
 
 /// Has what is not in memory read from the disk by others. True when there is nothing else to answer with:
@@ -177,21 +198,22 @@ void PendingFetch::collect() {
   answers_.clear();
   total_bytes_ = 0;
   any_error_ = false;
-  any_readable_ = false;
   uncached_.clear();
-  FetchedPartitions& partitions = plan_.to_fetch();
-  for (auto asked = partitions.begin(); asked != partitions.end(); ++asked) {
-    Answer answer = read(asked);
+  std::vector<Answer> set_aside;
+  for (FetchedPartition* asked : plan_.incremental ? plan_.session->due() : plan_.session->all()) {
+    Answer answer = read(*asked);
     total_bytes_ += answer.size_bytes;
-    if (!answer.set_aside) {
-      any_readable_ = true;
-      any_error_ |= answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0 ||
-                    answer.data.preferred_read_replica >= 0;
+    if (answer.set_aside) {
+      set_aside.push_back(std::move(answer));
+      continue;
     }
+    any_error_ |= answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0 ||
+                  answer.data.preferred_read_replica >= 0;
     answers_.push_back(std::move(answer));
   }
+  any_readable_ = set_aside.size() < plan_.session->size();
+  std::ranges::move(set_aside, std::back_inserter(answers_));
   is_first_look_ = false;
-  std::ranges::stable_partition(answers_, [](const Answer& answer) { return !answer.set_aside; });
 }
 
 ErrorCode PendingFetch::resolve(FetchedPartition& asked, std::shared_ptr<Partition>& partition) {
@@ -219,10 +241,13 @@ ErrorCode PendingFetch::read_for_follower(const FetchedPartition& asked, Answer&
                    services_.clock.monotonic()};
   request.current_epoch = LeaderEpoch(asked.current_leader_epoch);
   request.is_first_look = is_first_look_;
-  const ErrorCode refused = answer.partition->serve_follower(request, [&](log::PartitionLog& log) {
+  const auto look = [&](log::PartitionLog& log, const PartitionChanges& changes) {
+    answer.seen = changes;
+    answer.stays_due = !is_first_look_;  // it rests only from where it was noted
     read_log(log, asked, answer);
     return answer.data.error_code == 0 && answer.data.diverging_epoch.epoch < 0;
-  });
+  };
+  const ErrorCode refused = answer.partition->serve_follower(request, look);
   if (refused != ErrorCode::kNone) return refused;
   if (wants_message_sets()) convert(asked, answer);
   if (is_throttled(*answer.partition)) {
@@ -240,37 +265,48 @@ bool PendingFetch::is_throttled(const Partition& partition) const {
 }
 
 ErrorCode PendingFetch::read_for_consumer(const FetchedPartition& asked, Answer& answer) {
-  const LeaderEpoch epoch(asked.current_leader_epoch);
+  const bool chooses = may_be_sent_elsewhere();
+  const auto before_choice = chooses ? answer.partition->changes() : PartitionChanges();
+  const BrokerId preferred = chooses ? choose_replica(asked, answer) : kNoBroker;
+  const auto look = [&](log::PartitionLog& log, const PartitionChanges& changes) {
+    answer.seen = chooses ? before_choice : changes;
+    answer.data.preferred_read_replica = preferred.value();
+    read_log(log, asked, answer);
+  };
   const ErrorCode refused =
-      may_read_followers() ? answer.partition->check_replica(epoch) : answer.partition->check_leader(epoch);
-  if (refused != ErrorCode::kNone) return refused;
-  answer.data.preferred_read_replica = preferred_replica(asked, *answer.partition).value();
-  answer.partition->with_log([&](log::PartitionLog& log) { read_log(log, asked, answer); });
-  if (wants_message_sets()) convert(asked, answer);
-  return ErrorCode::kNone;
+      answer.partition->serve_consumer(LeaderEpoch(asked.current_leader_epoch), !may_read_followers(), look);
+  if (refused == ErrorCode::kNone && wants_message_sets()) convert(asked, answer);
+  return refused;
 }
 
-BrokerId PendingFetch::preferred_replica(const FetchedPartition& asked, const Partition& partition) const {
-  if (rack_.empty() || !may_read_followers() || !services_.config.settings()->is_rack_aware_selector)
-    return kNoBroker;
+bool PendingFetch::may_be_sent_elsewhere() const {
+  return !rack_.empty() && may_read_followers() && services_.config.settings()->is_rack_aware_selector;
+}
+
+BrokerId PendingFetch::choose_replica(const FetchedPartition& asked, Answer& answer) const {
   const auto rack_of = [this](BrokerId broker) -> const std::string* {
     const kraft::BrokerRegistration* found = image_->broker(broker);
     const bool is_reachable = found != nullptr && !found->fenced &&
                               endpoint_of(*image_, broker, context_.connection->listener) != nullptr;
     return is_reachable && found->rack ? &*found->rack : nullptr;
   };
-  return select_replica(partition.readable_at(Offset(asked.fetch_offset)), rack_, rack_of);
+  const auto readable = answer.partition->readable_at(Offset(asked.fetch_offset));
+  if (readable.empty()) return kNoBroker;
+  const std::string* leader_rack = rack_of(readable.back().broker);
+  // A follower's next fetch may make it the better one.
+  answer.stays_due = leader_rack == nullptr || *leader_rack != rack_;
+  return select_replica(readable, rack_, rack_of);
 }
 
-PendingFetch::Answer PendingFetch::read(FetchedPartitions::iterator asked) {
+PendingFetch::Answer PendingFetch::read(FetchedPartition& asked) {
   Answer answer;
-  answer.asked = asked;
-  answer.data.partition_index = asked->partition.value();
+  answer.asked = &asked;
+  answer.data.partition_index = asked.partition.value();
   answer.data.aborted_transactions.reset();
   answer.data.records = protocol::Records{};
-  ErrorCode refused = resolve(*asked, answer.partition);
+  ErrorCode refused = resolve(asked, answer.partition);
   if (refused == ErrorCode::kNone)
-    refused = of_follower() ? read_for_follower(*asked, answer) : read_for_consumer(*asked, answer);
+    refused = of_follower() ? read_for_follower(asked, answer) : read_for_consumer(asked, answer);
   if (refused != ErrorCode::kNone) {
     answer.slices.clear();
     answer.size_bytes = 0;
@@ -320,6 +356,7 @@ void PendingFetch::read_log(log::PartitionLog& log, const FetchedPartition& aske
     answer.data.error_code = static_cast<std::int16_t>(found.error().code);
     return;
   }
+  answer.is_at_end = from >= options.up_to;
   answer.slices = std::move(found->slices);
   answer.size_bytes = found->size_bytes;
   if (found->uncached) uncached_.push_back(*std::move(found->uncached));
@@ -354,17 +391,15 @@ void PendingFetch::convert(const FetchedPartition& asked, Answer& answer) const 
 }
 
 void PendingFetch::wait() {
-  std::shared_ptr<Wakeup> previous = std::move(wakeup_);  // its registrations end here
-  woken_ = std::make_shared<std::atomic<bool>>(false);
-  wakeup_ = std::make_shared<Wakeup>([weak = weak_from_this(), woken = woken_, reactor = context_.reactor] {
-    if (woken->exchange(true)) return;
+  const auto awaited = of_follower() ? PartitionChange::kAppended : PartitionChange::kCommitted;
+  plan_.session->await(awaited, [weak = weak_from_this(), reactor = context_.reactor] {
     reactor->post([weak] {
       if (auto self = weak.lock()) self->try_to_answer(false);
     });
   });
-  const auto awaited = of_follower() ? Partition::Change::kAppended : Partition::Change::kCommitted;
   for (const Answer& answer : answers_) {
-    if (answer.partition) answer.partition->wait_for_change(wakeup_, awaited);
+    const bool settled = is_settled(answer);
+    if (answer.partition) plan_.session->watch(*answer.asked, *answer.partition, answer.seen, settled);
   }
   if (timer_ != 0) return;
   timer_ = context_.reactor->schedule_at(deadline_, [self = shared_from_this()] {
@@ -373,28 +408,41 @@ void PendingFetch::wait() {
   });
 }
 
-bool PendingFetch::is_news(const Answer& answer) const {
+bool PendingFetch::is_news(const Answer& answer) {
   return answer.size_bytes > 0 || answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0 ||
          answer.data.preferred_read_replica >= 0 ||
          answer.data.high_watermark != answer.asked->told_high_watermark ||
          answer.data.log_start_offset != answer.asked->told_log_start_offset;
 }
 
+/// Nothing is to be told of it before it changes.
+bool PendingFetch::is_settled(const Answer& answer) {
+  return answer.is_at_end && !answer.stays_due && !is_news(answer);
+}
+void PendingFetch::settle(const Answer& answer) {
+  if (plan_.session_id() != kNoFetchSession && is_settled(answer))
+    plan_.session->watch(*answer.asked, *answer.partition, answer.seen, true);
+}
+
 void PendingFetch::send() {
   answered_ = true;
-  wakeup_.reset();
+  plan_.session->await(PartitionChange::kCommitted, nullptr);
   if (timer_ != 0) context_.reactor->cancel(std::exchange(timer_, 0));
   FetchResponse response;
   response.session_id = plan_.session_id();
   std::vector<log::FileSlice> files;
   for (Answer& answer : answers_) {
     FetchedPartition& asked = *answer.asked;
-    if (plan_.incremental && !is_news(answer)) continue;
+    if (plan_.incremental && !is_news(answer)) {
+      settle(answer);
+      continue;
+    }
     // An error is told each time: nothing counts as told after it. Who learns that its log parts from this
     // one takes nothing else from the answer.
     const bool failed = answer.data.error_code != 0 || answer.data.diverging_epoch.epoch >= 0;
     asked.told_high_watermark = failed ? -1 : answer.data.high_watermark;
     asked.told_log_start_offset = failed ? -1 : answer.data.log_start_offset;
+    settle(answer);
     if (!answer.converted.empty()) {
       answer.data.records = protocol::Records{answer.converted};
     } else if (answer.size_bytes > 0) {
@@ -404,7 +452,7 @@ void PendingFetch::send() {
       if (of_follower() && !services_.replicas.leader_quota().is_idle() &&
           services_.replicas.leader_quota().is_throttled(answer.partition->topic_partition()))
         services_.replicas.leader_quota().record(static_cast<std::int64_t>(answer.size_bytes));
-      if (plan_.session) plan_.session->move_to_back(answer.asked);
+      plan_.session->move_to_back(asked);
     }
     if (context_.api_version >= 16 &&
         answer.data.error_code == static_cast<int>(ErrorCode::kNotLeaderOrFollower)) {

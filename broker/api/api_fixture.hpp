@@ -104,6 +104,12 @@ class RefusingAuthorizer final : public Authorizer {
     return allows(principal, host, operation, kind, kSomeName);
   }
   [[nodiscard]] bool obeys_acls() const override { return has_acls; }
+  [[nodiscard]] std::uint64_t version() const override {
+    std::uint64_t hash = refused.size();
+    for (const Rule& rule : refused)
+      hash = hash * 31 + std::hash<std::string>()(rule.name) + static_cast<std::uint64_t>(rule.operation);
+    return hash;
+  }
   void follow(const kraft::AclsImage&) override {}
 
   /// Stands for all names in a rule about operations that are allowed for some.

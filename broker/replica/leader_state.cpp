@@ -42,6 +42,7 @@ void LeaderState::lead(const kraft::PartitionRegistration& metadata, std::option
     follower.caught_up_at = since;
     follower.fetched_at = was_leader ? since : kNever;
     follower.leader_end = was_leader ? *epoch_start : kNoOffset;
+    follower.rest = nullptr;
   }
 }
 
@@ -77,6 +78,7 @@ Result<LeaderState::Moved> LeaderState::note(const FollowerFetch& fetch, const B
   CHECK(found != followers_.end(), "only fetches of followers are noted");
   if (fetch.broker_epoch != -1 && brokers.epoch_of(fetch.broker) > fetch.broker_epoch)
     return fail(ErrorCode::kNotLeaderOrFollower, "the fetch is of an earlier life of its broker");
+  end_rest(*found);
   // Under a steady load a follower never fetches from the very end: it counts that it has what was the end
   // when it fetched last.
   if (fetch.from >= fetch.leader_end)
@@ -92,8 +94,31 @@ Result<LeaderState::Moved> LeaderState::note(const FollowerFetch& fetch, const B
   return moved;
 }
 
+bool LeaderState::rest(BrokerId broker, Offset log_end, std::shared_ptr<const FollowerRest> rest) {
+  const auto found = std::ranges::find(followers_, broker, &Follower::broker);
+  if (found == followers_.end() || found->log_end != log_end || !contains(isr_, broker)) return false;
+  found->rest = std::move(rest);
+  return true;
+}
+
+void LeaderState::end_rests() {
+  for (Follower& follower : followers_) end_rest(follower);
+}
+
+void LeaderState::end_rest(Follower& follower) {
+  if (follower.rest == nullptr) return;
+  follower.fetched_at = std::max(follower.fetched_at, follower.rest->fetched_at());
+  follower.caught_up_at = caught_up_at(follower);
+  follower.rest = nullptr;
+}
+
+nanoseconds LeaderState::caught_up_at(const Follower& follower) {
+  return follower.rest == nullptr ? follower.caught_up_at
+                                  : std::max(follower.caught_up_at, follower.rest->fetched_at());
+}
+
 bool LeaderState::is_caught_up(const Follower& follower, Offset log_end, nanoseconds now) const {
-  return follower.log_end == log_end || now - follower.caught_up_at <= max_lag_;
+  return follower.log_end == log_end || now - caught_up_at(follower) <= max_lag_;
 }
 
 bool LeaderState::may_join(const Follower& follower, const BrokerView& brokers) {
@@ -202,7 +227,7 @@ std::vector<ReadableReplica> LeaderState::readable_at(Offset offset) const {
   std::vector<ReadableReplica> readable;
   for (const Follower& follower : followers_) {
     if (contains(isr_, follower.broker) && follower.log_end >= offset && follower.log_start <= offset)
-      readable.push_back({follower.broker, follower.log_start, follower.log_end, follower.caught_up_at});
+      readable.push_back({follower.broker, follower.log_start, follower.log_end, caught_up_at(follower)});
   }
   return readable;
 }

@@ -16,9 +16,13 @@
 // the ISR is below min.insync.replicas); Kafka's Partition.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -26,6 +30,23 @@
 #include "kraft/metadata_image.hpp"
 
 namespace barnabas::broker {
+
+/// When the fetch session of a follower was used last.
+using FetchPulse = std::atomic<std::chrono::nanoseconds>;
+
+/// That a follower's session fetches a partition, request after request, from where it ends. Thread-safe.
+class FollowerRest {
+ public:
+  explicit FollowerRest(std::shared_ptr<const FetchPulse> pulse) : pulse_(std::move(pulse)) {}
+  /// Requests of the session after `last` are no such fetches.
+  void end(std::chrono::nanoseconds last) { last_ = last; }
+  /// Of the last such fetch.
+  [[nodiscard]] std::chrono::nanoseconds fetched_at() const { return std::min(pulse_->load(), last_.load()); }
+
+ private:
+  const std::shared_ptr<const FetchPulse> pulse_;
+  std::atomic<std::chrono::nanoseconds> last_ = std::chrono::nanoseconds::max();
+};
 
 /// What the newest metadata say of the brokers. Thread-safe.
 class BrokerView {
@@ -106,6 +127,12 @@ class LeaderState {
   /// Takes note of a fetch, and says what of the follower has moved. NOT_LEADER_OR_FOLLOWER from an earlier
   /// life of the broker. Requires knows().
   Result<Moved> note(const FollowerFetch& fetch, const BrokerView& brokers);
+  /// The follower's fetches are not noted until end_rests() or the next note(): they are all the same, and
+  /// `rest` says when the last one was. False where each must be noted: the follower is not in sync, or not
+  /// at the log end.
+  [[nodiscard]] bool rest(BrokerId follower, Offset log_end, std::shared_ptr<const FollowerRest> rest);
+  /// Before it matters that the log end is another than it was: notes the last of the fetches that were not.
+  void end_rests();
   /// What all who count have; nothing while the ISR is too small to commit.
   [[nodiscard]] std::optional<Offset> committed_end(Offset log_end, std::chrono::nanoseconds now,
                                                     const BrokerView& brokers) const;
@@ -138,6 +165,7 @@ class LeaderState {
     Offset leader_end = kNoOffset;                            // the leader's log end at its last fetch
     std::chrono::nanoseconds fetched_at = kNever;
     std::chrono::nanoseconds caught_up_at = kNever;
+    std::shared_ptr<const FollowerRest> rest = nullptr;  // it has `log_end`, which is the leader's
   };
   struct Pending {
     std::uint64_t number;
@@ -150,6 +178,8 @@ class LeaderState {
   [[nodiscard]] std::size_t effective_min_isr() const;
   [[nodiscard]] bool is_caught_up(const Follower& follower, Offset log_end,
                                   std::chrono::nanoseconds now) const;
+  static void end_rest(Follower& follower);
+  [[nodiscard]] static std::chrono::nanoseconds caught_up_at(const Follower& follower);
   [[nodiscard]] static bool may_join(const Follower& follower, const BrokerView& brokers);
   Wanted propose(const std::vector<BrokerId>& isr, std::optional<BrokerId> joining,
                  const BrokerView& brokers);

@@ -294,5 +294,71 @@ TEST_CASE("records are deleted everywhere once every live replica has moved its 
   CHECK(at.state.low_watermark(Offset(5), at.brokers) == Offset(5));
 }
 
+TEST_CASE("a follower at rest has fetched when its session was used last, not when it was noted") {
+  Leading at;
+  (void)at.fetch(2, 10);
+  (void)at.fetch(3, 10);
+  const auto pulse = std::make_shared<FetchPulse>(at.now);
+  const auto rest = std::make_shared<FollowerRest>(pulse);
+  CHECK(at.state.rest(BrokerId(2), at.end, rest));
+  at.now += 60s;
+  pulse->store(at.now - 1s);
+  // What was appended after a minute of rest is not a minute's lag; broker 3 has been away all that time.
+  at.state.end_rests();
+  at.end = Offset(12);
+  const auto wanted = at.state.shrink(at.end, at.now, at.brokers);
+  REQUIRE(wanted);
+  CHECK(wanted->change.isr == std::vector<IsrMember>{{BrokerId(1), 11}, {BrokerId(2), 12}});
+  at.now += 30s;
+  (void)at.state.on_answer(wanted->number, Leading::accepted(*wanted));
+  // From then on only what is noted counts.
+  pulse->store(at.now);
+  CHECK(at.state.shrink(at.end, at.now, at.brokers));
+}
+
+TEST_CASE("a follower rests only in sync and at the end, and no longer than until it is noted again") {
+  Leading at(ids({1, 2}));
+  (void)at.fetch(2, 9);
+  (void)at.fetch(3, 10);
+  const auto pulse = std::make_shared<FetchPulse>(at.now);
+  const auto rest = std::make_shared<FollowerRest>(pulse);
+  CHECK_FALSE(at.state.rest(BrokerId(2), at.end, rest));
+  CHECK_FALSE(at.state.rest(BrokerId(3), at.end, rest));
+  CHECK_FALSE(at.state.rest(BrokerId(4), at.end, rest));
+  (void)at.fetch(2, 10);
+  CHECK(at.state.rest(BrokerId(2), at.end, rest));
+  const auto caught_up = [&] { return at.state.readable_at(Offset(9)).at(0).caught_up_at; };
+  pulse->store(at.now + 5s);
+  CHECK(caught_up() == at.now + 5s);
+  (void)at.fetch(2, 9);  // behind again, which takes back nothing
+  CHECK(caught_up() == at.now + 5s);
+  pulse->store(at.now + 7s);
+  CHECK(caught_up() == at.now + 5s);
+}
+
+TEST_CASE("a session that goes on without a partition does not fetch it") {
+  Leading at(ids({1, 2}));
+  (void)at.fetch(2, 10);
+  const auto pulse = std::make_shared<FetchPulse>(at.now);
+  const auto rest = std::make_shared<FollowerRest>(pulse);
+  CHECK(at.state.rest(BrokerId(2), at.end, rest));
+  pulse->store(at.now + 5s);
+  rest->end(pulse->load());
+  pulse->store(at.now + 100s);
+  CHECK(at.state.readable_at(Offset(10)).at(0).caught_up_at == at.now + 5s);
+}
+
+TEST_CASE("a rest ends with the leader epoch") {
+  Leading at(ids({1, 2}));
+  (void)at.fetch(2, 10);
+  const auto pulse = std::make_shared<FetchPulse>(at.now);
+  const auto rest = std::make_shared<FollowerRest>(pulse);
+  CHECK(at.state.rest(BrokerId(2), at.end, rest));
+  pulse->store(at.now + 5s);
+  at.state.lead(registration(ids({1, 2}), 4, 8), at.end, true, at.now);
+  at.state.end_rests();
+  CHECK(at.state.readable_at(Offset(10)).at(0).caught_up_at == at.now);
+}
+
 }  // namespace
 }  // namespace barnabas::broker

@@ -25,82 +25,63 @@ Partition::Partition(std::shared_ptr<log::PartitionLog> log, TopicId topic_id,
       surroundings_(surroundings),
       log_(std::move(log)),
       leader_epoch_(kNoLeaderEpoch),
-      state_({topic_id, topic_partition_.partition.value(), surroundings.self}, surroundings.max_lag) {}
+      state_({topic_id, topic_partition_.partition.value(), surroundings.self}, surroundings.max_lag),
+      visible_(visible()) {}
 
 void Partition::become_leader(const kraft::PartitionRegistration& metadata) {
-  Aftermath aftermath;
-  {
-    std::lock_guard lock(mutex_);
-    if (offline_) return;
-    const bool is_new_epoch = !leader_ || metadata.leader_epoch > leader_epoch_;
-    if (!is_new_epoch && metadata.partition_epoch <= state_.partition_epoch()) return;
-    std::optional<Offset> epoch_start;
-    if (is_new_epoch) {
-      epoch_start = log_->log_end_offset();
-      // Followers may have records of later epochs than any in this log: by this entry they learn where to
-      // cut them off.
-      if (auto assigned = log_->assign_epoch_start(metadata.leader_epoch, *epoch_start); !assigned)
-        log_error(kComponent, "{} cannot begin leader epoch {}: {}", to_string(topic_partition_),
-                  metadata.leader_epoch.value(), assigned.error().detail);
-    }
-    state_.lead(metadata, epoch_start, leader_, surroundings_.clock.monotonic());
-    leader_ = true;
-    follower_ = false;
-    leader_epoch_ = metadata.leader_epoch;
-    if (is_new_epoch) {  // who waits asked in the one before
-      aftermath.waiters.swap(waiters_);
-      std::ranges::move(std::exchange(log_end_waiters_, {}), std::back_inserter(aftermath.waiters));
-    }
-    advance_high_watermark(aftermath);
-    take_committed(aftermath);
-    if (surroundings_.isr_changes != nullptr) aftermath.wanted = state_.recover(surroundings_.brokers);
+  Hold hold(*this);
+  if (offline_) return;
+  const bool is_new_epoch = !leader_ || metadata.leader_epoch > leader_epoch_;
+  if (!is_new_epoch && metadata.partition_epoch <= state_.partition_epoch()) return;
+  std::optional<Offset> epoch_start;
+  if (is_new_epoch) {
+    epoch_start = log_->log_end_offset();
+    // Followers may have records of later epochs than any in this log: by this entry they learn where to cut
+    // them off.
+    if (auto assigned = log_->assign_epoch_start(metadata.leader_epoch, *epoch_start); !assigned)
+      log_error(kComponent, "{} cannot begin leader epoch {}: {}", to_string(topic_partition_),
+                metadata.leader_epoch.value(), assigned.error().detail);
   }
-  settle(aftermath);
+  state_.lead(metadata, epoch_start, leader_, surroundings_.clock.monotonic());
+  leader_ = true;
+  follower_ = false;
+  leader_epoch_ = metadata.leader_epoch;
+  advance_high_watermark(hold.aftermath);
+  take_committed(hold.aftermath);
+  if (surroundings_.isr_changes != nullptr) hold.aftermath.wanted = state_.recover(surroundings_.brokers);
 }
 
 bool Partition::become_follower(const kraft::PartitionRegistration& metadata) {
-  Aftermath aftermath;
-  bool is_new_epoch = false;
-  {
-    std::lock_guard lock(mutex_);
-    if (offline_ || metadata.partition_epoch < state_.partition_epoch()) return false;
-    is_new_epoch = leader_ || metadata.leader_epoch > leader_epoch_;
-    state_.follow(metadata);
-    if (std::exchange(leader_, false) || is_new_epoch) end_waits(ErrorCode::kNotLeaderOrFollower, aftermath);
-    follower_ = true;
-    leader_epoch_ = metadata.leader_epoch;
-  }
-  settle(aftermath);
+  Hold hold(*this);
+  if (offline_ || metadata.partition_epoch < state_.partition_epoch()) return false;
+  const bool is_new_epoch = leader_ || metadata.leader_epoch > leader_epoch_;
+  state_.follow(metadata);
+  if (is_new_epoch) end_waits(ErrorCode::kNotLeaderOrFollower, hold.aftermath);
+  leader_ = false;
+  follower_ = true;
+  leader_epoch_ = metadata.leader_epoch;
   return is_new_epoch;
 }
 
 void Partition::resign() {
-  Aftermath aftermath;
-  {
-    std::lock_guard lock(mutex_);
-    leader_ = follower_ = false;
-    end_waits(offline_ ? ErrorCode::kKafkaStorageError : ErrorCode::kNotLeaderOrFollower, aftermath);
-  }
-  settle(aftermath);
+  Hold hold(*this);
+  leader_ = follower_ = false;
+  end_waits(offline_ ? ErrorCode::kKafkaStorageError : ErrorCode::kNotLeaderOrFollower, hold.aftermath);
 }
 
 void Partition::go_offline() {
   {
-    std::lock_guard lock(mutex_);
+    Hold hold(*this);
     offline_ = true;
   }
   resign();
 }
 
 void Partition::set_min_insync_replicas(std::int32_t count) {
-  Aftermath aftermath;
-  {
-    std::lock_guard lock(mutex_);
-    state_.set_min_insync_replicas(count);
-    if (leader_) advance_high_watermark(aftermath);
-    take_committed(aftermath);
-  }
-  settle(aftermath);
+  Hold hold(*this);
+  state_.set_min_insync_replicas(count);
+  if (leader_) advance_high_watermark(hold.aftermath);
+  take_committed(hold.aftermath);
 }
 
 bool Partition::is_offline() const {
@@ -149,7 +130,6 @@ ErrorCode Partition::check_epoch(LeaderEpoch current_epoch_of_client) const {
 }
 
 ErrorCode Partition::check(LeaderEpoch current_epoch_of_client, bool needs_leader) const {
-  std::lock_guard lock(mutex_);
   if (const ErrorCode refused = check_epoch(current_epoch_of_client); refused != ErrorCode::kNone)
     return refused;
   return leader_ || (follower_ && !needs_leader) ? ErrorCode::kNone : ErrorCode::kNotLeaderOrFollower;
@@ -158,8 +138,7 @@ ErrorCode Partition::check(LeaderEpoch current_epoch_of_client, bool needs_leade
 std::expected<PartitionAppend, log::AppendError> Partition::append(MutableByteView batches,
                                                                    log::AppendOptions options,
                                                                    RequiredAcks acks) {
-  Aftermath aftermath;
-  std::unique_lock lock(mutex_);
+  Hold hold(*this);
   if (!leader_) {
     const ErrorCode why = offline_ ? ErrorCode::kKafkaStorageError : ErrorCode::kNotLeaderOrFollower;
     return std::unexpected(log::AppendError{Error{why, {}}, {}});
@@ -172,12 +151,8 @@ std::expected<PartitionAppend, log::AppendError> Partition::append(MutableByteVi
   closed_segment_ |= appended->rolled;
   PartitionAppend result{std::move(*appended)};
   if (result.sync_due && state_.is_alone()) return result;  // sync() shows it, and wakes who waits
-  advance_high_watermark(aftermath);
+  advance_high_watermark(hold.aftermath);
   result.is_committed = log_->high_watermark() > result.last_offset;
-  std::ranges::move(log_end_waiters_, std::back_inserter(aftermath.waiters));
-  log_end_waiters_.clear();
-  lock.unlock();
-  settle(aftermath);
   return result;
 }
 
@@ -196,12 +171,7 @@ void Partition::advance_high_watermark(Aftermath& aftermath) {
   if (!end) return;
   const Offset before = log_->high_watermark();
   log_->set_high_watermark(*end);
-  if (log_->high_watermark() == before) return;
-  if (aftermath.waiters.empty())
-    aftermath.waiters.swap(waiters_);
-  else
-    std::ranges::move(std::exchange(waiters_, {}), std::back_inserter(aftermath.waiters));
-  if (!commit_waits_.empty()) take_committed(aftermath);
+  if (log_->high_watermark() != before && !commit_waits_.empty()) take_committed(aftermath);
 }
 
 void Partition::take_committed(Aftermath& aftermath) {
@@ -216,15 +186,52 @@ void Partition::take_committed(Aftermath& aftermath) {
 }
 
 void Partition::end_waits(ErrorCode why, Aftermath& aftermath) {
-  aftermath.waiters.swap(waiters_);
-  std::ranges::move(log_end_waiters_, std::back_inserter(aftermath.waiters));
-  log_end_waiters_.clear();
   aftermath.commits.swap(commit_waits_);
   aftermath.outcome = why;
 }
 
+Partition::Visible Partition::visible() const {
+  return {log_->log_start_offset(),
+          log_->last_stable_offset(),
+          log_->high_watermark(),
+          log_->log_end_offset(),
+          state_.partition_epoch(),
+          leader_epoch_,
+          leader_,
+          follower_,
+          offline_};
+}
+
+void Partition::note_changes(Aftermath& aftermath) {
+  const Visible now = visible();
+  const Visible before = std::exchange(visible_, now);
+  const bool is_other = !now.same_role(before) || now.log_end < before.log_end;
+  if (is_other || now.log_end != before.log_end) count_append(aftermath);
+  if (is_other || now.high_watermark != before.high_watermark || now.last_stable != before.last_stable ||
+      now.log_start != before.log_start || now.partition_epoch != before.partition_epoch)
+    count_commit(aftermath);
+}
+
+void Partition::count_commit(Aftermath& aftermath) {
+  ++changes_.committed;
+  std::ranges::move(committed_watches_, std::back_inserter(aftermath.committed));
+  committed_watches_.clear();
+}
+
+void Partition::count_append(Aftermath& aftermath) {
+  ++changes_.appended;
+  state_.end_rests();
+  std::ranges::move(appended_watches_, std::back_inserter(aftermath.appended));
+  appended_watches_.clear();
+}
+
 void Partition::settle(Aftermath& aftermath) {
-  wake(aftermath.waiters);
+  const auto tell = [](const Watches& watches, PartitionChange change) {
+    for (const auto& weak : watches)
+      if (const auto watch = weak.lock()) watch->on_change(change);
+  };
+  tell(aftermath.committed, PartitionChange::kCommitted);
+  tell(aftermath.appended, PartitionChange::kAppended);
   for (CommitWait& wait : aftermath.commits) wait.callback(aftermath.outcome);
   if (aftermath.wanted) ask(std::move(*aftermath.wanted));
 }
@@ -248,9 +255,11 @@ void Partition::when_committed(Offset end, CommitCallback callback) {
 }
 
 void Partition::drop_waits() {
-  Aftermath dropped;  // destroyed without the lock
+  std::vector<CommitWait> commits;  // destroyed without the lock
   std::lock_guard lock(mutex_);
-  end_waits(ErrorCode::kNone, dropped);
+  commits.swap(commit_waits_);
+  committed_watches_.clear();
+  appended_watches_.clear();
 }
 
 ErrorCode Partition::check_follower(const FollowerRequest& request) const {
@@ -269,8 +278,8 @@ ErrorCode Partition::note_fetch(const FollowerFetch& fetch, Aftermath& aftermath
   if (surroundings_.isr_changes != nullptr)
     aftermath.wanted = state_.expand(fetch.broker, log_->high_watermark(), surroundings_.brokers);
   if (moved->log_end) advance_high_watermark(aftermath);
-  // DeleteRecords waits for it; it happens rarely.
-  if (moved->log_start) std::ranges::move(std::exchange(waiters_, {}), std::back_inserter(aftermath.waiters));
+  // DeleteRecords waits for it, and a consumer may read there from now on; it happens rarely.
+  if (moved->log_start) count_commit(aftermath);
   return ErrorCode::kNone;
 }
 
@@ -289,14 +298,10 @@ Offset Partition::low_watermark() const {
 }
 
 void Partition::shrink_isr() {
-  Aftermath aftermath;
-  {
-    std::lock_guard lock(mutex_);
-    if (!leader_ || state_.is_alone() || surroundings_.isr_changes == nullptr) return;
-    aftermath.wanted =
-        state_.shrink(log_->log_end_offset(), surroundings_.clock.monotonic(), surroundings_.brokers);
-  }
-  settle(aftermath);
+  Hold hold(*this);
+  if (!leader_ || state_.is_alone() || surroundings_.isr_changes == nullptr) return;
+  hold.aftermath.wanted =
+      state_.shrink(log_->log_end_offset(), surroundings_.clock.monotonic(), surroundings_.brokers);
 }
 
 void Partition::ask(LeaderState::Wanted wanted) {
@@ -308,25 +313,20 @@ void Partition::ask(LeaderState::Wanted wanted) {
 }
 
 void Partition::on_isr_answer(std::uint64_t number, const Result<AcceptedIsr>& answer) {
-  Aftermath aftermath;
-  {
-    std::lock_guard lock(mutex_);
-    if (!leader_) return;
-    const std::size_t before = state_.isr().size();
-    const auto outcome = state_.on_answer(number, answer);
-    if (!answer) ++surroundings_.failed_isr_updates;
-    if (outcome == LeaderState::Outcome::kAgain) aftermath.wanted = state_.pending_change();
-    if (outcome == LeaderState::Outcome::kChanged) {
-      if (answer) {
-        ++(state_.isr().size() < before ? surroundings_.isr_shrinks : surroundings_.isr_expands);
-        log_info(kComponent, "[Partition {} broker={}] ISR updated to {} {}and version updated to {}",
-                 to_string(topic_partition_), surroundings_.self.value(), text_of(state_.isr()),
-                 state_.is_under_min_isr() ? "(under-min-isr) " : "", state_.partition_epoch());
-      }
-      advance_high_watermark(aftermath);
-    }
+  Hold hold(*this);
+  if (!leader_) return;
+  const std::size_t before = state_.isr().size();
+  const auto outcome = state_.on_answer(number, answer);
+  if (!answer) ++surroundings_.failed_isr_updates;
+  if (outcome == LeaderState::Outcome::kAgain) hold.aftermath.wanted = state_.pending_change();
+  if (outcome != LeaderState::Outcome::kChanged) return;
+  if (answer) {
+    ++(state_.isr().size() < before ? surroundings_.isr_shrinks : surroundings_.isr_expands);
+    log_info(kComponent, "[Partition {} broker={}] ISR updated to {} {}and version updated to {}",
+             to_string(topic_partition_), surroundings_.self.value(), text_of(state_.isr()),
+             state_.is_under_min_isr() ? "(under-min-isr) " : "", state_.partition_epoch());
   }
-  settle(aftermath);
+  advance_high_watermark(hold.aftermath);
 }
 
 Result<void> Partition::sync() {
@@ -339,11 +339,10 @@ Result<void> Partition::sync() {
     outcome = synced->sync();
     lock.lock();
   }
-  TRY(std::move(outcome));
-  Aftermath aftermath;
-  if (leader_) advance_high_watermark(aftermath);
   lock.unlock();
-  settle(aftermath);
+  TRY(std::move(outcome));
+  Hold hold(*this);
+  if (leader_) advance_high_watermark(hold.aftermath);
   return {};
 }
 
@@ -352,22 +351,40 @@ bool Partition::take_closed_segment() {
   return std::exchange(closed_segment_, false);
 }
 
-void Partition::add_waiter(Waiters& waiters, std::weak_ptr<Wakeup> wakeup) {
-  // Waiters that gave up leave their entry behind; they go when the list would have to grow.
-  if (waiters.size() == waiters.capacity())
-    std::erase_if(waiters, [](const std::weak_ptr<Wakeup>& waiter) { return waiter.expired(); });
-  waiters.push_back(std::move(wakeup));
+void Partition::add_watch(Watches& watches, std::weak_ptr<PartitionWatch> watch) {
+  // Those that gave up leave their entry behind; they go when the list would have to grow.
+  if (watches.size() == watches.capacity())
+    std::erase_if(watches, [](const std::weak_ptr<PartitionWatch>& one) { return one.expired(); });
+  watches.push_back(std::move(watch));
 }
 
-void Partition::wait_for_change(std::weak_ptr<Wakeup> wakeup, Change change) {
+void Partition::wait_for_change(std::weak_ptr<PartitionWatch> watch) {
   std::lock_guard lock(mutex_);
-  add_waiter(change == Change::kCommitted ? waiters_ : log_end_waiters_, std::move(wakeup));
+  add_watch(committed_watches_, std::move(watch));
 }
 
-void Partition::wake(Waiters& waiters) {
-  for (auto& weak : waiters) {
-    if (auto wakeup = weak.lock()) (*wakeup)();
+PartitionChanges Partition::changes() const {
+  std::lock_guard lock(mutex_);
+  return changes_;
+}
+
+bool Partition::watch(const std::shared_ptr<PartitionWatch>& watch, const PartitionChanges& seen,
+                      const RestingFollower* follower) {
+  bool is_committed = false;
+  bool is_appended = false;
+  bool may_rest = true;
+  {
+    std::lock_guard lock(mutex_);
+    is_committed = changes_.committed != seen.committed;
+    is_appended = follower != nullptr && changes_.appended != seen.appended;
+    if (!is_committed) add_watch(committed_watches_, watch);
+    if (follower != nullptr && !is_appended) add_watch(appended_watches_, watch);
+    if (follower != nullptr && follower->rest != nullptr && !is_committed && !is_appended)
+      may_rest = state_.rest(follower->broker, log_->log_end_offset(), follower->rest);
   }
+  if (is_committed) watch->on_change(PartitionChange::kCommitted);
+  if (is_appended) watch->on_change(PartitionChange::kAppended);
+  return !is_committed && !is_appended && may_rest;
 }
 
 }  // namespace barnabas::broker

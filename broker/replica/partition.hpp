@@ -9,6 +9,8 @@
 //     from the leader of the epoch that it was fetched in: anything else is refused.
 //  2. The high watermark never goes back but where the log is truncated below it.
 //  3. Per leader epoch at most one change of the in-sync set is under way (leader_state.hpp).
+//  4. Whatever changes what a fetch could see is counted and told to who watches, by the end of the call that
+//     changed it: a fetch session looks again only at what it was told of (fetch_session.hpp).
 // Source: Kafka's Partition; KIP-101, KIP-279, KIP-320 for epochs, KIP-392 for reads from followers.
 #pragma once
 
@@ -23,12 +25,11 @@
 
 #include "base/clock.hpp"
 #include "broker/replica/leader_state.hpp"
+#include "broker/replica/partition_watch.hpp"
 #include "log/partition_log.hpp"
 
 namespace barnabas::broker {
 
-/// Called once when something that a fetch or an acknowledgement waits for may have changed; from any thread.
-using Wakeup = std::function<void()>;
 /// Called once, from any thread, without a lock: NONE, or why what was appended must not be acknowledged
 /// (NOT_ENOUGH_REPLICAS_AFTER_APPEND, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR).
 using CommitCallback = std::move_only_function<void(ErrorCode)>;
@@ -73,6 +74,12 @@ struct FollowerRequest {
   bool is_first_look = true;
 };
 
+/// A follower whose fetches are not noted while nothing changes; without a rest they are.
+struct RestingFollower {
+  BrokerId broker;
+  std::shared_ptr<const FollowerRest> rest;
+};
+
 struct ReplicaCounts {
   bool is_leader = false;
   bool is_under_replicated = false;
@@ -108,11 +115,8 @@ class Partition : public std::enable_shared_from_this<Partition> {
   /// NONE, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER; epoch -1
   /// asks for nothing.
   [[nodiscard]] ErrorCode check_leader(LeaderEpoch current_epoch_of_client) const {
+    std::lock_guard lock(mutex_);
     return check(current_epoch_of_client, true);
-  }
-  /// The same for who may read from a follower, too (KIP-392).
-  [[nodiscard]] ErrorCode check_replica(LeaderEpoch current_epoch_of_client) const {
-    return check(current_epoch_of_client, false);
   }
   /// A new leader does not know yet how much was committed before it (KIP-207).
   [[nodiscard]] bool is_behind_its_epoch() const;
@@ -140,23 +144,26 @@ class Partition : public std::enable_shared_from_this<Partition> {
   /// and is removed.
   Result<FollowerPosition> begin_following(LeaderEpoch epoch);
 
-  /// A follower's fetch: `read(log)` runs under the mutex and says whether the follower's log is a prefix of
-  /// this one; then it is noted how far the follower is. As check_leader(); UNKNOWN_LEADER_EPOCH or
+  /// A follower's fetch: `read(log, changes)` runs under the mutex and says whether the follower's log is a
+  /// prefix of this one; then it is noted how far the follower is. As check_leader(); UNKNOWN_LEADER_EPOCH or
   /// NOT_LEADER_OR_FOLLOWER for a broker that has no replica by what is known here.
   template <class Read>
   ErrorCode serve_follower(const FollowerRequest& request, Read&& read) {
-    Aftermath aftermath;
-    {
-      std::lock_guard lock(mutex_);
-      if (const ErrorCode refused = check_follower(request); refused != ErrorCode::kNone) return refused;
-      FollowerFetch fetch = request.fetch;
-      fetch.leader_end = log_->log_end_offset();
-      const bool is_prefix = read(*log_);
-      if (!is_prefix || !request.is_first_look) return ErrorCode::kNone;
-      if (const ErrorCode refused = note_fetch(fetch, aftermath); refused != ErrorCode::kNone) return refused;
-    }
-    settle(aftermath);
-    return ErrorCode::kNone;
+    Hold hold(*this);
+    if (const ErrorCode refused = check_follower(request); refused != ErrorCode::kNone) return refused;
+    FollowerFetch fetch = request.fetch;
+    fetch.leader_end = log_->log_end_offset();
+    const bool is_prefix = read(*log_, changes_);
+    return is_prefix && request.is_first_look ? note_fetch(fetch, hold.aftermath) : ErrorCode::kNone;
+  }
+  /// A consumer's: as check_leader(), or the same for who may read from a follower, too (KIP-392);
+  /// `read(log, changes)` runs under the mutex.
+  template <class Read>
+  ErrorCode serve_consumer(LeaderEpoch current_epoch_of_client, bool needs_leader, Read&& read) {
+    std::lock_guard lock(mutex_);
+    const ErrorCode refused = check(current_epoch_of_client, needs_leader);
+    if (refused == ErrorCode::kNone) read(*log_, changes_);
+    return refused;
   }
   /// In-sync followers that have `offset`, and the leader itself last; empty when this node does not lead.
   [[nodiscard]] std::vector<ReadableReplica> readable_at(Offset offset) const;
@@ -175,7 +182,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
   /// Runs `call` with the log while holding the partition's mutex. `call` must not block.
   template <class Call>
   auto with_log(Call&& call) {
-    std::lock_guard lock(mutex_);
+    Hold hold(*this);
     return call(*log_);
   }
 
@@ -185,36 +192,75 @@ class Partition : public std::enable_shared_from_this<Partition> {
   /// Under the partition's mutex: `call(log)` gives the log that takes its place, or null when it is to stay.
   template <class Call>
   Result<bool> replace_log(Call&& call) {
-    std::lock_guard lock(mutex_);
+    Hold hold(*this);
     std::shared_ptr<log::PartitionLog> next = TRY(call(*log_));
     if (next == nullptr) return false;
     log_ = std::move(next);
     return true;
   }
 
-  enum class Change : std::uint8_t {
-    kCommitted,  // the high watermark moved: what consumers see
-    kAppended,   // the log end moved: what followers see
-  };
-  /// `wakeup` runs once, after the next such change (or change of leadership). Cancelled by its owner's weak
-  /// state.
-  void wait_for_change(std::weak_ptr<Wakeup> wakeup, Change change = Change::kCommitted);
+  /// `watch` is told once, of the next change that consumers see.
+  void wait_for_change(std::weak_ptr<PartitionWatch> watch);
+  [[nodiscard]] PartitionChanges changes() const;
+  /// The same for a fetch that saw what was there at `seen`: what has changed since is told within the call.
+  /// A follower's is told of an append, too. True when nothing has changed and nobody has to look before
+  /// `watch` is told of something; a follower with a rest is at rest then (LeaderState::rest).
+  bool watch(const std::shared_ptr<PartitionWatch>& watch, const PartitionChanges& seen,
+             const RestingFollower* follower);
 
  private:
-  using Waiters = std::vector<std::weak_ptr<Wakeup>>;
+  using Watches = std::vector<std::weak_ptr<PartitionWatch>>;
   struct CommitWait {
     Offset end;
     CommitCallback callback;
   };
   /// What a change brings about once the mutex is free.
   struct Aftermath {
-    Waiters waiters;
+    Watches committed;
+    Watches appended;
     std::vector<CommitWait> commits;
     ErrorCode outcome = ErrorCode::kNone;  // of the commits
     std::optional<LeaderState::Wanted> wanted;
   };
+  /// Has the mutex where something may change; then brings about what comes of it.
+  class Hold {
+   public:
+    explicit Hold(Partition& partition) : partition_(partition) { partition_.mutex_.lock(); }
+    ~Hold() {
+      partition_.note_changes(aftermath);
+      partition_.mutex_.unlock();
+      partition_.settle(aftermath);
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    Aftermath aftermath;
+
+   private:
+    Partition& partition_;
+  };
+  /// What a fetch can see, the records themselves apart.
+  struct Visible {
+    Offset log_start;
+    Offset last_stable;
+    Offset high_watermark;
+    Offset log_end;
+    std::int32_t partition_epoch = -1;
+    LeaderEpoch leader_epoch;
+    bool leader = false;
+    bool follower = false;
+    bool offline = false;
+    [[nodiscard]] bool same_role(const Visible& other) const {
+      return leader_epoch == other.leader_epoch && leader == other.leader && follower == other.follower &&
+             offline == other.offline;
+    }
+  };
 
   // These require the mutex.
+  [[nodiscard]] Visible visible() const;
+  void note_changes(Aftermath& aftermath);
+  void count_commit(Aftermath& aftermath);
+  void count_append(Aftermath& aftermath);
+  [[nodiscard]] ErrorCode check(LeaderEpoch current_epoch_of_client, bool needs_leader) const;
   [[nodiscard]] ErrorCode check_epoch(LeaderEpoch current_epoch_of_client) const;
   [[nodiscard]] ErrorCode check_follower(const FollowerRequest& request) const;
   ErrorCode note_fetch(const FollowerFetch& fetch, Aftermath& aftermath);
@@ -226,14 +272,12 @@ class Partition : public std::enable_shared_from_this<Partition> {
   [[nodiscard]] FollowerPosition position() const;
   Result<log::AppendResult> append_fetched(ByteView records);
   Result<FollowerPosition> truncated_to(Offset offset);
-  static void add_waiter(Waiters& waiters, std::weak_ptr<Wakeup> wakeup);
+  static void add_watch(Watches& watches, std::weak_ptr<PartitionWatch> watch);
 
   // These must not hold it.
-  [[nodiscard]] ErrorCode check(LeaderEpoch current_epoch_of_client, bool needs_leader) const;
   void settle(Aftermath& aftermath);
   void ask(LeaderState::Wanted wanted);
   void on_isr_answer(std::uint64_t number, const Result<AcceptedIsr>& answer);
-  static void wake(Waiters& waiters);
 
   TopicPartition topic_partition_;
   TopicId topic_id_;
@@ -247,8 +291,10 @@ class Partition : public std::enable_shared_from_this<Partition> {
   bool closed_segment_ = false;             // guarded by mutex_
   LeaderEpoch leader_epoch_;                // guarded by mutex_
   LeaderState state_;                       // guarded by mutex_
-  Waiters waiters_;                         // guarded by mutex_: for the high watermark
-  Waiters log_end_waiters_;                 // guarded by mutex_
+  Visible visible_;                         // guarded by mutex_: as who watches was told of last
+  PartitionChanges changes_;                // guarded by mutex_
+  Watches committed_watches_;               // guarded by mutex_
+  Watches appended_watches_;                // guarded by mutex_
   std::vector<CommitWait> commit_waits_;    // guarded by mutex_: in the order of their offsets
 };
 

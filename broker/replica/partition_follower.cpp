@@ -31,7 +31,7 @@ FollowerPosition Partition::position() const {
 }
 
 Result<FollowerPosition> Partition::begin_following(LeaderEpoch epoch) {
-  std::lock_guard lock(mutex_);
+  Hold hold(*this);
   TRY(check_following(epoch));
   if (log_->latest_epoch() == kNoLeaderEpoch && log_->high_watermark() < log_->log_end_offset())
     return truncated_to(log_->high_watermark());
@@ -39,26 +39,18 @@ Result<FollowerPosition> Partition::begin_following(LeaderEpoch epoch) {
 }
 
 Result<FollowerPosition> Partition::append_as_follower(const FetchedFromLeader& fetched) {
-  Aftermath aftermath;
-  FollowerPosition now;
-  {
-    std::lock_guard lock(mutex_);
-    TRY(check_following(fetched.leader_epoch));
-    if (log_->log_end_offset() != fetched.from)
-      return fail(ErrorCode::kOffsetOutOfRange,
-                  fmt::format("{} ends at {}, but {} was fetched", to_string(topic_partition_),
-                              log_->log_end_offset().value(), fetched.from.value()));
-    if (!fetched.records.empty()) closed_segment_ |= TRY(append_fetched(fetched.records)).rolled;
-    const Offset before = log_->high_watermark();
-    log_->set_high_watermark(fetched.high_watermark);
-    // Only once all below it is committed here too: a log begins with what its leader has.
-    if (fetched.log_start > log_->log_start_offset() && fetched.log_start <= log_->high_watermark())
-      (void)TRY(log_->delete_records_before(fetched.log_start));
-    if (log_->high_watermark() != before) aftermath.waiters.swap(waiters_);
-    now = position();
-  }
-  settle(aftermath);
-  return now;
+  Hold hold(*this);
+  TRY(check_following(fetched.leader_epoch));
+  if (log_->log_end_offset() != fetched.from)
+    return fail(ErrorCode::kOffsetOutOfRange,
+                fmt::format("{} ends at {}, but {} was fetched", to_string(topic_partition_),
+                            log_->log_end_offset().value(), fetched.from.value()));
+  if (!fetched.records.empty()) closed_segment_ |= TRY(append_fetched(fetched.records)).rolled;
+  log_->set_high_watermark(fetched.high_watermark);
+  // Only once all below it is committed here too: a log begins with what its leader has.
+  if (fetched.log_start > log_->log_start_offset() && fetched.log_start <= log_->high_watermark())
+    (void)TRY(log_->delete_records_before(fetched.log_start));
+  return position();
 }
 
 /// An empty log may begin in the middle of the leader's first batch, after its records were deleted up to
@@ -89,7 +81,7 @@ Result<FollowerPosition> Partition::truncated_to(Offset offset) {
 }
 
 Result<FollowerPosition> Partition::truncate_to_leader(LeaderEpoch epoch, log::EpochEndOffset leader) {
-  std::lock_guard lock(mutex_);
+  Hold hold(*this);
   TRY(check_following(epoch));
   if (leader.end_offset < Offset(0)) return position();  // it does not know
   Offset end = log_->log_end_offset();
@@ -101,7 +93,7 @@ Result<FollowerPosition> Partition::truncate_to_leader(LeaderEpoch epoch, log::E
 }
 
 Result<FollowerPosition> Partition::follow_range(LeaderEpoch epoch, Offset start, Offset end) {
-  std::lock_guard lock(mutex_);
+  Hold hold(*this);
   TRY(check_following(epoch));
   if (end < log_->log_end_offset()) return truncated_to(end);
   if (start <= log_->log_end_offset()) return position();

@@ -32,6 +32,8 @@ class Authorizer {
                                              Operation operation, ResourceKind kind) const = 0;
   /// Whether it goes by ACLs: whoever creates or describes some is served only then.
   [[nodiscard]] virtual bool obeys_acls() const = 0;
+  /// Another one when an answer may be another one.
+  [[nodiscard]] virtual std::uint64_t version() const = 0;
   /// The ACLs of the metadata image that is published now.
   virtual void follow(const kraft::AclsImage& acls) = 0;
 };
@@ -47,6 +49,7 @@ class AllowAll final : public Authorizer {
     return true;
   }
   [[nodiscard]] bool obeys_acls() const override { return false; }
+  [[nodiscard]] std::uint64_t version() const override { return 0; }
   void follow(const kraft::AclsImage&) override {}
 };
 

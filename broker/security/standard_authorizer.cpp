@@ -73,6 +73,8 @@ StandardAuthorizer::StandardAuthorizer(const std::vector<std::string>& super_use
 
 void StandardAuthorizer::follow(const kraft::AclsImage& acls) {
   index_.store(std::make_shared<const AclIndex>(acls), std::memory_order_release);
+  // After it: who sees this version is answered by that index.
+  version_.fetch_add(1, std::memory_order_release);
 }
 
 bool StandardAuthorizer::is_super_user(const Principal& principal) const {

@@ -35,6 +35,7 @@ class StandardAuthorizer final : public Authorizer {
   [[nodiscard]] bool allows_for_some(const Principal& principal, std::string_view host, Operation operation,
                                      ResourceKind kind) const override;
   [[nodiscard]] bool obeys_acls() const override { return true; }
+  [[nodiscard]] std::uint64_t version() const override { return version_.load(std::memory_order_acquire); }
   void follow(const kraft::AclsImage& acls) override;
 
  private:
@@ -43,6 +44,7 @@ class StandardAuthorizer final : public Authorizer {
   std::set<std::string> super_users_;
   bool allow_everyone_if_no_acl_found_;
   std::atomic<std::shared_ptr<const AclIndex>> index_;
+  std::atomic<std::uint64_t> version_ = 0;
 };
 
 /// The authorizer that the settings ask for. INVALID_CONFIG for a class that is not there, or a super user
