@@ -65,6 +65,8 @@ void ClassicMember::sync(const protocol::JoinGroupResponse& joined) {
   request.group_instance_id = options().instance;
   auto blobs = std::make_shared<std::vector<Bytes>>();
   dealt_out_ = -1;
+  // The successor of a static member that led does not know how many there were to be dealt out.
+  if (joined.leader == id() && joined.skip_assignment) dealt_out_ = 0;
   if (joined.leader == id() && !joined.skip_assignment) {
     dealt_out_ = partitions();
     const auto members = static_cast<std::int32_t>(joined.members.size());

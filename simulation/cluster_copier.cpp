@@ -104,6 +104,7 @@ bool ClusterCopier::has_lost_something() const {
 }
 
 void ClusterCopier::finish(bool committed) {
+  transaction_.is_begun = false;
   coordinator_checks().transactions.ended(transaction_.written, committed);
   for (const Taken& taken : transaction_.taken) {
     if (committed)

@@ -31,6 +31,8 @@ class ClusterCopier final : public GroupWorker {
 
   void start() override;
   [[nodiscard]] bool is_over() const override { return is_fenced_ || GroupWorker::is_over(); }
+  /// Its transaction has begun and is not ended.
+  [[nodiscard]] bool is_busy() const override { return transaction_.is_begun; }
 
  private:
   struct Batch {

@@ -12,6 +12,8 @@ using std::chrono::nanoseconds;
 namespace {
 constexpr const char* kHost = "crowd";
 constexpr milliseconds kBetweenLooks{500};
+constexpr milliseconds kMoment{5};
+constexpr int kMoments = 100;
 constexpr milliseconds kLongestAbsence{5000};
 constexpr milliseconds kLongestPause{9000};  // longer than the sessions of groups and than most transactions
 }  // namespace
@@ -116,9 +118,16 @@ void ClusterCrowd::look_after() {
 void ClusterCrowd::arrange_next() {
   after(up_to(2 * options_.interval), [this] {
     if (is_calm_) return;
-    disturb(*seats_[surroundings_.world.random().below(seats_.size())]);
+    disturb_when_busy(*seats_[surroundings_.world.random().below(seats_.size())], kMoments);
     arrange_next();
   });
+}
+
+void ClusterCrowd::disturb_when_busy(Seat& seat, int moments) {
+  if (is_calm_) return;
+  const auto& worker = seat.workers[seat.current];
+  if (worker == nullptr || worker->is_busy() || moments == 0) return disturb(seat);
+  after(kMoment, [this, &seat, moments] { disturb_when_busy(seat, moments - 1); });
 }
 
 void ClusterCrowd::disturb(Seat& seat) {

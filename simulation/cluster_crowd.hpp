@@ -74,6 +74,8 @@ class ClusterCrowd {
   void pause(Seat& seat, std::size_t at);
   void resume(Seat& seat, std::size_t at);
   void look_after();
+  /// At the next moment in which it is busy, or at the last of these.
+  void disturb_when_busy(Seat& seat, int moments);
   void disturb(Seat& seat);
   void make_zombie(Seat& seat);
   void arrange_next();

@@ -27,6 +27,8 @@ class GroupWorker : public CoordinatedClient {
   void leave(std::function<void()> done) { member_->leave(std::move(done)); }
   /// Fenced: it does nothing any more.
   [[nodiscard]] virtual bool is_over() const { return member_->is_over(); }
+  /// What befalls it now befalls it in the middle of something.
+  [[nodiscard]] virtual bool is_busy() const { return true; }
   [[nodiscard]] const GroupMember& member() const { return *member_; }
 
  protected:
