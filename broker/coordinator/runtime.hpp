@@ -81,7 +81,7 @@ struct CoordinatorRuntimeOptions {
   std::int32_t load_buffer_bytes = 5242880;  // offsets.load.buffer.size
   std::int32_t max_batch_bytes = 1048588;    // max.message.bytes of the topic
   std::int32_t base_sequence = 0;            // of its batches: each topic has Kafka's own
-  RuntimeCounters counters;
+  RuntimeCounters counters = {};
 };
 
 class CoordinatorRuntime {
