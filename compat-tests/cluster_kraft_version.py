@@ -65,7 +65,7 @@ def update(cluster, level, kind=UPGRADE, dry_run=False, others=()):
                                for name, asked_level, asked_kind in features]})
         # Not yet: who was elected a moment ago says so.
         return None if answer["ErrorCode"] == 41 else (answer["ErrorCode"], answer["ErrorMessage"])
-    return wait_until(asked, 30, "an active controller")
+    return wait_until(asked, "an active controller", 30)
 
 
 def check_answers(cluster, questions, level):
@@ -85,12 +85,12 @@ def finalized(cluster, node_id):
 def wait_until_raised(cluster):
     for node_id in cluster.controllers:
         if cluster[node_id].process is not None:
-            wait_until(lambda: finalized(cluster, node_id) == {**OLD_FEATURES, "kraft.version": 1}, 20,
-                       f"kraft.version 1 at node {node_id}")
+            wait_until(lambda: finalized(cluster, node_id) == {**OLD_FEATURES, "kraft.version": 1},
+                       f"kraft.version 1 at node {node_id}", 20)
 
 
 def wait_until_all_have_told(cluster):
-    wait_until(lambda: update(cluster, 1, dry_run=True) == (0, None), 40, "all voters to have told who they are")
+    wait_until(lambda: update(cluster, 1, dry_run=True) == (0, None), "all voters to have told who they are", 40)
 
 
 def voter_answers(cluster):
@@ -214,7 +214,7 @@ def same_kind(case, both):
     step("all controllers were killed, and have it still")
 
     cluster.start([4])
-    wait_until(lambda: 4 in quorum.state()[2], 30, "the observer")
+    wait_until(lambda: 4 in quorum.state()[2], "the observer", 30)
     quorum.add("theirs", 4)
     quorum.wait_for_voters(1, 2, 3, 4)
     leaving = next(node_id for node_id in (3, 2) if node_id != quorum.state()[0])
