@@ -54,6 +54,7 @@ void ClusterCopier::process(Taken taken) {
     });
     gathered_.push_back(std::move(taken));
   }
+  if (!is_live(options_.output)) return go_on();  // its creation is still under way
   if (gathered_.empty() || (is_something && gathered_.size() < kMostTaken && below(2) == 0)) return go_on();
   begin();
 }
