@@ -112,7 +112,8 @@ TEST_CASE("whatever happens, the leader's session holds what the follower wants"
       const auto request = written(client);
       FetchPlan plan = cache.begin(request, 13);
       std::map<ReplicaKey, std::int64_t> fetched;
-      for (const auto* one : plan.session->all()) fetched[{one->topic_id, one->partition}] = one->fetch_offset;
+      for (const auto* one : plan.session->all())
+        fetched[{one->topic_id, one->partition}] = one->fetch_offset;
       if (plan.error == ErrorCode::kNone) CHECK(fetched == wanted);
       for (const auto& [one, offset] : wanted) CHECK(client.asked(one)->from == Offset(offset));
       cache.finish(plan);
