@@ -185,7 +185,7 @@ def wait_settled(cluster, groups, seconds=60):
                 owned.setdefault(owner, []).append(partition)
             return sorted(map(sorted, owned.values())) == sorted(map(sorted, parts)) and \
                 sorted(sum(parts, [])) == list(range(PARTITIONS))
-        wait_until(settled, seconds, f"{group.name} to settle: {assignments(cluster, group.name)}, {group.owners}")
+        wait_until(settled, f"{group.name} to settle: {assignments(cluster, group.name)}, {group.owners}", seconds)
 
 
 def acknowledged(load):
@@ -200,7 +200,7 @@ def wait_read(load, groups, seconds=60):
     """Until every group has read what is acknowledged now."""
     wanted = acknowledged(load)
     for group in groups.values():
-        wait_until(lambda: not group.missing(wanted), seconds, f"{group.name} to read what is missing")
+        wait_until(lambda: not group.missing(wanted), f"{group.name} to read what is missing", seconds)
 
 
 def members_of(case, cluster, groups):
@@ -234,7 +234,7 @@ def kill_each(cluster, load, groups, rounds):
 
 def run(case):
     cluster = Cluster(case, [Node(node) for node in NODES], settings=SETTINGS).start()
-    wait_until(lambda: unfenced(cluster[1]) == set(NODES), 30, "all brokers")
+    wait_until(lambda: unfenced(cluster[1]) == set(NODES), "all brokers", 30)
     create_topic(cluster[1], TOPIC, PARTITIONS, len(NODES), {"retention.ms": "-1"})
     wait_in_sync(cluster[1], TOPIC, PARTITIONS, len(NODES))
     groups = {name: Group(name) for name in GROUPS}

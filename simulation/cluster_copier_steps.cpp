@@ -29,6 +29,7 @@ Remedy remedy_for(ErrorCode error, bool is_end) {
     case ErrorCode::kConcurrentTransactions:
     case ErrorCode::kRequestTimedOut:
     case ErrorCode::kUnknownTopicOrPartition:
+    case ErrorCode::kOperationNotAttempted:  // another partition of the request is unknown
     case ErrorCode::kNotLeaderOrFollower:
     case ErrorCode::kLeaderNotAvailable:
     case ErrorCode::kNotEnoughReplicas:

@@ -104,7 +104,8 @@ void ReplicaManager::drop_waits() {
 void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
   std::lock_guard lock(apply_mutex_);
   brokers_.image.store(image, std::memory_order_release);
-  const bool moves = !changes || !changes->removed_topics.empty() || !changes->changed_partitions.empty();
+  const bool moves = !changes || !changes->removed_topics.empty() || !changes->changed_partitions.empty() ||
+                     !unopened_.empty();
   if (moves) {
     auto next = std::make_shared<Table>(*table());
     apply_placement(*image, changes, *next);
@@ -129,6 +130,13 @@ void ReplicaManager::apply_placement(const kraft::MetadataImage& image, const kr
   for (const auto& [id, topic] : changes->removed_topics) remove_topic(topic->name, next);
   for (const auto& [id, partitions] : changes->changed_partitions)
     if (const kraft::TopicImage* topic = image.topic(id)) apply_topic(image, *topic, &partitions, next);
+  // On a disk that was full there may be room by now.
+  for (const auto& [id, partitions] : std::map(unopened_)) {
+    if (const kraft::TopicImage* topic = image.topic(id))
+      apply_topic(image, *topic, &partitions, next);
+    else
+      unopened_.erase(id);
+  }
 }
 
 void ReplicaManager::apply_configs(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes) {
@@ -176,14 +184,23 @@ std::shared_ptr<Partition> ReplicaManager::open_partition(const kraft::MetadataI
     if (auto marked = logs_.mark_stray(tp); marked) log = logs_.create(tp, topic.id, config);
   }
   if (!log) {
-    log_error("kafka.server.ReplicaManager", "cannot open {}: {}", to_string(tp), log.error().detail);
+    if (unopened_[topic.id].insert(index).second)
+      log_error("kafka.server.ReplicaManager", "cannot open {}: {}", to_string(tp), log.error().detail);
     return nullptr;
   }
+  forget_unopened(topic.id, index);
   (*log)->set_config(config);
   (*log)->set_high_watermark(logs_.checkpointed_high_watermark(tp));
   auto partition = std::make_shared<Partition>(*log, topic.id, surroundings_);
   partition->set_min_insync_replicas(min_insync_replicas(image, topic.name));
   return partition;
+}
+
+void ReplicaManager::forget_unopened(TopicId topic, PartitionIndex index) {
+  const auto found = unopened_.find(topic);
+  if (found == unopened_.end()) return;
+  found->second.erase(index);
+  if (found->second.empty()) unopened_.erase(found);
 }
 
 /// All of its partitions, or those that changed.
@@ -199,7 +216,7 @@ void ReplicaManager::apply_topic(const kraft::MetadataImage& image, const kraft:
     std::shared_ptr<Partition>& partition = hosted->partitions[at];
     if (std::ranges::find(registration.replicas, self_) == registration.replicas.end()) {
       if (partition) drop_replica(std::exchange(partition, nullptr));
-      return;
+      return forget_unopened(topic.id, PartitionIndex(static_cast<std::int32_t>(at)));
     }
     if (!partition) partition = open_partition(image, topic, PartitionIndex(static_cast<std::int32_t>(at)));
     if (!partition) return;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -111,6 +112,7 @@ class ReplicaManager {
   [[nodiscard]] std::int32_t min_insync_replicas(const kraft::MetadataImage& image,
                                                  std::string_view topic) const;
   void apply_throttles(const kraft::MetadataImage& image, const std::string& topic);
+  void forget_unopened(TopicId topic, PartitionIndex index);
   void place_replica(const kraft::PartitionRegistration& registration,
                      const std::shared_ptr<Partition>& partition);
   void stop_following(const std::shared_ptr<Partition>& partition);
@@ -142,9 +144,11 @@ class ReplicaManager {
   std::function<void(std::vector<FollowedReplica>)> on_followed_;
   std::mutex apply_mutex_;
   std::unordered_set<const Partition*> followed_;  // guarded by apply_mutex_: fetched from another broker
-  std::vector<FollowedReplica> refollowed_;        // guarded by apply_mutex_: seen by the apply() under way
-  bool has_started_ = false;                       // guarded by apply_mutex_: a whole image was applied
-  std::vector<ReplicaPlace> misplaced_;            // guarded by apply_mutex_: seen by the apply() under way
+  // guarded by apply_mutex_: could not be opened, and are tried again with each image
+  std::map<TopicId, std::set<PartitionIndex>> unopened_;
+  std::vector<FollowedReplica> refollowed_;  // guarded by apply_mutex_: seen by the apply() under way
+  bool has_started_ = false;                 // guarded by apply_mutex_: a whole image was applied
+  std::vector<ReplicaPlace> misplaced_;      // guarded by apply_mutex_: seen by the apply() under way
   mutable std::mutex table_mutex_;
   std::shared_ptr<const Table> table_;  // guarded by table_mutex_; replaced, never changed
 };
