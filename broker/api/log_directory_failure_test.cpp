@@ -113,5 +113,33 @@ TEST_CASE_METHOD(FailureFixture, "where replicas are is told when it differs fro
   replicas->on_placed(nullptr);
 }
 
+TEST_CASE("a replica that a full disk kept from being opened is opened once there is room") {
+  ApiFixture node;
+  kraft::MetadataDelta delta(node.cache.image());
+  protocol::TopicRecord topic;
+  topic.name = "t";
+  topic.topic_id = Uuid::of_low(77);
+  protocol::PartitionRecord partition;
+  partition.partition_id = 0;
+  partition.topic_id = topic.topic_id;
+  partition.replicas = partition.isr = {1};
+  partition.leader = 1;
+  partition.leader_epoch = partition.partition_epoch = 0;
+  partition.directories.resize(1, Uuid());
+  demand(delta.replay(topic));
+  demand(delta.replay(partition));
+  kraft::MetadataImagePtr image = delta.build(Offset(1000), LeaderEpoch(1));
+
+  node.files.set_capacity_bytes(node.files.used_bytes());
+  node.replicas->apply(image, &delta.changes());
+  REQUIRE(node.replicas->find("t", PartitionIndex(0)) == nullptr);
+
+  node.files.set_capacity_bytes(std::nullopt);
+  // The next image changes nothing of the topic.
+  image = delta.build(Offset(1001), LeaderEpoch(1));
+  node.replicas->apply(image, &delta.changes());
+  CHECK(node.find("t", 0).check_leader(kNoLeaderEpoch) == ErrorCode::kNone);
+}
+
 }  // namespace
 }  // namespace barnabas::broker::testing
