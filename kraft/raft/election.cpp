@@ -44,8 +44,13 @@ bool RaftNode::can_grant(const VoteRequest& request) const {
       if (state_.voted != kNoReplica) return voted_for_it;
       return state_.leader == kNoBroker && is_up_to_date;
     case RaftRole::kFollower:
-      // Who fetches has a living leader, and no reason to support another.
-      if (request.pre_vote) return is_up_to_date && (!following_.has_fetched || following_.refusals > 0);
+      // Who fetches has a living leader, and no reason to support another. An observer goes on following one
+      // that it does not reach any more; it may be a voter to those that know of a later change.
+      if (request.pre_vote) {
+        const bool has_leader =
+            following_.has_fetched && following_.refusals == 0 && now_ < following_.fetch_deadline;
+        return is_up_to_date && !has_leader;
+      }
       return state_.voted != kNoReplica && voted_for_it;
     case RaftRole::kCandidate:
     case RaftRole::kResigned:
