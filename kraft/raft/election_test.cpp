@@ -161,6 +161,16 @@ struct Refused : TestNode {
 
 }  // namespace
 
+TEST_CASE("an observer supports another leader once it does not reach its own any more") {
+  // It is a voter to those that know of a later change.
+  Refused node(4);
+  const VoteRequest asked = vote_of(3, 1, {Offset(0), LeaderEpoch(0)}, true);
+  (void)node.wait(milliseconds(1900));
+  CHECK_FALSE(voted(node, asked).granted);
+  (void)node.wait(milliseconds(200));
+  CHECK(voted(node, asked).granted);
+}
+
 TEST_CASE("a leader where nobody listens any more is given up early, by one voter after the other") {
   Refused first(2);
   (void)first.fail_fetch(false);  // the connection ends
