@@ -136,7 +136,8 @@ Result<Properties> read_consumer_properties(const ArgparseOptions& options) {
     properties["partition.assignment.strategy"] =
         options.get("assignment-strategy").value_or("org.apache.kafka.clients.consumer.RangeAssignor");
   }
-  properties.try_emplace("client.id", "consumer-" + options.text("group-id") + "-1");
+  properties.try_emplace("client.id", fmt::format("consumer-{}-{}", options.text("group-id"),
+                                                  options.get("group-instance-id").value_or("1")));
   return properties;
 }
 
