@@ -12,10 +12,11 @@ import threading
 import time
 
 from harness import case, places
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.cluster_load import ClusterLoad, RoutedLink, coordinator
 from harness.failover import create_topic, state_of, unfenced, wait_in_sync, wait_whole
 from harness.outcome import check, check_equal, step
+from harness.waiting import wait_until
 
 NODES, PARTITIONS, OFFSETS_PARTITIONS = (1, 2, 3), 6, 6
 TOPIC, LOAD_PAUSE_SECONDS = "read", 0.05
@@ -185,7 +186,7 @@ def wait_settled(cluster, groups, seconds=60):
                 owned.setdefault(owner, []).append(partition)
             return sorted(map(sorted, owned.values())) == sorted(map(sorted, parts)) and \
                 sorted(sum(parts, [])) == list(range(PARTITIONS))
-        wait_until(settled, f"{group.name} to settle: {assignments(cluster, group.name)}, {group.owners}", seconds)
+        wait_until(settled, f"{group.name} to settle", seconds)
 
 
 def acknowledged(load):
