@@ -17,8 +17,9 @@ from harness.outcome import check, check_equal, step
 from harness.tool_runner import ToolRunner
 from harness.tools import KafkaTools
 
-# A static member that has left is still looked for when both kinds of tools have been.
-SETTINGS = {"group.consumer.max.session.timeout.ms": "600000", "group.consumer.session.timeout.ms": "600000"}
+# A static member that has left is still looked for when both kinds of tools have been, and members hear of each other soon.
+SETTINGS = {"group.consumer.max.session.timeout.ms": "600000", "group.consumer.session.timeout.ms": "600000",
+            "group.consumer.min.heartbeat.interval.ms": "500", "group.consumer.heartbeat.interval.ms": "500"}
 UNREACHABLE = "127.0.0.1:1"
 CHANGING = [
     (r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]", "[TIME]"),
@@ -274,7 +275,7 @@ def shared_group(tools, kafka, protocol):
     """A Java consumer and ours divide the partitions of a topic; each record goes to one of them."""
     topic = f"shared-{protocol}"
     kafka.call("kafka-topics", "--create", "--topic", topic, "--partitions", "6")
-    arguments = ["--topic", topic, "--group", topic, "--from-beginning", "--timeout-ms", "15000", "--command-property",
+    arguments = ["--topic", topic, "--group", topic, "--from-beginning", "--timeout-ms", "20000", "--command-property",
                  f"group.protocol={protocol}"]
     java = kafka.start("kafka-console-consumer", *arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     ours = subprocess.Popen([tools.program, "kafka-console-consumer", "--bootstrap-server", tools.bootstrap,
@@ -291,7 +292,7 @@ def shared_group(tools, kafka, protocol):
         lines = "".join(f"{number}\t{number}\n" for number in range(300))
         tools.ours("kafka-console-producer", ["--bootstrap-server", tools.bootstrap, "--topic", topic,
                                               "--reader-property", "parse.key=true"], lines)
-        read = [process.communicate(timeout=60)[0].decode().split() for process in (java, ours)]
+        read = [process.communicate(timeout=120)[0].decode().split() for process in (java, ours)]
     finally:
         java.kill()
         ours.kill()
