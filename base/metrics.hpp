@@ -29,6 +29,11 @@ class Counter {
   std::atomic<std::uint64_t> value_ = 0;
 };
 
+/// Of a counter that is null where nobody counts.
+inline void add_to(Counter* counter, std::uint64_t amount = 1) {
+  if (counter != nullptr) counter->add(amount);
+}
+
 class Gauge {
  public:
   void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }

@@ -16,9 +16,10 @@ import time
 from cluster_quorum import make_leader
 from cluster_voter_changes import Quorum
 from harness import case
-from harness.cluster import Cluster, Node, wait_until
+from harness.cluster import Cluster, Node
 from harness.native_tools import NativeTools
 from harness.outcome import check, check_contains, check_equal, step
+from harness.waiting import wait_until
 from harness.wire import NO_UUID, Connection
 
 API_VERSIONS, UPDATE_FEATURES, REGISTER_BROKER, UNREGISTER_BROKER, ADD_VOTER, REMOVE_VOTER, UPDATE_VOTER = \

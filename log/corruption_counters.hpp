@@ -20,9 +20,6 @@ struct CorruptionCounters {
             &metrics->counter("barnabas_log_mended_batches_total"),
             &metrics->counter("barnabas_log_recovery_cut_bytes_total")};
   }
-  static void add(Counter* counter, std::uint64_t amount = 1) {
-    if (counter != nullptr) counter->add(amount);
-  }
 };
 
 }  // namespace barnabas::log

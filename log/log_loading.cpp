@@ -39,7 +39,7 @@ Offset offset_in(const OffsetCheckpoint& checkpoint, const TopicPartition& tp, O
 OffsetCheckpoint read_or_empty(FileSystem& files, const std::string& path, MetricsRegistry* metrics) {
   auto checkpoint = read_offset_checkpoint(files, path);
   if (checkpoint) return std::move(*checkpoint);
-  CorruptionCounters::add(CorruptionCounters::of(metrics).files);
+  add_to(CorruptionCounters::of(metrics).files);
   log_warn(kComponent, "{}; going on without it", checkpoint.error().detail);
   return {};
 }

@@ -43,7 +43,7 @@ Error PartitionLogImpl::note(Error error) {
 /// Once for each place: a consumer asks again and again.
 void PartitionLogImpl::tell_corrupt(const Error& what) {
   if (!corrupt_places_.insert(what.detail).second) return;
-  CorruptionCounters::add(corruption_.places);
+  add_to(corruption_.places);
   log_error("org.apache.kafka.storage.internals.log.UnifiedLog", "{}: {}; it is not served",
             to_string(topic_partition_), what.detail);
 }

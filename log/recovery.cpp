@@ -46,7 +46,7 @@ Result<void> PartitionLogImpl::open(const OpenLogOptions& options) {
   log_start_ = std::max(options.log_start_offset, segments_.begin()->first);
   auto loaded = epochs_.load();
   if (!loaded) {
-    CorruptionCounters::add(corruption_.files);
+    add_to(corruption_.files);
     log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}; rebuilding it", loaded.error().detail);
   }
   bool clean = options.clean;
@@ -100,7 +100,7 @@ void PartitionLogImpl::drop_impossible_log_start(const OpenLogOptions& options) 
   if (log_start_offset() <= log_end_offset() || options.recovery_point <= Offset(0) ||
       log_start_offset() <= options.recovery_point)
     return;
-  CorruptionCounters::add(corruption_.files);
+  add_to(corruption_.files);
   log_warn("org.apache.kafka.storage.internals.log.LogLoader",
            "{}: a log start offset of {} was checkpointed, but the log ends at {}; going on without it",
            directory_, log_start_offset().value(), log_end_offset().value());
@@ -167,7 +167,7 @@ Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::si
   Offset from = first->first;
   if (from == recovery_point() && first != segments_.begin()) {
     const std::uint64_t cut = TRY(std::prev(first)->second->cut_torn_end(from));
-    CorruptionCounters::add(corruption_.cut_bytes, cut);
+    add_to(corruption_.cut_bytes, cut);
   }
   TRY(remove_snapshots_above(from));
   Offset snapshot = TRY(load_snapshot(from));
@@ -201,7 +201,7 @@ Result<bool> PartitionLogImpl::recover_segments(const std::function<void(std::si
     auto next = std::next(at);
     std::uint64_t cut =
         TRY(segment.recover(take, next == segments_.end() ? std::nullopt : std::optional(next->first)));
-    CorruptionCounters::add(corruption_.cut_bytes, cut);
+    add_to(corruption_.cut_bytes, cut);
     // Batches that were never synced may be missing between segments that are there. Compaction leaves holes
     // too, which a topic may have from a time when it was compacted: at the end of any segment that begins
     // below where the cleaning got to. A log that was cut at its start, inside a batch, has one below that.
@@ -245,7 +245,7 @@ Result<Offset> PartitionLogImpl::load_snapshot(Offset at_or_below) {
       snapshot_offset_ = snapshots.back();
       return std::max(snapshots.back(), segments_.begin()->first);
     }
-    CorruptionCounters::add(corruption_.files);
+    add_to(corruption_.files);
     log_warn("org.apache.kafka.storage.internals.log.LogLoader", "{}: {}; removing it", name,
              decoded.error().detail);
     TRY(files_.remove(name));

@@ -126,7 +126,7 @@ Result<void> Segment::ensure_indexes() {
   auto opened = offsets_.open(files_, path(kOffsetIndexSuffix), limits_.index_bytes, active_, size_);
   if (opened) opened = times_.open(files_, path(kTimeIndexSuffix), limits_.index_bytes, active_);
   if (opened) return {};
-  if (!is_not_found(opened.error())) CorruptionCounters::add(counters_.files);
+  if (!is_not_found(opened.error())) add_to(counters_.files);
   return rebuild_indexes();
 }
 
@@ -155,7 +155,7 @@ Result<void> Segment::rebuild_indexes() {
 
 /// Those that contradict the batches.
 Result<void> Segment::replace_indexes() {
-  CorruptionCounters::add(counters_.files);
+  add_to(counters_.files);
   return rebuild_indexes();
 }
 

@@ -99,7 +99,7 @@ Result<void> Segment::mend(const EntryInfo& info, Offset base) {
   log_warn("org.apache.kafka.storage.internals.log.LogSegment",
            "the batch at position {} of {} begins at offset {}, not at {} as it said; it was mended",
            info.position, path(kLogSuffix), base.value(), info.base_offset.value());
-  CorruptionCounters::add(counters_.mended_batches);
+  add_to(counters_.mended_batches);
   return {};
 }
 

@@ -4,9 +4,11 @@
 // "crowd", so that no worker is destroyed within one of its own events.
 //
 // What happens to a worker
-//   crash       the process dies, and another takes its seat (for a copier: its transactional id) some time
-//   later. leave       it says good-bye to its group, then as above. pause       it stands still, and goes
-//   on. zombie      it stands still; another takes its seat in the meantime, and then it goes on.
+//  - crash: the process dies, and another takes its seat some time later (for a copier: its transactional
+//  id);
+//  - leave: it says good-bye to its group, then the same;
+//  - pause: it stands still, and goes on;
+//  - zombie: it stands still, another takes its seat in the meantime, and then it goes on.
 #pragma once
 
 #include <array>

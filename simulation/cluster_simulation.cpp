@@ -283,15 +283,17 @@ class ClusterChaos {
     cluster_.distrust(cluster_.node(static_cast<std::size_t>(loss.victim)).id());
     cut_power(cluster_.node(static_cast<std::size_t>(loss.victim)));
   }
-  /// Three brokers, of which two are enough: one dies, and is fenced; the power of a second fails; the third,
-  /// which alone has all, dies too. The first two come back and must not lead anything before the third does.
+  /// So many brokers behind the victim.
   [[nodiscard]] ClusterNode& broker_after(const CarefulLoss& loss, std::size_t steps) {
     std::size_t index = static_cast<std::size_t>(loss.victim);
-    while (steps-- > 0) do {
-        index = (index + 1) % cluster_.size();
-      } while (!cluster_.node(index).is_broker());
+    while (steps > 0) {
+      index = (index + 1) % cluster_.size();
+      if (cluster_.node(index).is_broker()) --steps;
+    }
     return cluster_.node(index);
   }
+  /// Three brokers, of which two are enough: one dies, and is fenced; the power of a second fails; the third,
+  /// which alone has all, dies too. The first two come back and must not lead anything before the third does.
   void begin_loss_among_dead(CarefulLoss& loss) {
     kill(broker_after(loss, 1));
     loss.next = CarefulLoss::Next::kLoss;
@@ -307,7 +309,8 @@ class ClusterChaos {
         loss.has_happened = true;
         cluster_.distrust(victim.id());
         cut_power(victim);
-        loss = {loss.victim, loss.give_up, loss.calm_since, true, Next::kLastDeath, now() + seconds(1)};
+        loss.next = Next::kLastDeath;
+        loss.at = now() + seconds(1);
         return;
       case Next::kLastDeath:
         kill(last);
@@ -481,6 +484,20 @@ class ClusterChaos {
 };
 
 }  // namespace
+
+void ClusterRun::add(const ClusterRun& other) {
+  virtual_ms += other.virtual_ms;
+  records += other.records;
+  acknowledgements += other.acknowledgements;
+  leaderships += other.leaderships;
+  operations += other.operations;
+  voter_changes += other.voter_changes;
+  crashes += other.crashes;
+  commits += other.commits;
+  aborts += other.aborts;
+  copies += other.copies;
+  assignments += other.assignments;
+}
 
 ClusterRun run_cluster_seed(std::uint64_t seed, ClusterLoad load, bool trace) {
   return ClusterChaos(seed, load, trace).run();

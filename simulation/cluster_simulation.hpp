@@ -43,6 +43,9 @@ struct ClusterRun {
   std::size_t aborts = 0;
   std::size_t copies = 0;       // of records of the input
   std::size_t assignments = 0;  // of partitions to members, in an epoch
+
+  /// Adds what happened in another run to what happened in this one.
+  void add(const ClusterRun& other);
 };
 
 /// With `trace` what happens is printed as it happens.

@@ -3,9 +3,8 @@
 // Told of what members see, and of the log of __consumer_offsets. Owned by the simulation, the ClusterChecks
 // take the violations. Not thread-safe; pure. A member's epoch is its generation in a classic group. Checked:
 //  1. A partition belongs to one member of a group in an epoch.
-//  2. The offsets of a group do not go back: of those in the log (and of transactions that were committed)
-//  the
-//     later one is not the lower.
+//  2. The offsets of a group do not go back: of those in the log, and of transactions that were committed,
+//     the later one is not the lower.
 //  3. Who gets a partition begins where those before it were told that they had committed, or behind; at the
 //     end the group is there too (finish()).
 #pragma once

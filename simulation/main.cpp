@@ -129,17 +129,7 @@ std::uint64_t run_cluster(const Arguments& arguments) {
   barnabas::simulation::ClusterRun all;
   const std::uint64_t failed = for_each_seed(arguments, [&](std::uint64_t seed) {
     const auto run = barnabas::simulation::run_cluster_seed(seed, load, arguments.trace);
-    all.virtual_ms += run.virtual_ms;
-    all.records += run.records;
-    all.acknowledgements += run.acknowledgements;
-    all.leaderships += run.leaderships;
-    all.operations += run.operations;
-    all.voter_changes += run.voter_changes;
-    all.crashes += run.crashes;
-    all.commits += run.commits;
-    all.aborts += run.aborts;
-    all.copies += run.copies;
-    all.assignments += run.assignments;
+    all.add(run);
     if (arguments.trace) fmt::print("{}\ndigest {:016x}\n", run.plan, run.digest);
     if (!run.failure) return false;
     say_failure(arguments, seed, *run.failure);

@@ -2,19 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "base/error_code.hpp"
 #include "protocol/messages/api_find_coordinator.hpp"
 
 namespace barnabas::wirebench {
 namespace {
 
 constexpr std::int16_t kFindVersion = 4;
-// Of a topic that was just made: Apache Kafka's brokers hear of it a little later.
-constexpr int kUnknownTopic = 3;
-constexpr int kNotLeader = 6;
-constexpr int kLoading = 14;
-constexpr int kNotAvailable = 15;
-constexpr int kNotCoordinator = 16;
-constexpr int kConcurrent = 51;
 
 }  // namespace
 
@@ -23,8 +17,18 @@ void expect_no_error(int code, const char* what) {
 }
 
 bool is_worth_a_retry(int code) {
-  return code == kUnknownTopic || code == kNotLeader || code == kLoading || code == kNotAvailable ||
-         code == kNotCoordinator || code == kConcurrent;
+  switch (static_cast<ErrorCode>(code)) {
+    // Of a topic that was just made: Apache Kafka's brokers hear of it a little later.
+    case ErrorCode::kUnknownTopicOrPartition:
+    case ErrorCode::kNotLeaderOrFollower:
+    case ErrorCode::kCoordinatorLoadInProgress:
+    case ErrorCode::kCoordinatorNotAvailable:
+    case ErrorCode::kNotCoordinator:
+    case ErrorCode::kConcurrentTransactions:
+      return true;
+    default:
+      return false;
+  }
 }
 
 void wait_for_coordinator(Connection& connection, std::int8_t type, const std::string& key) {

@@ -419,6 +419,7 @@ bool PendingFetch::is_news(const Answer& answer) {
 bool PendingFetch::is_settled(const Answer& answer) {
   return answer.is_at_end && !answer.stays_due && !is_news(answer);
 }
+
 void PendingFetch::settle(const Answer& answer) {
   if (plan_.session_id() != kNoFetchSession && is_settled(answer))
     plan_.session->watch(*answer.asked, *answer.partition, answer.seen, true);

@@ -4,9 +4,9 @@
 //
 // Of transaction coordinators, and of administrators who abort a transaction that hangs
 // (kafka-transactions.sh abort). Several markers of one producer id share an entry of the answer, and the
-// last to be written tells of a partition that is in more than one. Where a
-// marker can be no record (producer id or epoch -1), the whole request has failed with UNKNOWN_SERVER_ERROR,
-// though what stands before that marker is written (measured on Kafka 4.3.1).
+// last to be written tells of a partition that is in more than one. Where a marker can be no record (producer
+// id or epoch -1), the whole request has failed with UNKNOWN_SERVER_ERROR, though what stands before that
+// marker is written (measured on Kafka 4.3.1).
 #include <algorithm>
 #include <memory>
 #include <mutex>

@@ -14,10 +14,6 @@
 
 namespace barnabas::broker {
 
-inline void count(Counter* counter, std::uint64_t amount = 1) {
-  if (counter != nullptr) counter->add(amount);
-}
-
 /// Of the runtime, labelled with its coordinator ("group", "transaction"). Kafka's begin with
 /// kafka_server_group_coordinator_metrics_ (of the group coordinator only).
 struct RuntimeCounters {

@@ -257,7 +257,7 @@ void GroupShard::delete_offsets(const protocol::OffsetDeleteRequest& request,
   step.applied = [this, offsets = step.records.size(), answer = std::move(answer),
                   response = std::move(response)](ErrorCode error, Step& next) mutable {
     if (error != ErrorCode::kNone) set_failed(response, error);
-    if (error == ErrorCode::kNone) count(counters().deletions, offsets);
+    if (error == ErrorCode::kNone) add_to(counters().deletions, offsets);
     next.reply(answer, std::move(response));
   };
 }
@@ -280,7 +280,7 @@ void GroupShard::forget_topics(const std::vector<DeletedTopic>& topics, Step& st
   step.may_split = true;
   if (step.records.empty()) return;
   step.applied = [this, offsets = step.records.size()](ErrorCode error, Step&) {
-    if (error == ErrorCode::kNone) count(counters().deletions, offsets);
+    if (error == ErrorCode::kNone) add_to(counters().deletions, offsets);
   };
 }
 

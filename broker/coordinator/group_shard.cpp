@@ -40,7 +40,7 @@ Result<void> GroupShard::replay_offset(const OffsetKey& key, std::optional<ByteV
   }
   offsets_.put(key, TRY(parse_offset_value(*value)));
   make_group_of_offsets(key.group);
-  count(counters().commits);
+  add_to(counters().commits);
   return {};
 }
 
@@ -58,7 +58,7 @@ Result<void> GroupShard::replay(ByteView key, std::optional<ByteView> value) {
       consumer_.erase(parsed.group);
       ClassicGroup& group = classic_.find_or_create(parsed.group);
       // One without members, and a static member's new id, are written too.
-      if (group.is_in(ClassicState::kCompletingRebalance)) count(counters().classic_rebalances);
+      if (group.is_in(ClassicState::kCompletingRebalance)) add_to(counters().classic_rebalances);
       group.apply(TRY(parse_group_metadata(*value)));
       return {};
     }
@@ -73,7 +73,7 @@ Result<void> GroupShard::replay(ByteView key, std::optional<ByteView> value) {
       const std::int32_t epoch = group == nullptr ? 0 : group->epoch();
       auto replayed = consumer_.replay(parsed, value);
       group = consumer_.find(parsed.group);
-      if (group != nullptr && group->epoch() > epoch) count(counters().consumer_rebalances);
+      if (group != nullptr && group->epoch() > epoch) add_to(counters().consumer_rebalances);
       if (offsets_.topics_of(parsed.group) != nullptr) make_group_of_offsets(parsed.group);
       return replayed;
     }
@@ -127,7 +127,7 @@ Result<void> GroupShard::replay_transactional(ProducerId producer, ByteView key,
   CommittedOffset committed = TRY(parse_offset_value(*value));
   make_group_of_offsets(parsed.offset.group);
   offsets_.put_pending(producer, parsed.offset, std::move(committed));
-  count(counters().commits);
+  add_to(counters().commits);
   return {};
 }
 
@@ -275,7 +275,7 @@ void GroupShard::remove(const std::string& group_id, Answer<DeletedGroup> answer
   }
   step.applied = [this, offsets, answer = std::move(answer), deleted = std::move(deleted)](
                      ErrorCode error, Step& next) mutable {
-    if (error == ErrorCode::kNone) count(counters().deletions, offsets);
+    if (error == ErrorCode::kNone) add_to(counters().deletions, offsets);
     deleted.error_code = static_cast<std::int16_t>(error);
     next.reply(answer, std::move(deleted));
   };
@@ -359,7 +359,7 @@ void GroupShard::remove_expired(Step& step) {
   step.may_split = true;
   if (offsets == 0) return;
   step.applied = [this, offsets](ErrorCode error, Step&) {
-    if (error == ErrorCode::kNone) count(counters().expirations, offsets);
+    if (error == ErrorCode::kNone) add_to(counters().expirations, offsets);
   };
 }
 

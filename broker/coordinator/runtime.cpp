@@ -94,7 +94,7 @@ Result<void> CoordinatorRuntime::replay_batches(ByteView bytes) {
   for (;;) {
     std::optional<protocol::LogEntry> entry = TRY(cursor.next());
     if (!entry) {
-      count(options_.counters.loaded_records, replayed);
+      add_to(options_.counters.loaded_records, replayed);
       return {};
     }
     if (entry->is_legacy()) return fail(ErrorCode::kCorruptMessage, "a batch of an old format");
@@ -147,7 +147,7 @@ void CoordinatorRuntime::run(Kind kind, CoordinatorTime now, Operation operation
 
 void CoordinatorRuntime::finish(Step& step) {
   await_commit(step);
-  if (step.end || !step.records.empty()) count(options_.counters.appended_operations);
+  if (step.end || !step.records.empty()) add_to(options_.counters.appended_operations);
   if (step.end) {
     applied(step.applied, append_end(*step.end, step.now), step.now);
   } else if (!step.records.empty()) {
@@ -178,8 +178,9 @@ void CoordinatorRuntime::flush(CoordinatorTime now) {
   if (unflushed_.empty()) return;
   std::vector<Unflushed> batch = std::exchange(unflushed_, {});
   unflushed_bytes_ = 0;
-  count(options_.counters.appended_operations, batch.size());
-  count(options_.counters.linger_milliseconds, static_cast<std::uint64_t>(now.mono_ms - unflushed_since_ms_));
+  add_to(options_.counters.appended_operations, batch.size());
+  add_to(options_.counters.linger_milliseconds,
+         static_cast<std::uint64_t>(now.mono_ms - unflushed_since_ms_));
   if (batch.size() == 1) {
     const RecordList& records = batch.front().records;
     return applied(batch.front().applied, append(records, 0, records.size(), now), now);
@@ -278,13 +279,13 @@ ErrorCode CoordinatorRuntime::append_batch(MutableByteView batch, std::size_t re
                                            const ShardAppend& how) {
   Result<Offset> end = log_.append(batch, how);
   if (!end) {
-    count(options_.counters.failed_appends);
+    add_to(options_.counters.failed_appends);
     log_warn(kComponent, "{}: records could not be appended: error {} {}", options_.name,
              static_cast<int>(end.error().code), end.error().detail);
     return coordinator_error_of_append(end.error().code);
   }
-  count(options_.counters.appends);
-  count(options_.counters.appended_records, records);
+  add_to(options_.counters.appends);
+  add_to(options_.counters.appended_records, records);
   replayed_to_ = *end;
   return ErrorCode::kNone;
 }

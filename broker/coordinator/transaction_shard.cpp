@@ -226,7 +226,7 @@ void TransactionShard::abort_timed_out(Step& step) {
       // Of a round that failed half way the first part counts.
       if (!transactions_.at(id).is_ending()) continue;
       log_info(kComponent, "The transaction of {} timed out and is aborted", id);
-      count(options_.counters.timed_out);
+      add_to(options_.counters.timed_out);
       begin_ending(id, next.now);
     }
   };

@@ -137,7 +137,7 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
     Result<bool> loaded = runtime_->load_some(now());
     busy_ = false;
     if (!loaded) {
-      count(kind_.counters.failed_loads);
+      add_to(kind_.counters.failed_loads);
       log_error(kind_.component,
                 "{}-{} could not be loaded and what it keeps is not served: {}. Check the log with "
                 "kafka-dump-log, or delete the damaged segment",
@@ -145,8 +145,8 @@ class ShardDriver::Slot : public std::enable_shared_from_this<Slot> {
       return unload();
     }
     if (*loaded) {
-      count(kind_.counters.loads);
-      count(kind_.counters.load_milliseconds, static_cast<std::uint64_t>(now().mono_ms - load_began_ms_));
+      add_to(kind_.counters.loads);
+      add_to(kind_.counters.load_milliseconds, static_cast<std::uint64_t>(now().mono_ms - load_began_ms_));
       return settle();
     }
     reactor_.post([self = shared_from_this(), generation] { self->load_more(generation); });

@@ -336,25 +336,27 @@ TEST_CASE("a follower rests only in sync and at the end, and no longer than unti
   CHECK(caught_up() == at.now + 5s);
 }
 
+/// Broker 2 has rested for five seconds.
+struct Resting : Leading {
+  std::shared_ptr<FetchPulse> pulse = std::make_shared<FetchPulse>(now);
+  std::shared_ptr<FollowerRest> rest = std::make_shared<FollowerRest>(pulse);
+
+  Resting() : Leading(ids({1, 2})) {
+    (void)fetch(2, 10);
+    CHECK(state.rest(BrokerId(2), end, rest));
+    pulse->store(now + 5s);
+  }
+};
+
 TEST_CASE("a session that goes on without a partition does not fetch it") {
-  Leading at(ids({1, 2}));
-  (void)at.fetch(2, 10);
-  const auto pulse = std::make_shared<FetchPulse>(at.now);
-  const auto rest = std::make_shared<FollowerRest>(pulse);
-  CHECK(at.state.rest(BrokerId(2), at.end, rest));
-  pulse->store(at.now + 5s);
-  rest->end(pulse->load());
-  pulse->store(at.now + 100s);
+  Resting at;
+  at.rest->end(at.pulse->load());
+  at.pulse->store(at.now + 100s);
   CHECK(at.state.readable_at(Offset(10)).at(0).caught_up_at == at.now + 5s);
 }
 
 TEST_CASE("a rest ends with the leader epoch") {
-  Leading at(ids({1, 2}));
-  (void)at.fetch(2, 10);
-  const auto pulse = std::make_shared<FetchPulse>(at.now);
-  const auto rest = std::make_shared<FollowerRest>(pulse);
-  CHECK(at.state.rest(BrokerId(2), at.end, rest));
-  pulse->store(at.now + 5s);
+  Resting at;
   at.state.lead(registration(ids({1, 2}), 4, 8), at.end, true, at.now);
   at.state.end_rests();
   CHECK(at.state.readable_at(Offset(10)).at(0).caught_up_at == at.now);

@@ -128,15 +128,16 @@ void ReplicaManager::apply_placement(const kraft::MetadataImage& image, const kr
     return;
   }
   for (const auto& [id, topic] : changes->removed_topics) remove_topic(topic->name, next);
-  for (const auto& [id, partitions] : changes->changed_partitions)
-    if (const kraft::TopicImage* topic = image.topic(id)) apply_topic(image, *topic, &partitions, next);
-  // On a disk that was full there may be room by now.
+  // On a disk that was full there may be room by now. Before the changes: what these cannot open waits for
+  // the next image.
   for (const auto& [id, partitions] : std::map(unopened_)) {
     if (const kraft::TopicImage* topic = image.topic(id))
       apply_topic(image, *topic, &partitions, next);
     else
       unopened_.erase(id);
   }
+  for (const auto& [id, partitions] : changes->changed_partitions)
+    if (const kraft::TopicImage* topic = image.topic(id)) apply_topic(image, *topic, &partitions, next);
 }
 
 void ReplicaManager::apply_configs(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes) {

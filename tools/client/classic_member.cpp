@@ -20,10 +20,6 @@ constexpr std::string_view kProtocolType = "consumer";
 constexpr std::int16_t kSubscriptionVersion = 3;
 constexpr std::chrono::milliseconds kJoinGrace{5000};
 
-Deadline now() {
-  return std::chrono::steady_clock::now();
-}
-
 /// Subscriptions and assignments are bytes to the broker, with their version in front.
 template <class Message>
 Bytes encoded(const Message& message, std::int16_t version) {
@@ -232,18 +228,13 @@ Result<void> ClassicMember::recover(const Error& error) {
       generation_ = -1;
       state_ = State::kOutside;
       return {};
-    case ErrorCode::kNotCoordinator:
-    case ErrorCode::kCoordinatorNotAvailable:
-    case ErrorCode::kNetworkException:
-    case ErrorCode::kRequestTimedOut:
-      connection_.reset();
-      state_ = State::kOutside;
-      wait_a_moment();
-      return {};
     default:
       break;
   }
-  if (!protocol::error_info(error.code).retriable) return std::unexpected(error);
+  if (coordinator_is_elsewhere(error.code))
+    connection_.reset();
+  else if (!protocol::error_info(error.code).retriable)
+    return std::unexpected(error);
   state_ = State::kOutside;
   wait_a_moment();
   return {};

@@ -27,6 +27,9 @@
 namespace barnabas::tools {
 
 using Deadline = std::chrono::steady_clock::time_point;
+[[nodiscard]] inline Deadline now() {
+  return std::chrono::steady_clock::now();
+}
 [[nodiscard]] inline Deadline deadline_after(std::chrono::milliseconds time) {
   return std::chrono::steady_clock::now() + time;
 }

@@ -16,10 +16,6 @@ constexpr std::chrono::milliseconds kMaxBackoff{1000};
 constexpr std::chrono::milliseconds kMaxWait{1000};
 constexpr const char* kCoordinatorLog = "org.apache.kafka.clients.consumer.internals.ConsumerCoordinator";
 
-Deadline now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 Consumer::Consumer(std::vector<Address> bootstrap, ConsumerConfig config)

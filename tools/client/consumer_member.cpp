@@ -18,12 +18,7 @@ constexpr std::int32_t kLeaving = -1;
 constexpr std::int32_t kLeavingForAWhile = -2;
 constexpr const char* kNotServed =
     "The cluster does not support the new CONSUMER group protocol. Set group.protocol=classic on the "
-    "consumer "
-    "configs to revert to the CLASSIC protocol until the cluster is upgraded.";
-
-Deadline now() {
-  return std::chrono::steady_clock::now();
-}
+    "consumer configs to revert to the CLASSIC protocol until the cluster is upgraded.";
 
 }  // namespace
 
@@ -141,24 +136,17 @@ void ConsumerMember::lose_everything() {
 }
 
 Result<void> ConsumerMember::recover(Error error) {
-  switch (error.code) {
-    case ErrorCode::kUnknownMemberId:
-    case ErrorCode::kFencedMemberEpoch:
-      lose_everything();
-      return {};
-    case ErrorCode::kNotCoordinator:
-    case ErrorCode::kCoordinatorNotAvailable:
-    case ErrorCode::kNetworkException:
-    case ErrorCode::kRequestTimedOut:
-      connection_.reset();
-      break;
-    default:
-      if (!protocol::error_info(error.code).retriable) {
-        tool_error(kLog, "[{}] ConsumerGroupHeartbeatRequest failed due to {}: {}", config_.client.asker,
-                   protocol::error_name(error.code), error.detail);
-        lose_everything();
-        return std::unexpected(std::move(error));
-      }
+  if (error.code == ErrorCode::kUnknownMemberId || error.code == ErrorCode::kFencedMemberEpoch) {
+    lose_everything();
+    return {};
+  }
+  if (coordinator_is_elsewhere(error.code)) {
+    connection_.reset();
+  } else if (!protocol::error_info(error.code).retriable) {
+    tool_error(kLog, "[{}] ConsumerGroupHeartbeatRequest failed due to {}: {}", config_.client.asker,
+               protocol::error_name(error.code), error.detail);
+    lose_everything();
+    return std::unexpected(std::move(error));
   }
   wait_a_moment();
   return {};

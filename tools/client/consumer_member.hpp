@@ -3,11 +3,9 @@
 //
 // Owned by a Consumer. Thread safety: none. Invariants
 //  1. What the coordinator is told that the member owns is what its host reads: partitions are given up
-//  before
-//     they are told to be so.
+//     before they are told to be so.
 //  2. Nothing is in flight on its connection between two calls.
-//  3. After a heartbeat that succeeded the next one tells what has changed; after one that failed,
-//  everything.
+//  3. After a heartbeat that succeeded the next one tells what has changed; after one that failed, all.
 // A member that is not known any more, or whose epoch is over, has lost its partitions and joins again under
 // its id. Patterns are matched by the consumer, not by the coordinator, as by Kafka's tools. Errors: those of
 // GroupMember. Source: KIP-848, -1082; measured on Kafka 4.3.1.

@@ -59,6 +59,11 @@ void GroupMember::wait_a_moment() {
   not_before_ = deadline_after(config_.client.retry_backoff);
 }
 
+bool GroupMember::coordinator_is_elsewhere(ErrorCode error) {
+  return error == ErrorCode::kNotCoordinator || error == ErrorCode::kCoordinatorNotAvailable ||
+         error == ErrorCode::kNetworkException || error == ErrorCode::kRequestTimedOut;
+}
+
 std::optional<std::string> GroupMember::instance_id() const {
   return config_.group_instance_id.empty() ? std::nullopt : std::optional(config_.group_instance_id);
 }

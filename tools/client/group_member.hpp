@@ -62,6 +62,8 @@ class GroupMember {
 
   Result<void> connect();
   void wait_a_moment();
+  /// After such an error the coordinator is looked for anew.
+  [[nodiscard]] static bool coordinator_is_elsewhere(ErrorCode error);
   [[nodiscard]] std::optional<std::string> instance_id() const;
 
   Cluster& cluster_;

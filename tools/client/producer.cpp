@@ -17,10 +17,6 @@ namespace {
 constexpr std::chrono::milliseconds kMaxPollStep{1000};
 constexpr std::chrono::milliseconds kMaxBackoff{1000};
 
-Deadline now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 void visit_failed(const Delivery& delivery,
