@@ -1,14 +1,10 @@
 #include "broker/node.hpp"
 
 #include <malloc.h>
-#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdio>
-#include <fstream>
 #include <future>
 #include <thread>
 
@@ -24,25 +20,22 @@
 #include "broker/drivers/directory_reports.hpp"
 #include "broker/drivers/isr_changes.hpp"
 #include "broker/drivers/lifecycle_driver.hpp"
-#include "broker/drivers/log_cleaner.hpp"
 #include "broker/drivers/log_flusher.hpp"
-#include "broker/drivers/log_maintenance.hpp"
-#include "broker/drivers/log_scrub.hpp"
+#include "broker/drivers/log_upkeep.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
 #include "broker/drivers/quorum_network.hpp"
 #include "broker/drivers/replication.hpp"
-#include "broker/drivers/segment_source.hpp"
 #include "broker/drivers/start_reserve.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
-#include "broker/http/http_server.hpp"
 #include "broker/late_listeners.hpp"
 #include "broker/metadata_settings.hpp"
-#include "broker/net/asio_reactor.hpp"
+#include "broker/net/reactor_threads.hpp"
 #include "broker/net/server.hpp"
+#include "broker/node_http.hpp"
 #include "broker/node_parts.hpp"
+#include "broker/ready_file.hpp"
 #include "broker/replica/fetch_session.hpp"
-#include "broker/replica/log_directory_mover.hpp"
 #include "broker/replica/replica_manager.hpp"
 #include "broker/security/standard_authorizer.hpp"
 #include "log/log_manager.hpp"
@@ -67,13 +60,13 @@ std::string host_name() {
   return name;
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
+/// "NAME://HOST:PORT,...", as advertised.listeners.
+std::string told_line(const std::vector<kraft::NamedEndpoint>& endpoints) {
+  std::string told;
+  for (const auto& endpoint : endpoints)
+    told +=
+        fmt::format("{}{}://{}", told.empty() ? "" : ",", endpoint.listener, to_string(endpoint.endpoint));
+  return told;
 }
 
 Result<void> check_is_served(const BrokerSettings& settings) {
@@ -107,7 +100,7 @@ class Node::Impl {
   [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
   [[nodiscard]] BrokerId id() const { return id_; }
   [[nodiscard]] std::optional<Endpoint> http_address() const {
-    return http_ ? std::optional(http_->local()) : std::nullopt;
+    return own_.http_listener && http_ ? std::optional(http_->local()) : std::nullopt;
   }
 
  private:
@@ -119,12 +112,10 @@ class Node::Impl {
   Result<void> bind_listeners();
   Result<void> start_http();
   Result<void> learn_advertised_listeners();
-  HttpResponse serve_http(const HttpRequest& request);
   [[nodiscard]] std::vector<kraft::NamedEndpoint> broker_endpoints(
       const std::vector<ListenerSettings>& listeners) const;
   Result<void> open_metadata();
   Result<void> join_cluster(const std::vector<ListenerSettings>& listeners);
-  Result<void> write_ready_file() const;
   Result<void> announce(const std::vector<ListenerSettings>& listeners);
   [[nodiscard]] kraft::NamedEndpoint told_endpoint(const ListenerSettings& listener) const;
   void drain();
@@ -146,7 +137,8 @@ class Node::Impl {
   std::unique_ptr<MetadataDriverThread> driver_;
   /// Requests of this node to others, and of others to its controller. It runs before the node is let into
   /// its cluster.
-  std::unique_ptr<AsioReactor> peers_reactor_;
+  ReactorThreads peer_threads_;
+  AsioReactor& peers_reactor_ = peer_threads_.add("peers");
   ControllerChannels channels_;
   std::unique_ptr<ControllerRegistrar> registrar_;
   std::unique_ptr<LifecycleDriver> life_;
@@ -156,26 +148,20 @@ class Node::Impl {
   std::unique_ptr<FetchSessionCache> fetch_sessions_;
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
   std::unique_ptr<Authorizer> authorizer_;
-  std::vector<std::unique_ptr<AsioReactor>> reactors_;
+  ReactorThreads client_threads_;
   std::unique_ptr<QuorumNetwork> network_;
-  std::vector<std::unique_ptr<AsioReactor>> fetch_reactors_;  // of replica fetchers, which write and may sync
+  ReactorThreads fetcher_threads_;  // of replica fetchers, which write and may sync
   std::unique_ptr<Replication> replication_;
   Coordinators coordinators_;
   std::unique_ptr<LogFlusher> flusher_;
   std::unique_ptr<ColdReads> cold_reads_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Server> server_;
-  std::unique_ptr<LogMaintenance> maintenance_;
-  std::unique_ptr<LogCleaner> cleaner_;
-  std::unique_ptr<PeerSegmentSource> segment_source_;
-  std::unique_ptr<LogScrub> scrub_;
-  std::unique_ptr<LogDirectoryMover> mover_;
-  std::vector<std::thread> threads_;
+  std::unique_ptr<LogUpkeep> upkeep_;
   OwnSettings own_;
   std::unique_ptr<LateListeners> advertised_;
-  std::unique_ptr<HttpServer> http_;
-  std::atomic<bool> is_bound_ = false;  // bound_ is complete
-  std::atomic<bool> serving_ = false;
+  std::unique_ptr<NodeHttp> http_;
+  bool serving_ = false;
 };
 
 Result<void> Node::Impl::open_configuration() {
@@ -224,14 +210,13 @@ Result<void> Node::Impl::open_logs() {
 }
 
 void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
-  peers_reactor_ = std::make_unique<AsioReactor>();
-  channels_ = make_controller_channels(*peers_reactor_, clock_, random_, *driver_, settings);
+  channels_ = make_controller_channels(peers_reactor_, clock_, random_, *driver_, settings);
   if (settings.is_controller) {
     registrar_ = std::make_unique<ControllerRegistrar>(clock_, *driver_, *channels_.requests);
     driver_->add_duty([this](kraft::MetadataNode& node) { return registrar_->run(node); });
     driver_->add_controller_listener([this](const kraft::ActiveController& active) {
       if (active.is_local && own_.broker_disconnect_timeout_ms != 0)
-        probe_brokers(*peers_reactor_, clock_, *driver_, *cache_->image(), id_,
+        probe_brokers(peers_reactor_, clock_, *driver_, *cache_->image(), id_,
                       config_->settings()->inter_broker_listener_name);
     });
   }
@@ -242,16 +227,14 @@ void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
       DirectoryReportsDependencies{clock_, id_, *replicas_, *driver_, *life_, *channels_.partition_changes},
       settings.metadata_log_dir, options_.on_failure);
   isr_changes_ = std::make_unique<IsrChanges>(IsrChangesDependencies{
-      *peers_reactor_, clock_, *channels_.partition_changes, id_, [this] { return life_->epoch(); }});
+      peers_reactor_, clock_, *channels_.partition_changes, id_, [this] { return life_->epoch(); }});
 }
 
 void Node::Impl::build_replicas() {
   replicas_ = make_replicas(clock_, *config_, *logs_);
   std::vector<Reactor*> pool;
-  for (int i = 0; i < std::min(allowed_cores(), config_->settings()->num_replica_fetchers); ++i) {
-    fetch_reactors_.push_back(std::make_unique<AsioReactor>());
-    pool.push_back(fetch_reactors_.back().get());
-  }
+  for (int i = 0; i < std::min(allowed_cores(), config_->settings()->num_replica_fetchers); ++i)
+    pool.push_back(&fetcher_threads_.add(fmt::format("fetcher-{}", i)));
   replication_ = std::make_unique<Replication>(
       ReplicationDependencies{clock_, random_, *config_, *replicas_, id_,
                               [this] { return driver_->broker_epoch(); }, std::move(pool)},
@@ -274,16 +257,15 @@ void Node::Impl::build_services() {
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ = make_producer_ids(*channels_.requests, *driver_, id_);
   network_ = std::make_unique<QuorumNetwork>(
-      *peers_reactor_, clock_, random_,
+      peers_reactor_, clock_, random_,
       [this](BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
         driver_->receive(peer, correlation, std::move(outcome));
       },
       quorum_network_options(*config_, cluster_id_));
   for (int i = 0; i < std::max(allowed_cores(), settings->num_network_threads); ++i)
-    reactors_.push_back(std::make_unique<AsioReactor>());
-  std::vector<AsioReactor*> pool;
-  for (const auto& reactor : reactors_) pool.push_back(reactor.get());
-  reactors_.front()->share_accepted_with(pool);
+    client_threads_.add(fmt::format("reactor-{}", i));
+  const auto& pool = client_threads_.reactors();
+  pool.front()->share_accepted_with(pool);
   coordinators_ = make_coordinators({clock_,
                                      random_,
                                      *config_,
@@ -309,19 +291,9 @@ void Node::Impl::build_services() {
   server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
   server.max_request_memory_bytes = settings->queued_max_request_bytes;
   server_ = std::make_unique<Server>(*services_, server);
-  maintenance_ = std::make_unique<LogMaintenance>(clock_, *config_, *replicas_);
-  cleaner_ = std::make_unique<LogCleaner>(files_, clock_, random_, *config_, *replicas_);
-  LogScrub::Options scrub;
-  scrub.bytes_per_second = own_.log_scrub_bytes_per_second;
-  scrub.interval = milliseconds(own_.log_scrub_interval_ms);
-  segment_source_ = std::make_unique<PeerSegmentSource>(*peers_reactor_, clock_, random_, *cache_,
-                                                        settings->inter_broker_listener_name);
-  scrub_ = std::make_unique<LogScrub>(clock_, *replicas_, metrics_, scrub, segment_source_.get());
-  mover_ = std::make_unique<LogDirectoryMover>(
-      clock_, *replicas_, metrics_,
-      LogDirectoryMoverOptions{settings->num_replica_alter_log_dirs_threads, [this] {
-                                 return config_->settings()->replica_alter_log_dirs_io_max_bytes_per_second;
-                               }});
+  upkeep_ = std::make_unique<LogUpkeep>(
+      LogUpkeepDependencies{files_, clock_, random_, *config_, *cache_, *replicas_, metrics_, peers_reactor_},
+      own_);
 }
 
 /// A controller serves others before it is let into the cluster itself: they elect one together.
@@ -330,10 +302,10 @@ Result<void> Node::Impl::bind_listeners() {
   for (const auto& listener : settings->listeners) {
     const ListenerOptions options{listener.name, listener.bind, listener.controller || listener.inter_broker,
                                   listener.controller};
-    AsioReactor& reactor = listener.controller ? *peers_reactor_ : *reactors_.front();
+    AsioReactor& reactor = listener.controller ? peers_reactor_ : *client_threads_.reactors().front();
     bound_[listener.name] = TRY(server_->listen(reactor, options));
   }
-  is_bound_ = true;
+  http_->mark_bound();
   return {};
 }
 
@@ -360,11 +332,9 @@ std::vector<kraft::NamedEndpoint> Node::Impl::broker_endpoints(
 Result<void> Node::Impl::start_http() {
   advertised_ =
       std::make_unique<LateListeners>(config_->settings()->listeners, own_.advertised_listeners_file);
-  if (!own_.http_listener) return {};
-  http_ = TRY(HttpServer::start(*own_.http_listener,
-                                [this](const HttpRequest& request) { return serve_http(request); }));
-  log_info("kafka.server.BrokerServer", "HTTP calls are answered on {}", to_string(http_->local()));
-  return {};
+  http_ = std::make_unique<NodeHttp>(
+      metrics_, *advertised_, [this] { return told_line(broker_endpoints(advertised_->listeners())); });
+  return own_.http_listener ? http_->start(*own_.http_listener) : Result<void>();
 }
 
 /// The listeners are bound by now, so whoever maps ports to them can look, and tell what to advertise.
@@ -375,30 +345,6 @@ Result<void> Node::Impl::learn_advertised_listeners() {
   if (!advertised_->wait(options_.give_up))
     return fail(ErrorCode::kRequestTimedOut, "Stopped while it waited for advertised listeners");
   return {};
-}
-
-HttpResponse Node::Impl::serve_http(const HttpRequest& request) {
-  const bool get = request.method == "GET" || request.method == "HEAD";
-  if (request.path == "/health" && get) return {200, "alive"};
-  if (request.path == "/ready" && get)
-    return serving_ ? HttpResponse{200, "ready"} : HttpResponse{503, "not serving yet"};
-  if (request.path == "/metrics" && get) return {200, metrics_.prometheus_text()};
-  if (request.path == "/advertised-listeners" && get) {
-    if (!is_bound_) return {503, "not listening yet"};
-    std::string told;
-    for (const auto& endpoint : broker_endpoints(advertised_->listeners()))
-      told +=
-          fmt::format("{}{}://{}", told.empty() ? "" : ",", endpoint.listener, to_string(endpoint.endpoint));
-    return {200, told};
-  }
-  if (request.path == "/advertised-listeners" && (request.method == "PUT" || request.method == "POST")) {
-    std::string_view text = request.body;
-    while (!text.empty() && isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-    const auto done = advertised_->set(text);
-    if (done) return {200, "set"};
-    return {done.error().code == ErrorCode::kInvalidConfig ? 400U : 500U, done.error().detail};
-  }
-  return {404, "There are GET /health, GET /ready, GET /metrics, and GET and PUT /advertised-listeners"};
 }
 
 Result<void> Node::Impl::open_metadata() {
@@ -415,10 +361,7 @@ Result<void> Node::Impl::open_metadata() {
 }
 
 Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& listeners) {
-  threads_.emplace_back([this] {
-    pthread_setname_np(pthread_self(), "peers");
-    peers_reactor_->run();
-  });
+  peer_threads_.start();
   if (!life_) return driver_->start(*replicas_, nullptr, options_.give_up);
   life_->begin(identity_of(*logs_, cluster_id_, broker_endpoints(listeners)));
   return driver_->start(*replicas_, life_.get(), options_.give_up);
@@ -437,27 +380,6 @@ Result<void> Node::Impl::announce(const std::vector<ListenerSettings>& listeners
   } catch (const std::future_error&) {
     return fail(ErrorCode::kNotController, "The node stops");
   }
-}
-
-/// Complete when it appears: written beside, then renamed.
-Result<void> Node::Impl::write_ready_file() const {
-  if (options_.ready_file.empty()) return {};
-  std::string json = fmt::format("{{\"pid\":{},\"node_id\":{},\"cluster_id\":{},\"listeners\":{{", getpid(),
-                                 id_.value(), quoted(cluster_id_));
-  const char* separator = "";
-  for (const auto& [name, endpoint] : bound_) {
-    json += fmt::format("{}{}:{}", separator, quoted(name), quoted(to_string(endpoint)));
-    separator = ",";
-  }
-  json += "}}\n";
-  const std::string beside = options_.ready_file + ".tmp";
-  std::ofstream file(beside, std::ios::trunc);
-  file << json;
-  file.close();
-  if (!file || std::rename(beside.c_str(), options_.ready_file.c_str()) != 0)
-    return fail(ErrorCode::kInvalidConfig,
-                fmt::format("cannot write the ready file {}", options_.ready_file));
-  return {};
 }
 
 Result<void> Node::Impl::start() {
@@ -480,27 +402,13 @@ Result<void> Node::Impl::start() {
     log_warn("kafka.server.BrokerServer",
              "The ACLs of barnabas.create.acls are kept, but nobody obeys them: authorizer.class.name is not "
              "set");
-  int number = 0;
-  for (const auto& reactor : reactors_) {
-    threads_.emplace_back([raw = reactor.get(), name = fmt::format("reactor-{}", number++)] {
-      pthread_setname_np(pthread_self(), name.c_str());
-      raw->run();
-    });
-  }
-  number = 0;
-  for (const auto& reactor : fetch_reactors_) {
-    threads_.emplace_back([raw = reactor.get(), name = fmt::format("fetcher-{}", number++)] {
-      pthread_setname_np(pthread_self(), name.c_str());
-      raw->run();
-    });
-  }
+  client_threads_.start();
+  fetcher_threads_.start();
   replication_->start();
   reserve_->fill();
-  maintenance_->start();
-  cleaner_->start();
-  scrub_->start();
-  mover_->start();
+  upkeep_->start();
   serving_ = true;
+  http_->mark_serving();
   if (config_->settings()->is_broker)
     log_info("org.apache.kafka.server.BrokerLifecycleManager",
              "[BrokerLifecycleManager id={}] The broker has been unfenced. Transitioning from RECOVERY to "
@@ -512,7 +420,7 @@ Result<void> Node::Impl::start() {
   if (config_->layers()->static_values.contains("zookeeper.connect"))
     log_info("kafka.server.KafkaServer", "[KafkaServer id={}] started", id_.value());
   malloc_trim(0);
-  return write_ready_file();
+  return write_ready_file(options_.ready_file, id_, cluster_id_, bound_);
 }
 
 void Node::Impl::drain() {
@@ -534,18 +442,13 @@ Result<void> Node::Impl::stop() {
   if (coordinators_.transactions) coordinators_.transactions->stop();
   if (coordinators_.groups) coordinators_.groups->stop();
   if (serving_) drain();
-  if (scrub_) scrub_->stop();  // It may wait for an answer on the peers' reactor.
+  if (upkeep_) upkeep_->stop();
   if (replication_) replication_->stop();
-  for (const auto& reactor : reactors_) reactor->stop();
-  if (peers_reactor_) peers_reactor_->stop();
-  for (const auto& reactor : fetch_reactors_) reactor->stop();
-  for (auto& thread : threads_) thread.join();
-  threads_.clear();
+  client_threads_.stop();
+  peer_threads_.stop();
+  fetcher_threads_.stop();
   if (flusher_) flusher_->stop();
   if (cold_reads_) cold_reads_->stop();
-  if (mover_) mover_->stop();
-  if (cleaner_) cleaner_->stop();
-  if (maintenance_) maintenance_->stop();
   if (replicas_) replicas_->drop_waits();
   server_.reset();
   replication_.reset();
@@ -553,7 +456,7 @@ Result<void> Node::Impl::stop() {
   auto closed = logs_->shutdown(epoch);
   logs_.reset();
   reserve_->fill();
-  if (!options_.ready_file.empty()) std::remove(options_.ready_file.c_str());
+  remove_ready_file(options_.ready_file);
   return result ? closed : result;
 }
 
