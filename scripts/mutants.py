@@ -2,15 +2,17 @@
 """Plants the bugs of scripts/mutants.toml one at a time and shows that each is found.
 
     scripts/mutants.py                   each mutant with what is listed for it: a seed or a unit test
+    scripts/mutants.py --update          and writes the seeds that were found instead of the listed ones into the list
     scripts/mutants.py --find SEEDS      looks for the first seed up to SEEDS that finds it, and prints it
     scripts/mutants.py --only TEXT...    only mutants whose names, files or tests contain one of the TEXTs
     scripts/mutants.py --mode cluster    only those of this mode
 
 A mutant is found by the simulation (`seed = 7`), of quorums alone (raft) or where it says so (`mode = "cluster"`,
 "coordinators") of whole clusters, or by one unit test (`test = "LIBRARY: its name"`: mode test). The tree is copied
-to build/mutants, and only the programs that are needed are built there; the tree itself is not touched. Without a
-planted bug every seed and test that is listed must pass. The last line counts: 'N killed, N survived'. The exit code
-is 0 only if none survived.
+to build/mutants, and only the programs that are needed are built there; the tree itself is not touched. A seed names
+another history whenever what is simulated changes: where the listed one no longer finds its bug, the first seeds
+(SEARCHED) are looked through. Without a planted bug every seed and test that found one must pass. The last line
+counts: 'N killed, N survived'. The exit code is 0 only if none survived.
 """
 import argparse
 import pathlib
@@ -21,10 +23,12 @@ import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIST = ROOT / "scripts" / "mutants.toml"
 COPY = ROOT / "build" / "mutants"
 PROGRAMS = COPY / "build" / "release" / "bin"
 SIMULATION = "barnabas_simulation"
 RUN_SECONDS = 400
+SEARCHED = {"raft": 10000, "cluster": 200, "coordinators": 100}  # seeds from 1 on, as many as `make simulate` is run with
 
 
 def copy_tree():
@@ -103,16 +107,17 @@ def failing_test(mutant):
 
 
 def finding(mutant, find=None):
-    """What finds the bug that is planted now, or None."""
+    """What finds the bug that is planted now, or None: (the seed, if it is one, and a line)."""
     if "test" in mutant:
-        return failing_test(mutant)
-    first, seeds = (1, find) if find else (mutant["seed"], 1)
-    found = failing_seed(mutant, first, seeds)
-    return found and f"seed {found[0]}: {found[1]}"
+        found = failing_test(mutant)
+        return found and (None, found)
+    found = None if find else failing_seed(mutant, mutant["seed"], 1)
+    found = found or failing_seed(mutant, 1, find or SEARCHED[mode_of(mutant)])
+    return found and (found[0], f"seed {found[0]}: {found[1]}")
 
 
 def plant(mutant, find):
-    """True if it is found."""
+    """What finds it, as finding() tells it, or None."""
     path = COPY / mutant["file"]
     original = path.read_text()
     path.write_text(mutated(original, mutant))
@@ -120,24 +125,40 @@ def plant(mutant, find):
         built = build(program_of(mutant))
         if built.returncode != 0:
             print(f"BROKEN    {mutant['name']}: it does not compile\n{built.stdout[-1500:]}", flush=True)
-            return False
+            return None
         found = finding(mutant, find)
     finally:
         path.write_text(original)
     if found is None:
         print(f"SURVIVED  {mutant['name']}", flush=True)
-        return False
-    print(f"killed    {mutant['name']}\n          by {found[:140]}", flush=True)
-    return True
+        return None
+    print(f"killed    {mutant['name']}\n          by {found[1][:140]}", flush=True)
+    return found
+
+
+def without_bug(mutant, seed):
+    """What fails although nothing is planted, or None."""
+    found = failing_test(mutant) if "test" in mutant else failing_seed(mutant, seed, 1)
+    return found and f"{mutant['name']}: {found} fails without any planted bug"
+
+
+def update(seeds):
+    """Writes {a mutant's name: its seed} into the list."""
+    text = LIST.read_text()
+    for name, seed in seeds.items():
+        place = text.index(f'name = "{name}"')
+        text = text[:place] + re.sub(r"^seed = \d+", f"seed = {seed}", text[place:], count=1, flags=re.M)
+    LIST.write_text(text)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--find", type=int, metavar="SEEDS")
+    parser.add_argument("--update", action="store_true")
     parser.add_argument("--only", metavar="TEXT", nargs="+", default=[""])
     parser.add_argument("--mode", choices=["raft", "cluster", "coordinators", "test"])
     arguments = parser.parse_args()
-    mutants = tomllib.loads((ROOT / "scripts" / "mutants.toml").read_text())["mutant"]
+    mutants = tomllib.loads(LIST.read_text())["mutant"]
     chosen = [mutant for mutant in mutants if arguments.mode in (None, mode_of(mutant))
               and any(text in part for text in arguments.only
                       for part in (mutant["name"], mutant["file"], mutant.get("test", "")))]
@@ -147,14 +168,21 @@ def main():
         built = build(program)
         if built.returncode != 0:
             sys.exit("the tree does not build:\n" + built.stdout[-3000:])
-    for mutant in chosen:
+    for mutant in chosen:  # A place or a test that is not there is told before hours have gone by.
         mutated((COPY / mutant["file"]).read_text(), mutant)
-        found = None if arguments.find and "seed" in mutant else finding(mutant)
-        if found:
-            sys.exit(f"{mutant['name']}: {found} fails without any planted bug")
-    killed = sum(plant(mutant, arguments.find) for mutant in chosen)
+        if "test" in mutant and (complaint := without_bug(mutant, None)):
+            sys.exit(complaint)
+    found = {mutant["name"]: plant(mutant, arguments.find) for mutant in chosen}
     for program in programs:
         build(program)
+    seeds = {mutant["name"]: found[mutant["name"]][0] for mutant in chosen
+             if "seed" in mutant and found[mutant["name"]]}
+    complaints = [without_bug(mutant, seeds[mutant["name"]]) for mutant in chosen if mutant["name"] in seeds]
+    if any(complaints):
+        sys.exit("\n".join(filter(None, complaints)))
+    if arguments.update:
+        update(seeds)
+    killed = sum(each is not None for each in found.values())
     print(f"{killed} killed, {len(chosen) - killed} survived")
     return 0 if killed == len(chosen) else 1
 
