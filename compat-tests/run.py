@@ -4,6 +4,7 @@
     compat-tests/run.py                              the quick tier against the program that was built
     compat-tests/run.py --full                       bigger inputs, more repetitions
     compat-tests/run.py --broker kafka               the same scripts against Apache Kafka
+    compat-tests/run.py --jobs 2                     two at a time: most of a test's time is waiting
     compat-tests/run.py console_main_job bad_input   only these
 
 A test is a file <area>_<what>.py beside this one. Each runs in a process and a session of its own, with a limit of
@@ -13,11 +14,13 @@ reason stands in the table; it does not count as passed. The last line is 'N pas
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -29,6 +32,8 @@ from harness.places import CACHE  # noqa: E402
 
 LIMIT_SECONDS = {"quick": 420, "full": 3600}
 PREPARATION_LIMIT_SECONDS = 900
+PREPARING = threading.Lock()  # Tests prepare what they share: one at a time.
+RUNNING = set()  # The processes of tests.
 # Tests that other folders bring: <folder>/<name>.py, run like those beside this file.
 FOLDERS = [HERE, HERE / "messages", HERE / "records"]
 
@@ -54,7 +59,8 @@ def run_test(name, path, arguments):
     command = [sys.executable, str(path), "--broker", arguments.broker] + (["--full"] if arguments.full else [])
     begun, code = time.monotonic(), 0
     if "\ndef prepare(case)" in path.read_text():
-        code = run_limited([*command, "--prepare"], log, PREPARATION_LIMIT_SECONDS)
+        with PREPARING:
+            code = run_limited([*command, "--prepare"], log, PREPARATION_LIMIT_SECONDS)
     if code == 0:
         begun = time.monotonic()
         code = run_limited(command, log, LIMIT_SECONDS["full" if arguments.full else "quick"])
@@ -71,12 +77,14 @@ def run_limited(command, log, seconds):
     with open(log, "a") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    env=environment, start_new_session=True)
+        RUNNING.add(process)
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
         finally:
             end_session(process)
+            RUNNING.discard(process)
 
 
 def why(last, log):
@@ -95,6 +103,20 @@ def end_session(process):
     process.wait()
 
 
+def outcomes(names, tests, arguments):
+    """(name, what run_test() said) of each test, in the order in which they end."""
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        runs = {pool.submit(run_test, name, tests[name], arguments): name for name in names}
+        try:
+            for run in concurrent.futures.as_completed(runs):
+                yield runs[run], run.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(RUNNING):
+                end_session(process)
+            raise
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help="which tests; default: all")
@@ -102,6 +124,7 @@ def main():
     tier.add_argument("--quick", action="store_true", help="the quick tier, as in CI (the default)")
     tier.add_argument("--full", action="store_true", help="bigger inputs, more repetitions")
     parser.add_argument("--broker", choices=sorted(KINDS), default="barnabas")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--list", action="store_true", help="print the names of the tests")
     arguments = parser.parse_args()
 
@@ -116,12 +139,10 @@ def main():
 
     counts = {"passed": 0, "failed": 0, "not run": 0}
     failures = []
-    for name in names:
-        print(f"{name:<28}", end="", flush=True)
-        code, seconds, last, log = run_test(name, tests[name], arguments)
+    for name, (code, seconds, last, log) in outcomes(names, tests, arguments):
         verdict = {0: "passed", NOT_RUN_EXIT_CODE: "not run"}.get(code, "failed")
         counts[verdict] += 1
-        print(f"{verdict:<9}{seconds:>7.1f} s" + ("" if verdict == "passed" else f"   {last[:200]}"), flush=True)
+        print(f"{name:<28}{verdict:<9}{seconds:>7.1f} s" + ("" if verdict == "passed" else f"   {last[:200]}"), flush=True)
         if verdict == "failed":
             failures.append((name, log, last))
         if verdict == "not run":
