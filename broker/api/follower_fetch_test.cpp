@@ -95,6 +95,28 @@ TEST_CASE("a follower at the end waits for an append, not for the high watermark
   CHECK(at.node.wait(call, 10ms));
 }
 
+TEST_CASE("a follower that goes on in another leader epoch is told the high watermark again") {
+  Followed at;
+  (void)at.node.append("t", 0, 3);
+  auto asked = at.request(17, 3);
+  asked.session_epoch = 0;
+  (void)at.node.ask<FetchResponse>(asked, 17);
+  const auto begun = at.node.ask<FetchResponse>(asked, 17);
+  REQUIRE(begun.responses.at(0).partitions.at(0).high_watermark == 3);
+  // It has become the follower of the next leader epoch by the time of the answer, which is void to it.
+  at.metadata.leader_epoch = LeaderEpoch(6);
+  at.metadata.partition_epoch = 10;
+  at.partition().become_leader(at.metadata);
+  asked.session_id = begun.session_id;
+  asked.session_epoch = 1;
+  asked.topics[0].partitions[0].current_leader_epoch = 6;
+  const auto answer = at.node.ask<FetchResponse>(asked, 17);
+  REQUIRE(answer.responses.size() == 1);
+  CHECK(answer.responses[0].partitions.at(0).high_watermark == 3);
+  asked.session_epoch = 2;
+  CHECK(at.node.ask<FetchResponse>(asked, 17).responses.empty());
+}
+
 TEST_CASE("brokers without a replica, and epochs that do not fit, are refused as Kafka refuses them") {
   Followed at;
   (void)at.node.append("t", 0, 3);

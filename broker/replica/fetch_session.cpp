@@ -15,6 +15,10 @@ constexpr std::int16_t kFirstVersionByTopicId = 13;
 
 void assign(FetchedPartition& to, const protocol::FetchRequest::FetchTopic& topic,
             const protocol::FetchRequest::FetchPartition& from) {
+  // A follower takes nothing from an answer to what it asked in an earlier leader epoch: what that told is
+  // told again.
+  if (to.current_leader_epoch != from.current_leader_epoch)
+    to.told_high_watermark = to.told_log_start_offset = -1;
   to.topic = topic.topic;
   to.topic_id = TopicId(topic.topic_id);
   to.partition = PartitionIndex(from.partition);

@@ -49,7 +49,7 @@ struct FetchedPartition {
   std::int32_t last_fetched_epoch = -1;
   std::int64_t log_start_offset = -1;  // a follower's
   std::int32_t max_bytes = 0;
-  // What the client was told last; an incremental answer leaves out what did not change.
+  // What the client was told last in this leader epoch; an incremental answer leaves out what did not change.
   std::int64_t told_high_watermark = -1;
   std::int64_t told_log_start_offset = -1;
 
