@@ -7,6 +7,7 @@
 
 #include "broker/drivers/internal_topics.hpp"
 #include "simulation/cluster.hpp"
+#include "simulation/patience.hpp"
 
 namespace barnabas::simulation {
 
@@ -451,18 +452,21 @@ class ClusterChaos {
 
   void settle() {
     cluster_.heal();
-    const nanoseconds limit = now() + kPatience;
+    // The input is finite once its producers have stopped.
+    const auto copied = [this] { return cluster_.crowd().transactions().copies(); };
+    Patience patience(kPatience, copied(), now());
     bool holds = cluster_.run_for(seconds(5));
     cluster_.stop_clients();
     std::string left;
-    while (holds && !(left = cluster_.unsettled()).empty() && now() < limit) {
+    while (holds && !(left = cluster_.unsettled()).empty() && !patience.is_over(now())) {
       holds = cluster_.run_for(milliseconds(500));
       heal_again();
+      patience.note(copied(), now());
     }
     if (!holds) return;
     if (!left.empty())
-      return cluster_.checks().violated(
-          fmt::format("not settled after {} s without faults: {}", kPatience.count(), left));
+      return cluster_.checks().violated(fmt::format(
+          "not settled after {} s without faults in which nothing was copied: {}", kPatience.count(), left));
     cluster_.trust_all();
     if (cluster_.run_for(milliseconds(1))) cluster_.finish();
   }

@@ -4,7 +4,8 @@
 // Free functions; everything follows from the seed: how many nodes of which roles, the workload, which faults
 // and how often. What is checked is in cluster_checks.hpp, group_checks.hpp and transaction_checks.hpp; at
 // the end, with all faults gone, within some minutes of virtual time every node serves, everything that was
-// written is acknowledged, read, and on every replica, and all replicas are in sync.
+// written is acknowledged, read, and on every replica, and all replicas are in sync. The minutes count from
+// the last record that was copied (patience.hpp).
 //
 // What may be lost legally is never done: a data disk is taken away only from a broker that is in no in-sync
 // set; power fails on brokers where every acknowledgement waits for the disk (log.flush.interval.messages=1),
