@@ -134,6 +134,8 @@ struct ApiFixtureOptions {
   MemoryFileSystem* files = nullptr;
   AlterPartitionChannel* isr_changes = nullptr;
   std::int32_t id = 1;
+  // Whom the coordinator of transactions and who asks one find on other brokers. They outlive it.
+  TransactionPeers* peers = nullptr;
 };
 
 class ApiFixture {
@@ -154,7 +156,8 @@ class ApiFixture {
         driver(reactor, clock),
         to_controller(reactor, world.clock(), random, driver, {}),
         cache(id, kClusterId),
-        isr_changes_(options.isr_changes) {
+        isr_changes_(options.isr_changes),
+        peers_(options.peers) {
     const std::string self = std::to_string(options.id);
     ConfigMap properties = {{"node.id", self},
                             {"process.roles", "broker,controller"},
@@ -420,7 +423,7 @@ class ApiFixture {
         GroupDriverDependencies{clock, random, *config, *replicas, metrics, id, {&reactor}});
     driver.add_listener([this](const auto& image, const auto* changes) { groups->on_image(image, changes); });
     transactions = std::make_unique<TransactionDriver>(TransactionDriverDependencies{
-        clock, *config, cache, *replicas, *groups, *producer_ids, metrics, nullptr, BrokerId(1), {&reactor}});
+        clock, *config, cache, *replicas, *groups, *producer_ids, metrics, peers_, BrokerId(1), {&reactor}});
     driver.add_listener([this](const auto& image, const auto*) { transactions->on_image(image); });
     services = std::make_unique<Services>(Services{clock, random, *config, cache, driver, to_controller,
                                                    *replicas, *fetch_sessions, *groups, *transactions,
@@ -483,6 +486,7 @@ class ApiFixture {
   }
 
   AlterPartitionChannel* isr_changes_;
+  TransactionPeers* peers_;
   bool crashed_ = false;
   std::int32_t correlation_id_ = 0;
   std::deque<Bytes> kept_;  // what decoded responses point into

@@ -2,62 +2,15 @@
 // becomes of its answers.
 #include <catch2/catch.hpp>
 
-#include "broker/api/api_fixture.hpp"
+#include "broker/api/transaction_fixture.hpp"
 #include "protocol/messages/api_find_coordinator.hpp"
 
 namespace barnabas::broker::testing {
 namespace {
 
 using Errors = std::vector<ErrorCode>;
-constexpr BrokerId kOther{2};
 const TopicPartition kHere{"t", PartitionIndex(0)};
 const TopicPartition kThere{"t", PartitionIndex(1)};
-
-/// Keeps what is asked, and answers as a test tells it to.
-struct KeptPeers final : TransactionPeers {
-  void write_markers(BrokerId to, protocol::WriteTxnMarkersRequest request,
-                     Handler<protocol::WriteTxnMarkersResponse> handler) override {
-    CHECK(to == kOther);
-    markers.push_back({std::move(request), std::move(handler)});
-  }
-  void add_partitions(BrokerId to, protocol::AddPartitionsToTxnRequest request,
-                      Handler<protocol::AddPartitionsToTxnResponse> handler) override {
-    CHECK(to == kOther);
-    additions.push_back({std::move(request), std::move(handler)});
-  }
-  void answer_markers(ErrorCode error) {
-    auto& [request, handler] = markers.back();
-    protocol::WriteTxnMarkersResponse response;
-    for (const auto& asked : request.markers) {
-      auto& marker = response.markers.emplace_back();
-      marker.producer_id = asked.producer_id;
-      for (const auto& topic : asked.topics) {
-        auto& result = marker.topics.emplace_back();
-        result.name = topic.name;
-        for (const std::int32_t index : topic.partition_indexes)
-          result.partitions.push_back({index, static_cast<std::int16_t>(error)});
-      }
-    }
-    std::exchange(handler, nullptr)(std::move(response));
-  }
-  void answer_addition(const Errors& errors) {
-    auto& [request, handler] = additions.back();
-    protocol::AddPartitionsToTxnResponse response;
-    auto& result = response.results_by_transaction.emplace_back();
-    result.transactional_id = request.transactions.at(0).transactional_id;
-    auto& topic = result.topic_results.emplace_back();
-    topic.name = request.transactions[0].topics.at(0).name;
-    for (std::size_t i = 0; i < errors.size(); ++i)
-      topic.results_by_partition.push_back(
-          {request.transactions[0].topics[0].partitions.at(i), static_cast<std::int16_t>(errors[i])});
-    std::exchange(handler, nullptr)(std::move(response));
-  }
-
-  std::vector<std::pair<protocol::WriteTxnMarkersRequest, Handler<protocol::WriteTxnMarkersResponse>>>
-      markers;
-  std::vector<std::pair<protocol::AddPartitionsToTxnRequest, Handler<protocol::AddPartitionsToTxnResponse>>>
-      additions;
-};
 
 /// A node that believes that another one leads some partitions, and its own coordinator over that image.
 struct TwoBrokers : ApiFixture {
@@ -84,15 +37,7 @@ struct TwoBrokers : ApiFixture {
 
   /// From now on the image says so; the partition itself stays where it is.
   void lead_elsewhere(const std::string& topic, std::size_t partition) {
-    kraft::MetadataImage image = *cache.image();
-    kraft::TopicImage changed = *image.topic(topic);
-    changed.partitions.at(partition).leader = kOther;
-    kraft::TopicsImage topics = *image.topics;
-    auto shared = std::make_shared<const kraft::TopicImage>(std::move(changed));
-    topics.by_id[shared->id] = shared;
-    topics.by_name[topic] = shared;
-    image.topics = std::make_shared<const kraft::TopicsImage>(std::move(topics));
-    cache.publish(std::make_shared<const kraft::MetadataImage>(std::move(image)), 1);
+    cache.publish(led_by(*cache.image(), topic, partition, kOther), 1);
   }
   TransactionAnswer init(const std::string& tx = "tx") {
     std::optional<TransactionAnswer> told;

@@ -78,6 +78,7 @@ RefusedBatch refused_batch(ErrorCode error, std::int16_t produce_version) {
     case ErrorCode::kConcurrentTransactions:
       if (kind_of(produce_version) == TransactionQuestion::Kind::kAdd) return {error, {}};
       break;
+    case ErrorCode::kUnknownServerError:  // of the coordinator: to the client it would be the session's end
     case ErrorCode::kNetworkException:
     case ErrorCode::kRequestTimedOut:
     case ErrorCode::kCoordinatorLoadInProgress:

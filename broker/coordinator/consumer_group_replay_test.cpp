@@ -2,6 +2,7 @@
 // partition has two owners, and groups settle when they are let.
 #include <catch2/catch.hpp>
 
+#include "broker/coordinator/compacted_log_testing.hpp"
 #include "broker/coordinator/consumer_group_fixture.hpp"
 
 namespace barnabas::broker::testing {
@@ -102,9 +103,25 @@ struct Scene {
     } else if (choice == 6) {
       fixture.log->fail_after(0);
       consumer.beat_once();
+    } else if (choice == 7) {
+      visit_as_classic_member();
     } else if (consumer.beat_once().error() != ErrorCode::kNone) {
       consumer.join();
     }
+  }
+
+  /// A member of the classic protocol looks in. A group without members it makes a classic one; an
+  /// administrator may remove the group then.
+  void visit_as_classic_member() {
+    const std::string group = "g" + std::to_string(random.below(2));
+    JoinInput input;
+    input.group = group;
+    input.protocols = {{"range", subscription({"t1"})}};
+    input.member = fixture.join(input)->member_id;
+    (void)fixture.join(input);
+    if (random.below(2) == 0) fixture.settle();
+    (void)fixture.leave({{input.member, {}}}, group);
+    if (random.below(2) == 0) (void)fixture.remove(group);
   }
 
   void grow_a_topic() {
@@ -151,6 +168,28 @@ TEST_CASE("What the log gives back is what lived, and groups settle with every p
         there += known == nullptr ? 0 : known->partitions.size();
       }
       CHECK(owned == there);
+    }
+  }
+}
+
+TEST_CASE("What the cleaner leaves of the log of consumer groups gives back what the whole log does") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Scene scene(seed);
+    SeededRandom chance(1000 + seed);
+    for (int i = 0; i < 150; ++i) {
+      scene.step();
+      if (i % 15 != 14) continue;
+      CAPTURE(seed, i);
+      const MemoryShardLog& log = *scene.fixture.log;
+      const std::string live = persistent_state(scene.fixture.shard);
+      for (const bool keeps_tombstones : {true, false}) {
+        const auto end = static_cast<std::uint64_t>(log.end_offset().value());
+        const Offset to(static_cast<std::int64_t>(chance.below(end + 1)));
+        CAPTURE(to.value(), keeps_tombstones);
+        ShardFixture again(ShardFixture::options(), compacted(log, to, keeps_tombstones),
+                           scene.fixture.surroundings);
+        REQUIRE(persistent_state(again.shard) == live);
+      }
     }
   }
 }

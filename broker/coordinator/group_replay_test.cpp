@@ -1,6 +1,7 @@
 // State rebuilt from the log equals the live state, whatever happened, whichever appends failed.
 #include <catch2/catch.hpp>
 
+#include "broker/coordinator/compacted_log_testing.hpp"
 #include "broker/coordinator/hex_testing.hpp"
 #include "broker/coordinator/shard_fixture.hpp"
 
@@ -177,6 +178,27 @@ TEST_CASE(
       if (again != live) return;
     }
     CHECK(highest >= 3);
+  }
+}
+
+TEST_CASE("What the cleaner leaves of the log gives back what the whole log does") {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    RandomGroups groups(seed);
+    SeededRandom chance(1000 + seed);
+    for (int round = 0; round < 20; ++round) {
+      for (int i = 0; i < 25; ++i) groups.step();
+      const MemoryShardLog& log = *groups.fixture.log;
+      const std::string live = persistent_state(groups.fixture.shard);
+      for (const bool keeps_tombstones : {true, false}) {
+        const Offset to(static_cast<std::int64_t>(
+            chance.below(static_cast<std::uint64_t>(log.end_offset().value()) + 1)));
+        ShardFixture loaded(RandomGroups::options(), compacted(log, to, keeps_tombstones));
+        INFO("seed " << seed << " round " << round << " below " << to.value());
+        const std::string again = persistent_state(loaded.shard, &groups.fixture.shard);
+        CHECK(again == live);
+        if (again != live) return;
+      }
+    }
   }
 }
 

@@ -19,6 +19,11 @@ namespace barnabas::broker::testing {
 /// Keeps batches; appends may be made to fail, commits to lag.
 class MemoryShardLog final : public ShardLog {
  public:
+  MemoryShardLog() = default;
+  /// Whole batches at offsets of their own, below `end`; all committed.
+  MemoryShardLog(std::vector<Bytes> batches, Offset end)
+      : committed(end), batches_(std::move(batches)), end_(end) {}
+
   Result<Offset> append(MutableByteView batch, const ShardAppend& how) override {
     last_append = how;
     if (fail_next_ && --*fail_next_ < 0) {
@@ -48,6 +53,7 @@ class MemoryShardLog final : public ShardLog {
   void fail_after(int successes) { fail_next_ = successes; }
   [[nodiscard]] bool failure_is_due() const { return fail_next_.has_value(); }
   [[nodiscard]] std::size_t batch_count() const { return batches_.size(); }
+  [[nodiscard]] const std::vector<Bytes>& batches() const { return batches_; }
 
   ErrorCode fail_with = ErrorCode::kNotEnoughReplicas;
   bool commits_at_once = true;
