@@ -64,7 +64,7 @@ std::string owned_twice(const GroupShard& shard) {
 }
 
 struct Scene {
-  explicit Scene(std::uint64_t seed) : random(seed) {
+  explicit Scene(std::uint64_t seed) : random(seed), most_consumers(1 + seed % 8) {
     for (const char* topic : {"t1", "t2", "x1"}) fixture.surroundings->put_topic(topic, 1 + random.below(6));
   }
 
@@ -86,7 +86,7 @@ struct Scene {
 
   void step() {
     const std::uint64_t choice = random.below(20);
-    if (consumers.empty() || (choice < 3 && consumers.size() < 8)) {
+    if (consumers.empty() || (choice < 3 && consumers.size() < most_consumers)) {
       consumers.emplace_back(fixture, random_subscription());
       consumers.back().join();
       return;
@@ -132,6 +132,7 @@ struct Scene {
   }
 
   SeededRandom random;
+  std::size_t most_consumers;  // with few of them groups become empty, and go
   ShardFixture fixture;
   std::vector<Consumer> consumers;
   int next_member = 0;
@@ -191,6 +192,23 @@ TEST_CASE("What the cleaner leaves of the log of consumer groups gives back what
         REQUIRE(persistent_state(again.shard) == live);
       }
     }
+  }
+}
+
+TEST_CASE("Consumer groups that are gone have left nothing in the log once it is compacted") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Scene scene(seed);
+    for (int i = 0; i < 100; ++i) scene.step();
+    // Whoever does not leave is removed in time, and so is a group without members by an administrator.
+    for (Consumer& consumer : scene.consumers) {
+      if (scene.random.below(2) == 0) consumer.leave();
+    }
+    scene.fixture.advance(600000);
+    for (const char* group : {"g0", "g1"}) (void)scene.fixture.remove(group);
+    CAPTURE(seed);
+    CHECK(persistent_state(scene.fixture.shard) == "");
+    const MemoryShardLog& log = *scene.fixture.log;
+    CHECK(compacted(log, log.end_offset(), false)->batch_count() == 0);
   }
 }
 

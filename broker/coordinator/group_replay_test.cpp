@@ -202,6 +202,19 @@ TEST_CASE("What the cleaner leaves of the log gives back what the whole log does
   }
 }
 
+TEST_CASE("Groups that are gone have left nothing in the log once it is compacted") {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    RandomGroups groups(seed);
+    for (int i = 0; i < 200; ++i) groups.step();
+    groups.fixture.advance(600000);
+    for (const char* group : {"group-0", "group-1"}) (void)groups.fixture.remove(group);
+    CAPTURE(seed);
+    CHECK(persistent_state(groups.fixture.shard) == "");
+    const MemoryShardLog& log = *groups.fixture.log;
+    CHECK(compacted(log, log.end_offset(), false)->batch_count() == 0);
+  }
+}
+
 TEST_CASE("Loading reads the log in bounded pieces and goes on where the log ends") {
   ShardFixture fixture;
   for (int i = 0; i < 50; ++i) REQUIRE(fixture.commit("g", "t", i % 7, i).came());
