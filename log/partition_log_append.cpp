@@ -153,15 +153,28 @@ Result<bool> PartitionLogImpl::maybe_roll(std::uint64_t bytes) {
   return true;
 }
 
+/// The index comes first: where the disk has no room for its entry nothing has changed.
 Result<void> PartitionLogImpl::replay(const RecordBatchView& batch, Segment& segment) {
-  auto completed = TRY(producers_.apply(batch));
-  if (!completed) return {};
-  if (completed->aborted) {
+  const auto completed = TRY(producers_.completed_by(batch));
+  if (completed && completed->aborted) {
     TRY(segment.transactions().append({completed->producer_id, completed->first_offset,
                                        completed->last_offset, producers_.stable_offset_after(*completed)}));
   }
-  producers_.complete(*completed);
+  (void)TRY(producers_.apply(batch));
+  if (completed) producers_.complete(*completed);
   return {};
+}
+
+/// The batch, and those behind it, are in the segment. On a full disk they are cut off again, as if they had
+/// not come; any other failure leaves state and log apart.
+Error PartitionLogImpl::give_up_replay(const EntryInfo& entry, Segment& segment, Error why) {
+  if (is_disk_full(why)) {
+    auto cut = segment.truncate(entry.position, entry.base_offset);
+    if (cut) return why;
+    why = std::move(cut).error();
+  }
+  go_offline(why);
+  return why;
 }
 
 /// Writes checked batches whose offsets and epochs are set: in one call, or by single batches where they do
@@ -200,15 +213,12 @@ Result<AppendResult> PartitionLogImpl::append_entries(ByteView bytes, AppendOrig
     result.max_timestamp_ms = std::max(result.max_timestamp_ms, entry.max_timestamp_ms);
     bool is_legacy = entry.epoch == kNoLeaderEpoch && bytes[protocol::batch_field::kMagic] < 2;
     if (!is_legacy) {
-      // The batch is written: a failure here would leave state and log apart.
-      if (auto replayed = replay(RecordBatchView(bytes.first(entry.size)), segment); !replayed) {
-        go_offline(replayed.error());
-        return std::unexpected(std::move(replayed).error());
-      }
+      if (auto replayed = replay(RecordBatchView(bytes.first(entry.size)), segment); !replayed)
+        return std::unexpected(give_up_replay(entry, segment, std::move(replayed).error()));
     }
+    log_end_ = entry.last_offset + 1;
     bytes = bytes.subspan(entry.size);
   }
-  log_end_ = result.last_offset + 1;
   return result;
 }
 

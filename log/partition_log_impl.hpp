@@ -161,6 +161,7 @@ class PartitionLogImpl final : public PartitionLog {
   Result<void> sync_if_due(const AppendOptions& options, AppendResult& result);
   Result<bool> maybe_roll(std::uint64_t bytes);
   Result<void> replay(const protocol::RecordBatchView& batch, Segment& segment);
+  [[nodiscard]] Error give_up_replay(const EntryInfo& entry, Segment& segment, Error why);
   Result<std::optional<ProducedBatch>> find_duplicate(const protocol::RecordBatchView& batch);
   Result<std::vector<ProducedBatch>> batches_before(Offset before, const protocol::RecordBatchView& like);
   std::expected<AppendResult, AppendError> append_produce(MutableByteView batches,

@@ -226,9 +226,20 @@ Result<void> ProducerState::check(const RecordBatchView& batch, Offset offset,
   return {};
 }
 
+Result<std::optional<CompletedTransaction>> ProducerState::completed_by(const RecordBatchView& batch) const {
+  if (!batch.has_producer_id() || !batch.is_control()) return std::nullopt;
+  const auto marker = TRY(read_transaction_marker(batch));
+  const auto found = producers_.find(batch.producer_id());
+  if (!marker || found == producers_.end() || found->second.transaction_start == kNoOffset)
+    return std::nullopt;
+  return CompletedTransaction{batch.producer_id(), found->second.transaction_start, marker->offset,
+                              marker->aborted};
+}
+
 Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBatchView& batch) {
   if (!batch.has_producer_id()) return std::nullopt;
   if (batch.is_control()) {
+    const auto completed = TRY(completed_by(batch));
     auto marker = TRY(read_transaction_marker(batch));
     if (!marker) return std::nullopt;
     verifications_.erase(batch.producer_id());
@@ -236,9 +247,6 @@ Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBat
     entry.set_epoch(batch.producer_epoch());
     entry.coordinator_epoch = std::max(entry.coordinator_epoch, marker->coordinator_epoch);
     entry.last_timestamp_ms = marker->timestamp_ms;
-    if (entry.transaction_start == kNoOffset) return std::nullopt;
-    CompletedTransaction completed{batch.producer_id(), entry.transaction_start, marker->offset,
-                                   marker->aborted};
     entry.transaction_start = kNoOffset;
     return completed;
   }

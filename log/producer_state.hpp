@@ -77,8 +77,11 @@ class ProducerState {
   /// Whether `batch` may be appended at `offset`; changes nothing. Sequences are checked for a client only.
   Result<void> check(const protocol::RecordBatchView& batch, Offset offset,
                      const AppendOptions& options) const;
+  /// The transaction that `batch` would complete; changes nothing.
+  [[nodiscard]] Result<std::optional<CompletedTransaction>> completed_by(
+      const protocol::RecordBatchView& batch) const;
   /// Takes a batch in that was appended (base offset set). A marker completes its producer's transaction: the
-  /// caller notes it in the transaction index and then calls complete().
+  /// caller has noted it in the transaction index, and then calls complete().
   Result<std::optional<CompletedTransaction>> apply(const protocol::RecordBatchView& batch);
 
   /// The last stable offset as it is once `transaction` is complete.

@@ -30,7 +30,10 @@ Result<void> TransactionIndex::append(const AbortedTransaction& transaction) {
   store_big_endian(bytes + 10, transaction.first_offset.value());
   store_big_endian(bytes + 18, transaction.last_offset.value());
   store_big_endian(bytes + 26, transaction.last_stable_offset.value());
-  TRY(file_->write_at(size_, bytes));
+  if (auto written = file_->write_at(size_, bytes); !written) {
+    TRY(file_->truncate(size_));  // of what a full disk had room for nobody could read anything
+    return written;
+  }
   size_ += kEntrySize;
   return {};
 }

@@ -23,6 +23,7 @@ class TransactionIndex {
   /// Looks whether the file is there.
   Result<void> open();
   [[nodiscard]] bool empty() const { return size_ == 0; }
+  /// On a full disk it is as before.
   Result<void> append(const AbortedTransaction& transaction);
   /// All entries, in the order of their markers.
   Result<std::vector<AbortedTransaction>> entries() const;
