@@ -24,11 +24,22 @@ void GroupChecks::acknowledged(const GroupPartition& partition, std::int32_t epo
   last = std::max(last, committed);
 }
 
-void GroupChecks::begins(const GroupPartition& partition, std::int32_t epoch, Offset committed) {
-  for (const auto& [earlier, offset] : acknowledged_[partition])
-    if (earlier <= epoch && committed < offset)
-      all_.violated(fmt::format("who got {} in epoch {} begins at {}, and {} was committed in epoch {}",
-                                to_string(partition), epoch, committed.value(), offset.value(), earlier));
+GroupChecks::Acknowledged GroupChecks::acknowledged_by(const GroupPartition& partition,
+                                                       std::int32_t epoch) const {
+  Acknowledged most;
+  const auto known = acknowledged_.find(partition);
+  if (known == acknowledged_.end()) return most;
+  for (const auto& [earlier, offset] : known->second)
+    if (earlier <= epoch && offset > most.offset) most = {earlier, offset};
+  return most;
+}
+
+void GroupChecks::begins(const GroupPartition& partition, std::int32_t epoch, Offset committed,
+                         const Acknowledged& when_asked) {
+  if (committed < when_asked.offset)
+    all_.violated(fmt::format("who got {} in epoch {} begins at {}, and {} was committed in epoch {}",
+                              to_string(partition), epoch, committed.value(), when_asked.offset.value(),
+                              when_asked.epoch));
 }
 
 void GroupChecks::offset_record(std::int32_t /*log*/, const GroupPartition& partition, Offset committed) {

@@ -5,8 +5,8 @@
 //  1. A partition belongs to one member of a group in an epoch.
 //  2. The offsets of a group do not go back: of those in the log, and of transactions that were committed,
 //     the later one is not the lower.
-//  3. Who gets a partition begins where those before it were told that they had committed, or behind; at the
-//     end the group is there too (finish()).
+//  3. Who gets a partition begins where those before it were told that they had committed,
+//     before it asked, or behind; at the end the group is there too (finish()).
 #pragma once
 
 #include <map>
@@ -30,8 +30,18 @@ class GroupChecks {
   void owns(const GroupPartition& partition, std::int32_t epoch, const std::string& member);
   /// A member that got the partition in this epoch, or had it then, was told that it has committed.
   void acknowledged(const GroupPartition& partition, std::int32_t epoch, Offset committed);
-  /// A member that got the partition in this epoch was told to begin here.
-  void begins(const GroupPartition& partition, std::int32_t epoch, Offset committed);
+  /// The most that was acknowledged so far, and the epoch in which.
+  struct Acknowledged {
+    std::int32_t epoch = -1;
+    Offset offset;
+  };
+  /// In this epoch or before. To be asked when a member asks where it begins: it may stand still for long
+  /// before it reads the answer, and others go on meanwhile.
+  [[nodiscard]] Acknowledged acknowledged_by(const GroupPartition& partition, std::int32_t epoch) const;
+  /// A member that got the partition in this epoch was told to begin here; so much was acknowledged when it
+  /// asked.
+  void begins(const GroupPartition& partition, std::int32_t epoch, Offset committed,
+              const Acknowledged& when_asked);
 
   // The committed log of a partition of __consumer_offsets, in the order of its offsets.
   void offset_record(std::int32_t log, const GroupPartition& partition, Offset committed);

@@ -14,18 +14,22 @@ constexpr ProducerId kCopier{7};
 struct SoundGroup {
   SoundGroup() {
     checks.owns(kPartition, 1, "first");
-    checks.begins(kPartition, 1, Offset(0));
+    begins(1, Offset(0));
     checks.offset_record(kLog, kPartition, Offset(5));
     checks.acknowledged(kPartition, 1, Offset(5));
     checks.owns(kPartition, 1, "first");
     checks.owns(kPartition, 2, "second");
-    checks.begins(kPartition, 2, Offset(5));
+    begins(2, Offset(5));
     checks.transactional_offset_record(kLog, kCopier, kPartition, Offset(9));
     checks.marker(kLog, kCopier, true);
     checks.acknowledged(kPartition, 2, Offset(9));
     checks.transactional_offset_record(kLog, kCopier, kPartition, Offset(8));
     checks.marker(kLog, kCopier, false);
     checks.finish();
+  }
+  /// Asks and is told at once.
+  void begins(std::int32_t epoch, Offset committed) {
+    checks.begins(kPartition, epoch, committed, checks.acknowledged_by(kPartition, epoch));
   }
   [[nodiscard]] bool says(const std::string& words) const {
     INFO(all.failure().value_or("nothing"));
@@ -68,11 +72,23 @@ TEST_CASE("offsets that go back are found, also those of a transaction") {
 
 TEST_CASE("who begins before what was committed is found") {
   SoundGroup group;
-  group.checks.begins(kPartition, 3, Offset(8));
+  group.begins(3, Offset(8));
   CHECK(group.says("who got t-0 of group g in epoch 3 begins at 8, and 9 was committed in epoch 2"));
   SoundGroup zombie;  // of what later members did it need not know
-  zombie.checks.begins(kPartition, 1, Offset(5));
+  zombie.begins(1, Offset(5));
   CHECK_FALSE(zombie.all.failure().has_value());
+}
+
+TEST_CASE("who asked where to begin and then stood still need not know what was committed since") {
+  SoundGroup group;
+  const auto asked = group.checks.acknowledged_by(kPartition, 2);
+  CHECK(asked.offset == Offset(9));
+  group.checks.offset_record(kLog, kPartition, Offset(12));
+  group.checks.acknowledged(kPartition, 2, Offset(12));
+  group.checks.begins(kPartition, 2, Offset(9), asked);
+  CHECK_FALSE(group.all.failure().has_value());
+  group.checks.begins(kPartition, 2, Offset(8), asked);
+  CHECK(group.says("who got t-0 of group g in epoch 2 begins at 8, and 9 was committed in epoch 2"));
 }
 
 TEST_CASE("a commit that was acknowledged and is lost is found") {

@@ -93,14 +93,15 @@ void GroupWorker::ask_where(const TopicPartition& partition) {
   topic.partition_indexes = {partition.partition.value()};
   ask<protocol::OffsetFetchResponse>(
       {CoordinatorKind::kGroup, group.group_id}, request, {kOffsetFetchVersion, kOffsetFetchVersion},
-      [this, partition, epoch = member_->epoch(),
-       tenure = member_->tenure(partition)](const protocol::OffsetFetchResponse& response) {
+      [this, partition, epoch = member_->epoch(), tenure = member_->tenure(partition),
+       acknowledged = checks_.groups.acknowledged_by({group.group_id, partition}, member_->epoch())](
+          const protocol::OffsetFetchResponse& response) {
         // Offsets of a transaction that is open, or a member that is behind: it will know soon.
         if (error_in(response) != ErrorCode::kNone) return pause_a_little();
         const auto& committed = response.groups[0].topics[0].partitions[0];
         const Offset begin = std::max(Offset(committed.committed_offset), Offset(0));
         if (member_->tenure(partition) == tenure) {
-          checks_.groups.begins({member_->options().group, partition}, epoch, begin);
+          checks_.groups.begins({member_->options().group, partition}, epoch, begin, acknowledged);
           positions_[partition] = {tenure, begin, LeaderEpoch(committed.committed_leader_epoch)};
         }
         go_on();
