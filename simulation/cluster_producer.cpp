@@ -98,8 +98,8 @@ void ClusterProducer::add_batch(Queue& queue) {
     record.value = ByteView(value);
     builder.append(record);
   }
-  queue.batches.push_back(
-      {queue.next_sequence, queue.next_number, count, std::make_shared<const Bytes>(builder.build()), false});
+  queue.batches.push_back({queue.next_sequence, queue.next_number, count,
+                           std::make_shared<const Bytes>(builder.build()), queue.next_place++});
   queue.next_sequence = protocol::increment_sequence(queue.next_sequence, count);
   queue.next_number += count;
 }
@@ -115,13 +115,7 @@ void ClusterProducer::pump(const TopicPartition& partition) {
   }
   const Place place = place_of(partition);
   if (place.leader < 0) return refresh();
-  for (Batch& batch : queue.batches) {
-    if (batch.sent) continue;
-    if (queue.in_flight >= (queue.knows_producer ? options_.most_in_flight : 1)) return;
-    batch.sent = true;
-    ++queue.in_flight;
-    send(partition, place.leader, batch);
-  }
+  while (Batch* batch = queue.take(options_.most_in_flight)) send(partition, place.leader, *batch);
 }
 
 void ClusterProducer::send(const TopicPartition& partition, std::int32_t leader, Batch& batch) {

@@ -1,19 +1,18 @@
 // ClusterProducer: an idempotent producer with acks=all, as the clients of Apache Kafka are by default.
 //
-// Owned by the Cluster. Not thread-safe. It keeps up to five batches of a partition under way; when one of
-// them fails it waits for the answers to the others and then sends again, in order, what is not acknowledged,
-// to whoever leads by then; it never gives up. Each record says who wrote it and its number in its partition.
-// Source: KIP-98; what librdkafka and the Java client do.
+// Owned by the Cluster. Not thread-safe. It keeps up to five batches of a partition under way
+// (producer_queue.hpp); when one of them fails it waits for the answers to the others and then sends again,
+// in order, what is not acknowledged, to whoever leads by then; it never gives up. Each record says who wrote
+// it and its number in its partition. Source: KIP-98; what librdkafka and the Java client do.
 #pragma once
 
-#include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 
 #include "protocol/messages/api_init_producer_id.hpp"
 #include "protocol/messages/api_produce.hpp"
 #include "simulation/cluster_client.hpp"
+#include "simulation/producer_queue.hpp"
 
 namespace barnabas::simulation {
 
@@ -38,24 +37,8 @@ class ClusterProducer final : public ClusterClient {
   [[nodiscard]] std::string state() const;
 
  private:
-  struct Batch {
-    std::int32_t sequence = 0;
-    std::int64_t first_number = 0;
-    std::int32_t count = 0;
-    std::shared_ptr<const Bytes> bytes;
-    bool sent = false;
-  };
-  struct Queue {
-    std::deque<Batch> batches;
-    std::size_t in_flight = 0;
-    bool retrying = false;
-    /// Its first batch is acknowledged. Before, a leader takes any sequence for the first one, as Kafka's
-    /// does.
-    bool knows_producer = false;
-    std::int32_t next_sequence = 0;
-    std::int64_t next_number = 0;
-    ErrorCode last_error = ErrorCode::kNone;
-  };
+  using Batch = ProducerBatch;
+  using Queue = ProducerQueue;
   using Answer = Result<broker::PeerAnswer<protocol::ProduceResponse>>;
 
   void on_metadata() override;
