@@ -11,7 +11,7 @@ import time
 
 from harness import case
 from harness.outcome import check, step
-from harness.recorded import Probes
+from harness.recorded import Probes, until
 from harness.wire import CLOSED, SILENT, Connection, batch
 
 plain = Probes("probe_answers")
@@ -278,7 +278,7 @@ def _(broker):
 @plain.probe("the last five batches of a producer are known again, older ones are not")
 def _(broker):
     sent = [batch(producer=(900, 0, number)) for number in range(6)]
-    return [produce(broker, data, "two")["Responses"] for data in [*sent, sent[0], sent[1], sent[5]]]
+    return [produce(broker, data, "two")["Responses"] for data in [*sent, sent[0], *sent[:0:-1], sent[3]]]
 
 
 ask("DescribeProducers", 61, 0, {"Topics": [{"Name": "two", "PartitionIndexes": [0, 1, 9]},
@@ -351,7 +351,8 @@ def _(broker):
 # --- a node with narrow limits
 
 LIMITS = {"auto.create.topics.enable": "false", "connections.max.idle.ms": "2000", "socket.request.max.bytes": "100000",
-          "max.connections.per.ip": "5", "min.insync.replicas": "2", "log.retention.hours": "24"}
+          "max.connections.per.ip": "5", "min.insync.replicas": "2", "log.retention.hours": "24",
+          "producer.id.expiration.ms": "4000", "producer.id.expiration.check.interval.ms": "200"}
 
 ask("Metadata does not create where nothing is created", 3, 12, {"Topics": [{"Name": "auto"}]},
     lambda answer: answer["Topics"], probes=limits)
@@ -365,6 +366,22 @@ ask("its retention and what must be in sync", 32, 4, {"IncludeSynonyms": True, "
 for acks in (-1, 1):
     limits.probe(f"Produce with acks={acks} where two must be in sync and one is all there is")(
         lambda broker, acks=acks: produce(broker, batch(), acks=acks))
+
+
+@limits.probe("after a producer's state expired any first sequence is accepted, and the last batches are not known again")
+def _(broker):
+    def told(sequence):
+        # The time of its last record is when a producer was seen last.
+        sent = batch(producer=(900, 0, sequence), timestamp=int(time.time() * 1000))
+        return produce(broker, sent)["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
+
+    def known():
+        return len(call(broker, 61, 0, {"Topics": [{"Name": "t", "PartitionIndexes": [0]}]})["Topics"][0]["Partitions"][0][
+            "ActiveProducers"])
+    before = [told(sequence) for sequence in (0, 1, 7)] + [known()]
+    return [before, until(known, lambda count: count == 0), [told(sequence) for sequence in (7, 7, 1, 9, 8)]]
+
+
 limits.probe("FindCoordinator creates its topic all the same")(lambda broker: [coordinator(broker), sorted(
     topic["Name"] for topic in call(broker, 3, 12, {"Topics": None})["Topics"])])
 

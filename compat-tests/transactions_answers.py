@@ -15,8 +15,9 @@ from harness.transactions import keyed_batch
 from harness.wire import Connection
 
 probes = Probes("transactions_answers")
-PRODUCE, FETCH, OFFSET_FETCH, FIND, INIT, ADD, ADD_OFFSETS, END, MARKERS, OFFSETS, DESCRIBE, LIST = (
-    0, 1, 9, 10, 22, 24, 25, 26, 27, 28, 65, 66)
+PRODUCE, FETCH, OFFSET_COMMIT, OFFSET_FETCH, FIND, INIT, ADD, ADD_OFFSETS, END, MARKERS, OFFSETS, DESCRIBE, LIST = (
+    0, 1, 8, 9, 10, 22, 24, 25, 26, 27, 28, 65, 66)
+DELETE_GROUPS, OFFSET_DELETE = 42, 47
 WHEN = int(time.time() * 1000)
 LOADING = (14, 15, 16)
 
@@ -111,6 +112,20 @@ def committed(broker, stable=True, group="g"):
         {"Name": "t", "PartitionIndexes": [0]}]})
     one = answer["Topics"][0]["Partitions"][0]
     return [one["ErrorCode"], one["CommittedOffset"], one["Metadata"]]
+
+
+def commit_plainly(broker, group, offset):
+    return call(broker, OFFSET_COMMIT, 8, {"GroupId": group, "Topics": [{"Name": "t", "Partitions": [
+        {"PartitionIndex": 0, "CommittedOffset": offset, "CommittedMetadata": ""}]}]})["Topics"][0]["Partitions"][0]["ErrorCode"]
+
+
+def delete_offset(broker, group):
+    answer = call(broker, OFFSET_DELETE, 0, {"GroupId": group, "Topics": [{"Name": "t", "Partitions": [{"PartitionIndex": 0}]}]})
+    return [answer["ErrorCode"], [part["ErrorCode"] for topic in answer["Topics"] for part in topic["Partitions"]]]
+
+
+def delete_group(broker, group):
+    return call(broker, DELETE_GROUPS, 2, {"GroupsNames": [group]})["Results"][0]["ErrorCode"]
 
 
 def fetch(broker, partition=0, committed_only=True, topic="t"):
@@ -296,6 +311,36 @@ def _(broker):
     return [one.commit_offset(1, 5, topic="nope"), one.commit_offset(1, 5, generation=1), one.commit_offset(1, 5, member="m"),
             one.commit_offset(1, 5, group="another", generation=1), one.commit_offset(1, 5, metadata="m" * 5000),
             one.commit_offset(1, 5, epoch=one.epoch + 1), one.commit_offset(1, 3, epoch=one.epoch + 1), one.end(False, 5)]
+
+
+@probes.probe("offsets of a group in the order of the log, whenever their transactions end")
+def _(broker):
+    first, second = Producer(broker, "order 1"), Producer(broker, "order 2")
+    first.init()
+    second.init()
+    answers = [first.commit_offset(9, 5, group="order"), committed(broker, group="order"), commit_plainly(broker, "order", 20),
+               committed(broker, group="order"), first.take(first.end(True, 5)), committed(broker, group="order")]
+    answers += [first.commit_offset(30, 5, group="order"), second.commit_offset(40, 5, group="order"),
+                second.take(second.end(True, 5)), committed(broker, group="order"), committed(broker, False, "order"),
+                first.take(first.end(True, 5)), committed(broker, group="order")]
+    # The last of one transaction's own, and what an abort leaves.
+    return answers + [first.commit_offset(60, 5, group="order"), first.commit_offset(50, 5, group="order"),
+                      first.take(first.end(True, 5)), committed(broker, group="order"), first.commit_offset(70, 5, group="order"),
+                      commit_plainly(broker, "order", 45), first.take(first.end(False, 5)), committed(broker, group="order")]
+
+
+@probes.probe("offsets that are deleted while a transaction is about to change them")
+def _(broker):
+    one, answers = Producer(broker, "deleted"), []
+    one.init()
+    for group, delete in (("deleted 1", delete_offset), ("deleted 2", delete_group)):
+        answers += [commit_plainly(broker, group, 1), one.commit_offset(9, 5, group=group), delete(broker, group),
+                    committed(broker, group=group), one.take(one.end(True, 5)), committed(broker, group=group)]
+    # Of a transaction alone, without any other offset.
+    for group, delete in (("deleted 3", delete_offset), ("deleted 4", delete_group)):
+        answers += [one.commit_offset(9, 5, group=group), delete(broker, group), committed(broker, group=group),
+                    one.take(one.end(True, 5)), committed(broker, group=group)]
+    return answers
 
 
 # --- brokers and administrators
