@@ -43,6 +43,9 @@ std::string consumer_exception(const Error& error) {
   if (error.code == ErrorCode::kInvalidRecord) {
     return "org.apache.kafka.common.errors.SerializationException: " + error.detail;
   }
+  if (error.code == ErrorCode::kCorruptMessage && error.detail.starts_with("Could not read record")) {
+    return "java.lang.RuntimeException: " + error.detail;
+  }
   if (error.code == ErrorCode::kInvalidRegularExpression) {
     return "java.util.regex.PatternSyntaxException: " + error.detail;
   }

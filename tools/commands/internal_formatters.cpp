@@ -1,76 +1,77 @@
 // The formatters of internal topics: offsets, groups, transactions and share groups, as JSON.
-#include <boost/json.hpp>
+#include <fmt/format.h>
 
-#include "protocol/json/message_json.hpp"
+#include <algorithm>
+#include <boost/json.hpp>
+#include <span>
+
 #include "tools/commands/message_formatter.hpp"
+#include "tools/records/record_json.hpp"
 
 namespace barnabas::tools {
 namespace {
 
-/// A type of record: the number that its key begins with, and the messages of its key and value.
-struct RecordKind {
-  std::int16_t type;
-  const char* key;
-  const char* value;
+/// What a formatter shows of a topic: the types that the keys of its records begin with.
+struct Shown {
+  CoordinatorTopic topic;
+  std::span<const std::int16_t> types;
 };
 
-constexpr RecordKind kOffsets[] = {{0, "LegacyOffsetCommitKey", "LegacyOffsetCommitValue"},
-                                   {1, "OffsetCommitKey", "OffsetCommitValue"}};
-constexpr RecordKind kGroups[] = {{2, "GroupMetadataKey", "GroupMetadataValue"}};
-constexpr RecordKind kTransactions[] = {{0, "TransactionLogKey", "TransactionLogValue"}};
-constexpr RecordKind kShareStates[] = {{0, "ShareSnapshotKey", "ShareSnapshotValue"},
-                                       {1, "ShareUpdateKey", "ShareUpdateValue"}};
+constexpr std::int16_t kOffsetTypes[] = {0, 1};
+constexpr std::int16_t kGroupTypes[] = {2};
+constexpr std::int16_t kTransactionTypes[] = {0};
+constexpr std::int16_t kShareTypes[] = {0, 1};
 
-/// Nothing where the bytes are no such message.
-std::optional<boost::json::value> json_of(const char* message, std::int16_t version, ByteView bytes) {
-  const protocol::MessageJson* converter = protocol::find_message_json(message);
-  if (converter == nullptr) return std::nullopt;
-  protocol::JsonContext context;
-  boost::json::value json = converter->to_json(context, version, bytes);
-  if (!context.ok()) return std::nullopt;
-  return json;
+/// `{"key":...,"value":...}`; nothing for types that there are not.
+Result<std::optional<boost::json::value>> record_json(CoordinatorTopic topic, ByteView key,
+                                                      std::optional<ByteView> value, std::int16_t& type) {
+  protocol::Reader reader(key);
+  type = reader.int16();
+  if (!reader.ok()) return fail(ErrorCode::kCorruptMessage, "Could not read version from key's buffer.");
+  if (!is_coordinator_type(topic, type)) return std::nullopt;
+  const CoordinatorKey parsed = TRY(parse_coordinator_key(topic, key));
+  boost::json::value value_json = nullptr;
+  if (value) {
+    const VersionedMessage message = TRY(parse_coordinator_value(parsed.message_name, *value));
+    value_json = {{"version", message.version}, {"data", message.data}};
+  }
+  return boost::json::value{{"key", {{"type", type}, {"data", parsed.data}}}, {"value", value_json}};
 }
 
 class InternalFormatter final : public MessageFormatter {
  public:
-  explicit InternalFormatter(std::span<const RecordKind> kinds) : kinds_(kinds) {}
+  explicit InternalFormatter(Shown shown) : shown_(shown) {}
 
-  /// Records of other kinds print nothing, nor do those that cannot be read.
+  /// Records without a key and of other types print nothing. One of the topic that cannot be read is an
+  /// error, of whatever type it is.
   Result<void> format(const ConsumedRecord& consumed, std::string& to) override {
     if (!consumed.record.key) return {};
-    protocol::Reader key(*consumed.record.key);
-    const std::int16_t type = key.int16();
-    const auto kind = std::ranges::find(kinds_, type, &RecordKind::type);
-    if (!key.ok() || kind == kinds_.end()) return {};
-    // Keys have one version, and their type stands where others have it.
-    const auto key_json = json_of(kind->key, 0, key.rest());
-    if (!key_json) return {};
-    boost::json::value value_json = nullptr;
-    if (consumed.record.value) {
-      protocol::Reader value(*consumed.record.value);
-      const std::int16_t version = value.int16();
-      const auto data = json_of(kind->value, version, value.rest());
-      if (!value.ok() || !data) return {};
-      value_json = {{"version", version}, {"data", *data}};
-    }
-    const boost::json::value line = {{"key", {{"type", type}, {"data", *key_json}}}, {"value", value_json}};
-    to += boost::json::serialize(line);
+    std::int16_t type = -1;
+    const auto line = record_json(shown_.topic, *consumed.record.key, consumed.record.value, type);
+    if (!line)
+      return fail(ErrorCode::kCorruptMessage,
+                  fmt::format("Could not read record at offset {} due to: {}", consumed.record.offset.value(),
+                              line.error().detail));
+    if (*line && std::ranges::find(shown_.types, type) != shown_.types.end())
+      to += boost::json::serialize(**line);
     return {};
   }
 
  private:
-  std::span<const RecordKind> kinds_;
+  Shown shown_;
 };
 
 }  // namespace
 
 std::unique_ptr<MessageFormatter> make_internal_formatter(std::string_view class_name) {
-  if (class_name == "OffsetsMessageFormatter") return std::make_unique<InternalFormatter>(kOffsets);
-  if (class_name == "GroupMetadataMessageFormatter") return std::make_unique<InternalFormatter>(kGroups);
+  if (class_name == "OffsetsMessageFormatter")
+    return std::make_unique<InternalFormatter>(Shown{CoordinatorTopic::kGroup, kOffsetTypes});
+  if (class_name == "GroupMetadataMessageFormatter")
+    return std::make_unique<InternalFormatter>(Shown{CoordinatorTopic::kGroup, kGroupTypes});
   if (class_name == "TransactionLogMessageFormatter")
-    return std::make_unique<InternalFormatter>(kTransactions);
+    return std::make_unique<InternalFormatter>(Shown{CoordinatorTopic::kTransaction, kTransactionTypes});
   if (class_name == "ShareGroupStateMessageFormatter")
-    return std::make_unique<InternalFormatter>(kShareStates);
+    return std::make_unique<InternalFormatter>(Shown{CoordinatorTopic::kShare, kShareTypes});
   return nullptr;
 }
 

@@ -36,6 +36,18 @@ const protocol::MessageType* find_message(MessageKind kind, std::int64_t key, Fi
   return found == all.end() ? nullptr : &*found;
 }
 
+/// Offsets were first kept under the key type 0, in the same form.
+const protocol::MessageType* find_coordinator_message(MessageKind kind, CoordinatorTopic topic,
+                                                      std::int16_t type) {
+  return find_message(kind, type, [topic](std::string_view name) { return topic_of(name) == topic; });
+}
+
+/// Without what stands behind the message; all of it where it does not parse.
+ByteView message_part(const protocol::MessageType& type, std::int16_t version, ByteView bytes) {
+  const protocol::Recoded recoded = type.recode(version, bytes);
+  return recoded.decoded ? bytes.first(recoded.consumed) : bytes;
+}
+
 /// "FEATURE_LEVEL_RECORD" of "FeatureLevelRecord".
 std::string type_name(std::string_view message_name) {
   std::string name;
@@ -110,18 +122,20 @@ Result<boost::json::value> message_json(const std::string& message_name, std::in
   return json;
 }
 
+bool is_coordinator_type(CoordinatorTopic topic, std::int16_t type) {
+  return find_coordinator_message(MessageKind::kCoordinatorKey, topic, type) != nullptr &&
+         find_coordinator_message(MessageKind::kCoordinatorValue, topic, type) != nullptr;
+}
+
 Result<CoordinatorKey> parse_coordinator_key(CoordinatorTopic topic, ByteView key) {
   protocol::Reader reader(key);
   CoordinatorKey parsed;
   parsed.type = reader.int16();
-  const auto fits = [topic](std::string_view name) { return topic_of(name) == topic; };
-  // Offsets were first kept under the key type 0, in the same form.
-  const auto* type = find_message(MessageKind::kCoordinatorKey, parsed.type, fits);
-  const auto* value = find_message(MessageKind::kCoordinatorValue, parsed.type, fits);
-  if (!reader.ok() || type == nullptr || value == nullptr)
+  if (!reader.ok() || !is_coordinator_type(topic, parsed.type))
     return fail(ErrorCode::kInvalidRecord, fmt::format("Unknown record type {}", parsed.type));
-  parsed.message_name = value->name;
-  parsed.data = TRY(message_json(type->name, 0, reader.rest()));
+  parsed.message_name = find_coordinator_message(MessageKind::kCoordinatorValue, topic, parsed.type)->name;
+  const auto* type = find_coordinator_message(MessageKind::kCoordinatorKey, topic, parsed.type);
+  parsed.data = TRY(message_json(type->name, 0, message_part(*type, 0, reader.rest())));
   return parsed;
 }
 
@@ -130,7 +144,11 @@ Result<VersionedMessage> parse_coordinator_value(const std::string& message_name
   VersionedMessage parsed;
   parsed.version = reader.int16();
   if (!reader.ok()) return fail(ErrorCode::kInvalidRecord, "a value without version");
-  parsed.data = TRY(message_json(message_name, parsed.version, reader.rest()));
+  const auto* type = protocol::find_message(message_name);
+  const bool is_known =
+      type != nullptr && parsed.version >= type->min_version && parsed.version <= type->max_version;
+  const ByteView message = is_known ? message_part(*type, parsed.version, reader.rest()) : reader.rest();
+  parsed.data = TRY(message_json(message_name, parsed.version, message));
   return parsed;
 }
 

@@ -1,8 +1,8 @@
 // Records of internal topics as JSON: what the coordinators and the metadata quorum keep.
 //
 // Pure functions, safe from any thread. Errors: INVALID_RECORD for types and versions without a schema and
-// for bytes that do not parse. Source: the coordinator and metadata schemas; the form measured on
-// Kafka 4.3.1.
+// for bytes that do not parse. Bytes behind a coordinator's key or value are ignored, as Kafka ignores them.
+// Source: the coordinator and metadata schemas; the form measured on Kafka 4.3.1.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -16,6 +16,9 @@
 namespace barnabas::tools {
 
 enum class CoordinatorTopic { kGroup, kTransaction, kShare };
+
+/// Has the topic records whose keys begin with this number?
+[[nodiscard]] bool is_coordinator_type(CoordinatorTopic topic, std::int16_t type);
 
 /// A record's key: {"type": ..., "data": {...}}, and the message that its value is.
 struct CoordinatorKey {
