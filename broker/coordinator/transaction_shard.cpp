@@ -77,13 +77,23 @@ bool TransactionShard::init_producer(const std::string& transactional_id, const 
                    answer, step);
 }
 
+/// Records of transaction.version 0 have no room for what a client of version 2 relies on when its
+/// coordinator moves.
+TransactionDecision TransactionShard::as_supported(TransactionDecision decision,
+                                                   std::int16_t client_version) {
+  if (decision.kind != TransactionDecision::Kind::kWrite || options_.transaction_version() > 0 ||
+      client_version < kFirstTransactionVersionWithEpochBump)
+    return decision;
+  return {.kind = TransactionDecision::Kind::kRefuse, .error = ErrorCode::kUnsupportedVersion};
+}
+
 void TransactionShard::add_partitions(const std::string& transactional_id, const ProducerIdentity& producer,
                                       const std::set<TopicPartition>& partitions, std::int16_t client_version,
                                       Answer<TransactionAnswer> answer, Step& step) {
+  TransactionDecision decision =
+      decide_add(find(transactional_id), producer, partitions, client_version, step.now.wall_ms);
   const bool done =
-      carry_out(transactional_id,
-                decide_add(find(transactional_id), producer, partitions, client_version, step.now.wall_ms),
-                answer, step);
+      carry_out(transactional_id, as_supported(std::move(decision), client_version), answer, step);
   CHECK(done, "an open transaction has its producer id");
 }
 
@@ -104,8 +114,8 @@ void TransactionShard::verify_partitions(const std::string& transactional_id,
 
 bool TransactionShard::end_transaction(const std::string& transactional_id, const EndInput& input,
                                        Answer<TransactionAnswer>& answer, Step& step) {
-  return carry_out(transactional_id, decide_end(find(transactional_id), input, step.now.wall_ms), answer,
-                   step);
+  TransactionDecision decision = decide_end(find(transactional_id), input, step.now.wall_ms);
+  return carry_out(transactional_id, as_supported(std::move(decision), input.client_version), answer, step);
 }
 
 /// Its first try is a timer that is due at once, so that every try is a step of its own.
@@ -204,15 +214,17 @@ void TransactionShard::write_completion(const std::string& transactional_id, Ste
   };
 }
 
-/// Each of them is fenced: its producer learns so with its next request.
+/// Each of them is fenced: its producer learns so with its next request, and may go on with an
+/// InitProducerId.
 void TransactionShard::abort_timed_out(Step& step) {
-  std::vector<std::string> aborted;
+  std::vector<std::pair<std::string, ProducerEpoch>> aborted;  // and the epochs before
   const std::int16_t version = options_.transaction_version();
   for (const auto& [id, transaction] : transactions_) {
     if (transaction.state != TransactionState::kOngoing) continue;
     if (transaction.start_ms + transaction.timeout_ms >= step.now.wall_ms) continue;
-    add_transaction(step.records, id, abort_and_fence(transaction, version, step.now.wall_ms), version);
-    aborted.push_back(id);
+    const Transaction next = abort_and_fence(transaction, version, step.now.wall_ms);
+    add_transaction(step.records, id, next, version);
+    aborted.emplace_back(id, next.last_epoch);
   }
   if (aborted.empty()) return;
   step.may_split = true;
@@ -222,9 +234,11 @@ void TransactionShard::abort_timed_out(Step& step) {
                "Not all transactions that timed out could be aborted: error {}; the next round "
                "tries again",
                static_cast<int>(error));
-    for (const std::string& id : aborted) {
+    for (const auto& [id, last_epoch] : aborted) {
+      Transaction& transaction = transactions_.at(id);
       // Of a round that failed half way the first part counts.
-      if (!transactions_.at(id).is_ending()) continue;
+      if (!transaction.is_ending()) continue;
+      transaction.last_epoch = last_epoch;
       log_info(kComponent, "The transaction of {} timed out and is aborted", id);
       add_to(options_.counters.timed_out);
       begin_ending(id, next.now);

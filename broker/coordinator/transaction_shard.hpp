@@ -132,6 +132,7 @@ class TransactionShard final : public CoordinatorShard {
 
   bool carry_out(const std::string& transactional_id, TransactionDecision decision,
                  Answer<TransactionAnswer>& answer, Step& step);
+  TransactionDecision as_supported(TransactionDecision decision, std::int16_t client_version);
   void begin_ending(const std::string& transactional_id, CoordinatorTime now);
   void go_on(const std::string& transactional_id, Ending& ending, Step& step);
   void send(const std::string& transactional_id);

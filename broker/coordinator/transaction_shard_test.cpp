@@ -405,8 +405,34 @@ TEST_CASE("a transaction that is open for too long is aborted, and its producer 
     at.write_markers();
     CHECK(at.state() == kCompleteAbort);
     CHECK(at.add(producer, {kFirst}).error() == ErrorCode::kProducerFenced);
+    // From transaction.version 2 on it may go on, until another producer comes.
+    for (int i = 0; i < 2; ++i) {
+      const auto anew = at.init(producer);
+      CHECK(anew.error() == (level == 2 ? ErrorCode::kNone : ErrorCode::kProducerFenced));
+      if (level == 2) CHECK(anew->producer.epoch == ProducerEpoch(1));
+    }
     CHECK(at.init()->producer.epoch == ProducerEpoch(2));
+    CHECK(at.init(producer).error() == ErrorCode::kProducerFenced);
   }
+}
+
+TEST_CASE("at transaction.version 0 requests of version 2 are refused and change nothing") {
+  Coordinator at;
+  at.level = 0;
+  const ProducerIdentity producer = at.init()->producer;
+  const Offset end = at.log->end_offset();
+  CHECK(at.add(producer, {kFirst}, 2).error() == ErrorCode::kUnsupportedVersion);
+  CHECK(at.end(producer, false, 2).error() == ErrorCode::kUnsupportedVersion);
+  CHECK(at.log->end_offset() == end);
+  CHECK(at.state() == kEmpty);
+  CHECK(at.add(producer, {kFirst}, 0).error() == ErrorCode::kNone);
+  CHECK(at.end(producer, true, 2).error() == ErrorCode::kUnsupportedVersion);
+  CHECK(at.state() == kOngoing);
+  CHECK(at.end(producer, true, 0).error() == ErrorCode::kNone);
+  at.write_markers();
+  CHECK(at.state() == kCompleteCommit);
+  // What is refused for another reason is so first.
+  CHECK(at.add({producer.id, ProducerEpoch(7)}, {kFirst}, 2).error() == ErrorCode::kProducerFenced);
 }
 
 TEST_CASE("timeouts beyond what the broker allows are refused") {

@@ -61,6 +61,13 @@ bool may_continue(const Transaction& current, const ProducerIdentity& expected) 
          (expected.id == current.previous_producer_id && is_exhausted(expected.epoch));
 }
 
+/// Is there no epoch left for who asks? The last one is not handed out to whose transaction it fenced either.
+bool needs_new_id(const Transaction& current, const InitProducerInput& input) {
+  if (!is_exhausted(current.epoch)) return false;
+  if (!input.expected || input.expected->epoch == current.epoch) return true;
+  return current.epoch == kLastProducerEpoch && input.expected->epoch == current.last_epoch;
+}
+
 Transaction prepare_end(const Transaction& current, TransactionState state, const EndInput& input,
                         std::int64_t now_ms) {
   Transaction next = changed(current, state, now_ms);
@@ -162,11 +169,11 @@ TransactionDecision decide_init(const Transaction* current, const InitProducerIn
   }
   Transaction next =
       without_transaction(changed(*current, TransactionState::kEmpty, now_ms), input.timeout_ms);
-  if (is_exhausted(current->epoch) && (!input.expected || input.expected->epoch == current->epoch)) {
+  if (needs_new_id(*current, input)) {
     if (!input.new_id) return {.kind = Kind::kNeedsProducerId};
     next.producer_id = *input.new_id;
     next.epoch = ProducerEpoch(0);
-    next.last_epoch = input.expected ? current->epoch : kNoProducerEpoch;
+    next.last_epoch = input.expected ? input.expected->epoch : kNoProducerEpoch;
     return write(std::move(next));
   }
   if (!input.expected) {
@@ -220,6 +227,8 @@ Transaction abort_and_fence(const Transaction& current, std::int16_t server_vers
   next.last_epoch = kNoProducerEpoch;
   // Nobody has the last epoch, so it fences as it is.
   if (current.epoch < kLastProducerEpoch) next.epoch = bumped(current.epoch);
+  // Whose transaction it was may ask to go on (KIP-588), until another producer is initialized.
+  if (next.bumps_epochs() && next.epoch != current.epoch) next.last_epoch = current.epoch;
   return next;
 }
 
@@ -230,10 +239,7 @@ Transaction complete(const Transaction& current, std::int64_t now_ms) {
       changed(current, commit ? TransactionState::kCompleteCommit : TransactionState::kCompleteAbort, now_ms);
   next.partitions.clear();
   next.next_producer_id = kNoProducerId;
-  if (!current.bumps_epochs()) return next;
-  // An InitProducerId with the epoch before the bump is no retry of anything.
-  next.last_epoch = current.epoch;
-  if (current.next_producer_id != kNoProducerId) {
+  if (current.bumps_epochs() && current.next_producer_id != kNoProducerId) {
     next.producer_id = current.next_producer_id;
     next.epoch = ProducerEpoch(0);
   }

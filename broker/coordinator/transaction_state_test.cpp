@@ -111,13 +111,32 @@ TEST_CASE("initializing ends the open transaction of the producer before, fenced
     CHECK(fenced.error == ErrorCode::kConcurrentTransactions);
     CHECK(fenced.next.state == kPrepareAbort);
     CHECK(fenced.next.epoch == ProducerEpoch(6));
-    CHECK(fenced.next.last_epoch == kNoProducerEpoch);
+    CHECK(fenced.next.last_epoch == (version == 2 ? ProducerEpoch(5) : kNoProducerEpoch));
     CHECK(fenced.next.partitions == current.partitions);
     CHECK(fenced.next.client_version == (version == 2 ? 2 : 0));
     check_invariants(fenced.next);
-    // The epoch that fenced is not handed out.
+    // Another producer does not get the epoch that fenced.
     const Transaction done = complete(fenced.next, kNow);
     CHECK(init(&done).next.epoch == ProducerEpoch(7));
+  }
+}
+
+TEST_CASE("the producer whose transaction was aborted may go on, until another one is initialized") {
+  for (const std::int16_t version : {0, 1, 2}) {
+    const Transaction done = complete(abort_and_fence(transaction(kOngoing), version, kNow), kNow);
+    CHECK(refuses(init(&done, producer(7, 4)), ErrorCode::kProducerFenced));
+    const auto goes_on = init(&done, producer(7, 5));
+    if (version < 2) {
+      CHECK(refuses(goes_on, ErrorCode::kProducerFenced));
+      continue;
+    }
+    REQUIRE(writes(goes_on, kEmpty));
+    CHECK(goes_on.next.epoch == ProducerEpoch(6));
+    CHECK(init(&goes_on.next, producer(7, 5)).next.epoch == ProducerEpoch(6));  // a repeat
+    const auto other = init(&done);
+    CHECK(other.next.epoch == ProducerEpoch(7));
+    CHECK(refuses(init(&other.next, producer(7, 5)), ErrorCode::kProducerFenced));
+    CHECK(refuses(init(&other.next, producer(7, 6)), ErrorCode::kProducerFenced));
   }
 }
 
@@ -165,6 +184,13 @@ TEST_CASE("fencing the last epoch does not overflow") {
   CHECK(done.epoch == kLastProducerEpoch);
   CHECK(init(&done).kind == Kind::kNeedsProducerId);
   CHECK(init(&done, {}, ProducerId(8)).next.producer_id == ProducerId(8));
+  // Whose transaction it was goes on with another id, too: the last epoch is nobody's.
+  CHECK(init(&done, producer(7, INT16_MAX - 1)).kind == Kind::kNeedsProducerId);
+  const auto goes_on = init(&done, producer(7, INT16_MAX - 1), ProducerId(8));
+  REQUIRE(writes(goes_on, kEmpty));
+  CHECK(goes_on.next.producer_id == ProducerId(8));
+  CHECK(goes_on.next.epoch == ProducerEpoch(0));
+  CHECK(init(&goes_on.next, producer(7, INT16_MAX - 1)).next.epoch == ProducerEpoch(0));  // a repeat
 }
 
 TEST_CASE("the epoch that fences is nobody's, not even of who guesses it") {
@@ -252,7 +278,11 @@ TEST_CASE("transaction.version 2 bumps the epoch with each end, and knows a repe
     CHECK(writes(end(done, producer(7, 6), false, 2), kPrepareAbort));
     // A late message of the old epoch opens no new transaction.
     CHECK(refuses(add(done, producer(7, 5), {kFirst}, 2), ErrorCode::kProducerFenced));
-    CHECK(refuses(init(&done, producer(7, 5)), ErrorCode::kProducerFenced));
+    // Who begins anew instead has the epoch of the end, whose answer may have been lost.
+    const auto anew = init(&done, producer(7, 5));
+    REQUIRE(writes(anew, kEmpty));
+    CHECK(anew.next.epoch == ProducerEpoch(6));
+    CHECK(refuses(init(&done, producer(7, 4)), ErrorCode::kProducerFenced));
   }
 }
 
