@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include "kraft/metadata_batch.hpp"
 #include "kraft/node_testing.hpp"
+#include "kraft/raft_log.hpp"
 
 using namespace barnabas;
 using namespace barnabas::kraft;
@@ -401,4 +403,39 @@ TEST_CASE("formatting twice is refused unless formatted directories are to be ig
   NodeFixture fixture;
   REQUIRE(fixture.format());
   CHECK_FALSE(fixture.format());
+}
+
+TEST_CASE("a leader that finds a metadata transaction open aborts it") {
+  NodeFixture fixture;
+  REQUIRE(fixture.format());
+  start(fixture);
+  REQUIRE(fixture.create_topic("whole"));
+  REQUIRE(fixture.node->close());
+  fixture.node.reset();
+  {
+    auto log = RaftLog::open(fixture.files, fixture.clock, {"/data/__cluster_metadata-0"});
+    REQUIRE(log);
+    protocol::TopicRecord topic;
+    topic.name = "half";
+    topic.topic_id = Uuid::of_low(500);
+    const std::vector<Bytes> values{encode(protocol::BeginTransactionRecord(), 30), encode(topic, 30)};
+    const LogPosition end = (*log)->position();
+    REQUIRE((*log)->append(make_data_batch({end.end, end.last_epoch, fixture.clock.wall_ms()}, values),
+                           end.last_epoch));
+    REQUIRE((*log)->sync());
+    REQUIRE((*log)->close());
+  }
+  for (int restart = 0; restart < 2; ++restart) {
+    INFO(restart);
+    REQUIRE(fixture.open());
+    REQUIRE(fixture.run());
+    CHECK(fixture.node->image()->topic("whole") != nullptr);
+    CHECK(fixture.node->image()->topic("half") == nullptr);
+    REQUIRE(fixture.register_broker());
+    REQUIRE(fixture.heartbeat());
+    const auto made = fixture.create_topic("after-" + std::to_string(restart));
+    REQUIRE(made);
+    CHECK(made->topics.at(0).error_code == 0);
+    REQUIRE(fixture.node->close());
+  }
 }
