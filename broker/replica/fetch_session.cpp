@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace barnabas::broker {
 
 namespace {
 
-// min.incremental.fetch.session.eviction.ms: a session may be evicted for another one after this long.
-constexpr std::chrono::nanoseconds kEvictable = std::chrono::minutes(2);
+// min.incremental.fetch.session.eviction.ms, which nobody can set.
+constexpr std::chrono::nanoseconds kEvictionAge = std::chrono::minutes(2);
 constexpr std::int16_t kFirstVersionWithSessions = 7;
 constexpr std::int16_t kFirstVersionByTopicId = 13;
 
@@ -197,6 +199,96 @@ void FetchSession::move_to_back(FetchedPartition& asked) {
   asked.place_ = ++last_place_;
 }
 
+struct FetchSessionSlot {
+  std::shared_ptr<FetchSession> session;
+  bool is_followers = false;
+  bool in_use = true;  // by a request
+  std::int32_t next_epoch = 1;
+  std::size_t partitions = 0;
+  std::chrono::nanoseconds created{};
+  std::chrono::nanoseconds last_used{};
+  std::list<std::int32_t>::iterator place{};  // in the order of use
+  /// So a larger one of its kind may have its slot.
+  [[nodiscard]] bool is_old() const { return last_used - created > kEvictionAge; }
+};
+
+/// The slots of one shard, and who gives one up.
+class FetchSessionShard {
+ public:
+  explicit FetchSessionShard(std::size_t slots) : most_(slots) {}
+
+  FetchSessionSlot* find(std::int32_t id) {
+    const auto found = slots_.find(id);
+    return found == slots_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+
+  /// There is room, or somebody has given way.
+  bool make_room(bool for_follower, std::size_t partitions, std::chrono::nanoseconds now) {
+    if (slots_.size() < most_) return true;
+    const auto victim = who_gives_way(for_follower, partitions, now);
+    if (victim) remove(*victim);
+    return victim.has_value();
+  }
+  void add(std::int32_t id, FetchSessionSlot slot) {
+    slot.place = by_use_.insert(by_use_.end(), id);
+    rank(slots_.emplace(id, std::move(slot)).first->second);
+  }
+  void remove(std::int32_t id) {
+    const auto found = slots_.find(id);
+    if (found == slots_.end()) return;
+    unrank(found->second);
+    by_use_.erase(found->second.place);
+    slots_.erase(found);
+  }
+  void use(FetchSessionSlot& slot, std::size_t partitions, std::chrono::nanoseconds now) {
+    by_use_.splice(by_use_.end(), by_use_, slot.place);
+    const bool is_old = now - slot.created > kEvictionAge;
+    const bool keeps_rank = partitions == slot.partitions && is_old == slot.is_old();
+    if (!keeps_rank) unrank(slot);
+    slot.partitions = partitions;
+    slot.last_used = now;
+    if (!keeps_rank) rank(slot);
+  }
+
+ private:
+  using BySize = std::set<std::pair<std::size_t, std::int32_t>>;
+
+  [[nodiscard]] std::optional<std::int32_t> who_gives_way(bool for_follower, std::size_t partitions,
+                                                          std::chrono::nanoseconds now) const {
+    if (by_use_.empty()) return std::nullopt;
+    if (now - slots_.at(by_use_.front()).last_used > kEvictionAge) return by_use_.front();
+    if (for_follower && !consumers_.empty()) return consumers_.begin()->second;
+    const BySize& old = for_follower ? old_followers_ : old_consumers_;
+    if (old.empty() || old.begin()->first >= partitions) return std::nullopt;
+    return old.begin()->second;
+  }
+  void rank(const FetchSessionSlot& slot) {
+    const std::pair key(slot.partitions, *slot.place);
+    if (!slot.is_followers) consumers_.insert(key);
+    if (slot.is_old()) (slot.is_followers ? old_followers_ : old_consumers_).insert(key);
+  }
+  void unrank(const FetchSessionSlot& slot) {
+    for (BySize* ranks : {&consumers_, &old_consumers_, &old_followers_})
+      ranks->erase({slot.partitions, *slot.place});
+  }
+
+  const std::size_t most_;
+  std::unordered_map<std::int32_t, FetchSessionSlot> slots_;
+  std::list<std::int32_t> by_use_;  // who was used least lately is the first
+  BySize consumers_;
+  BySize old_consumers_;
+  BySize old_followers_;
+};
+
+FetchSessionCache::FetchSessionCache(const Clock& clock, Random& random, std::size_t slots)
+    : clock_(clock), random_(random), shards_(kShards, FetchSessionShard(slots / kShards)) {}
+FetchSessionCache::~FetchSessionCache() = default;
+
+FetchSessionShard& FetchSessionCache::shard_of(std::int32_t session_id) {
+  return shards_[static_cast<std::uint32_t>(session_id) % kShards];
+}
+
 FetchPlan FetchSessionCache::begin(const protocol::FetchRequest& request, std::int16_t version) {
   const bool by_topic_id = version >= kFirstVersionByTopicId;
   const bool full = request.session_epoch == kInitialFetchEpoch || request.session_epoch == kFinalFetchEpoch;
@@ -204,10 +296,10 @@ FetchPlan FetchSessionCache::begin(const protocol::FetchRequest& request, std::i
   FetchPlan plan;
   {
     std::lock_guard lock(mutex_);
-    if (request.session_id != kNoFetchSession) sessions_.erase(request.session_id);
+    if (request.session_id != kNoFetchSession) shard_of(request.session_id).remove(request.session_id);
     const bool wants_session =
         version >= kFirstVersionWithSessions && request.session_epoch == kInitialFetchEpoch;
-    if (wants_session && !request.topics.empty()) plan.session = make_session(by_topic_id);
+    if (wants_session) plan.session = make_session(request, by_topic_id);
   }
   if (!plan.session) plan.session = std::make_shared<FetchSession>(kNoFetchSession, by_topic_id);
   plan.session->update(request);
@@ -218,60 +310,75 @@ FetchPlan FetchSessionCache::resume(const protocol::FetchRequest& request, bool 
   FetchPlan plan;
   {
     std::lock_guard lock(mutex_);
-    auto found = sessions_.find(request.session_id);
-    if (found == sessions_.end()) {
+    FetchSessionShard& shard = shard_of(request.session_id);
+    FetchSessionSlot* slot = shard.find(request.session_id);
+    if (slot == nullptr) {
       plan.error = ErrorCode::kFetchSessionIdNotFound;
       return plan;
     }
-    FetchSession& session = *found->second;
-    if (session.in_use_ || session.next_epoch_ != request.session_epoch) {
+    if (slot->in_use || slot->next_epoch != request.session_epoch) {
       plan.error = ErrorCode::kInvalidFetchSessionEpoch;
       return plan;
     }
-    if (session.by_topic_id_ != by_topic_id) {
+    if (slot->session->by_topic_id() != by_topic_id) {
       plan.error = ErrorCode::kFetchSessionTopicIdError;
       return plan;
     }
-    session.next_epoch_ = session.next_epoch_ == INT32_MAX ? 1 : session.next_epoch_ + 1;
-    session.in_use_ = true;
-    session.last_used_ = clock_.monotonic();
-    plan.session = found->second;
+    slot->next_epoch = slot->next_epoch == INT32_MAX ? 1 : slot->next_epoch + 1;
+    slot->in_use = true;
+    shard.use(*slot, slot->partitions, clock_.monotonic());
+    plan.session = slot->session;
   }
-  plan.incremental = true;
   plan.session->update(request);
+  plan.incremental = plan.session->size() > 0;
+  if (!plan.incremental) close(plan);
   return plan;
+}
+
+/// Of a session that has no partition any more: the client is told that it has none.
+void FetchSessionCache::close(FetchPlan& plan) {
+  {
+    std::lock_guard lock(mutex_);
+    FetchSessionShard& shard = shard_of(plan.session_id());
+    const FetchSessionSlot* slot = shard.find(plan.session_id());
+    if (slot != nullptr && slot->session == plan.session) shard.remove(plan.session_id());
+  }
+  plan.session = std::make_shared<FetchSession>(kNoFetchSession, plan.session->by_topic_id());
 }
 
 void FetchSessionCache::finish(const FetchPlan& plan) {
   if (plan.session_id() == kNoFetchSession) return;
   std::lock_guard lock(mutex_);
-  plan.session->in_use_ = false;
-  plan.session->last_used_ = clock_.monotonic();
+  FetchSessionShard& shard = shard_of(plan.session_id());
+  FetchSessionSlot* slot = shard.find(plan.session_id());
+  if (slot == nullptr || slot->session != plan.session) return;  // it has given way, perhaps to one of its id
+  slot->in_use = false;
+  shard.use(*slot, plan.session->size(), clock_.monotonic());
 }
 
 std::size_t FetchSessionCache::size() const {
   std::lock_guard lock(mutex_);
-  return sessions_.size();
+  std::size_t all = 0;
+  for (const FetchSessionShard& shard : shards_) all += shard.size();
+  return all;
 }
 
-std::shared_ptr<FetchSession> FetchSessionCache::make_session(bool by_topic_id) {
-  if (sessions_.size() >= slots_ && !make_room()) return nullptr;
-  std::int32_t id = 0;
-  while (id == kNoFetchSession || sessions_.contains(id))
-    id = static_cast<std::int32_t>(1 + random_.below(INT32_MAX));
-  auto session = std::make_shared<FetchSession>(id, by_topic_id);
-  session->in_use_ = true;
-  session->created_ = session->last_used_ = clock_.monotonic();
-  sessions_.emplace(id, session);
+std::shared_ptr<FetchSession> FetchSessionCache::make_session(const protocol::FetchRequest& request,
+                                                              bool by_topic_id) {
+  const std::size_t number = next_shard_;
+  next_shard_ = (next_shard_ + 1) % kShards;
+  FetchSessionShard& shard = shards_[number];
+  std::size_t partitions = 0;
+  for (const auto& topic : request.topics) partitions += topic.partitions.size();
+  const bool is_followers = std::max(request.replica_id, request.replica_state.replica_id) >= 0;
+  const auto now = clock_.monotonic();
+  if (!shard.make_room(is_followers, partitions, now)) return nullptr;
+  std::int32_t id = kNoFetchSession;
+  while (id == kNoFetchSession || shard.find(id) != nullptr)
+    id = static_cast<std::int32_t>(random_.below(INT32_MAX / kShards) * kShards + number);
+  const auto session = std::make_shared<FetchSession>(id, by_topic_id);
+  shard.add(id, {session, is_followers, true, 1, partitions, now, now});
   return session;
-}
-
-bool FetchSessionCache::make_room() {
-  auto oldest =
-      std::ranges::min_element(sessions_, {}, [](const auto& entry) { return entry.second->last_used_; });
-  if (oldest == sessions_.end() || clock_.monotonic() - oldest->second->last_used_ < kEvictable) return false;
-  sessions_.erase(oldest);
-  return true;
 }
 
 }  // namespace barnabas::broker

@@ -18,6 +18,8 @@ class TestClock final : public Clock {
   std::chrono::nanoseconds now{};
 };
 
+using Indexes = std::vector<std::int32_t>;
+
 FetchRequest request_of(std::int32_t session_id, std::int32_t epoch, std::vector<std::int32_t> partitions,
                         const std::string& topic = "t") {
   FetchRequest request;
@@ -42,9 +44,10 @@ std::vector<std::int32_t> indexes(const std::vector<FetchedPartition*>& partitio
 }
 
 struct Fixture {
+  static constexpr std::size_t kSlots = 8;  // one in each shard
   TestClock clock;
   SeededRandom random{1};
-  FetchSessionCache cache{clock, random, 2};
+  FetchSessionCache cache{clock, random, kSlots};
 
   FetchPlan fetch(const FetchRequest& request, std::int16_t version = 12) {
     FetchPlan plan = cache.begin(request, version);
@@ -100,16 +103,213 @@ TEST_CASE("a session in use is not handed out a second time") {
   CHECK(f.fetch(request_of(id, 2, {})).error == ErrorCode::kNone);
 }
 
-TEST_CASE("a full cache makes room only for who has been idle long enough") {
+/// A cache with a slot in each shard: a new session competes with the eighth before it, and with no other.
+struct Crowded : Fixture {
+  Crowded() : ids(kSlots) {}
+
+  /// A first fetch of so many partitions; what became of it is its session, or none.
+  std::int32_t begin(std::int32_t partitions, BrokerId follower = kNoBroker) {
+    std::vector<std::int32_t> indexes;
+    for (std::int32_t index = 0; index < partitions; ++index) indexes.push_back(index);
+    FetchRequest request = request_of(0, kInitialFetchEpoch, indexes);
+    request.replica_state.replica_id = follower.value();
+    const std::int32_t id = fetch(request).session_id();
+    if (id != kNoFetchSession) ids[turn] = id;
+    turn = (turn + 1) % kSlots;
+    return id;
+  }
+  /// In every shard the same.
+  void begin_everywhere(std::int32_t partitions, BrokerId follower = kNoBroker) {
+    for (std::size_t i = 0; i < kSlots; ++i) REQUIRE(begin(partitions, follower) != kNoFetchSession);
+    epoch = 1;
+  }
+  void use_all(const FetchRequest& what = {}) {
+    for (const std::int32_t id : ids) {
+      FetchRequest request = what;
+      request.session_id = id;
+      request.session_epoch = epoch;
+      REQUIRE(fetch(request).error == ErrorCode::kNone);
+    }
+    ++epoch;
+  }
+  void pass(std::chrono::nanoseconds time) { clock.now += time; }
+
+  std::vector<std::int32_t> ids;  // the sessions that are there, by shard
+  std::size_t turn = 0;
+  std::int32_t epoch = 1;
+};
+
+constexpr BrokerId kFollower{2};
+constexpr std::chrono::nanoseconds kAge = std::chrono::minutes(2);
+
+TEST_CASE("sessions go to the shards in turn, and who comes when its shard is full has none") {
+  Crowded at;
+  at.begin_everywhere(3);
+  CHECK(at.cache.size() == Fixture::kSlots);
+  CHECK(at.begin(100) == kNoFetchSession);
+  // The place of a session that was closed goes to the one new session whose turn it is.
+  at.fetch(request_of(at.ids[5], kFinalFetchEpoch, {}));
+  for (std::size_t shard = 1; shard < Fixture::kSlots; ++shard) {
+    INFO(shard);
+    CHECK((at.begin(1) != kNoFetchSession) == (shard == 5));
+  }
+}
+
+TEST_CASE("with fewer slots than shards there are no sessions") {
   Fixture f;
-  const std::int32_t oldest = f.fetch(request_of(0, kInitialFetchEpoch, {0})).session_id();
-  f.clock.now += std::chrono::seconds(1);
-  f.fetch(request_of(0, kInitialFetchEpoch, {0}));
-  CHECK(f.fetch(request_of(0, kInitialFetchEpoch, {0})).session_id() == kNoFetchSession);
-  f.clock.now += std::chrono::minutes(2);
-  CHECK(f.fetch(request_of(0, kInitialFetchEpoch, {0})).session_id() != kNoFetchSession);
-  CHECK(f.fetch(request_of(oldest, 1, {})).error == ErrorCode::kFetchSessionIdNotFound);
-  CHECK(f.cache.size() == 2);
+  FetchSessionCache cache(f.clock, f.random, 7);
+  for (int i = 0; i < 16; ++i)
+    CHECK(cache.begin(request_of(0, kInitialFetchEpoch, {0}), 12).session_id() == kNoFetchSession);
+}
+
+TEST_CASE("a session that forgets its last partition is over, and its slot is free") {
+  Crowded at;
+  at.begin_everywhere(2);
+  FetchRequest change = request_of(at.ids[3], 1, {});
+  change.forgotten_topics_data.push_back({"t", {}, {0, 1}});
+  const FetchPlan last = at.fetch(change);
+  CHECK(last.error == ErrorCode::kNone);
+  CHECK(last.session_id() == kNoFetchSession);
+  CHECK(last.session->size() == 0);
+  CHECK_FALSE(last.incremental);
+  CHECK(at.fetch(request_of(at.ids[3], 2, {})).error == ErrorCode::kFetchSessionIdNotFound);
+  CHECK(at.cache.size() == Fixture::kSlots - 1);
+  for (std::size_t shard = 0; shard < Fixture::kSlots; ++shard) {
+    INFO(shard);
+    CHECK((at.begin(1) != kNoFetchSession) == (shard == 3));
+  }
+}
+
+TEST_CASE("a session may begin with nothing, and is over when the next request names nothing either") {
+  Fixture f;
+  const std::int32_t first = f.fetch(request_of(0, kInitialFetchEpoch, {})).session_id();
+  REQUIRE(first != kNoFetchSession);
+  CHECK(f.fetch(request_of(first, 1, {})).session_id() == kNoFetchSession);
+  CHECK(f.fetch(request_of(first, 2, {})).error == ErrorCode::kFetchSessionIdNotFound);
+  const std::int32_t second = f.fetch(request_of(0, kInitialFetchEpoch, {})).session_id();
+  CHECK(f.fetch(request_of(second, 1, {4})).session_id() == second);
+}
+
+TEST_CASE("a session that was not used for two minutes gives way, the one that was used least lately first") {
+  Fixture f;
+  FetchSessionCache cache(f.clock, f.random, 2 * Fixture::kSlots);
+  const auto begin = [&](std::vector<std::int32_t> partitions) {
+    const FetchPlan plan = cache.begin(request_of(0, kInitialFetchEpoch, std::move(partitions)), 12);
+    cache.finish(plan);
+    return plan.session_id();
+  };
+  const auto is_there = [&](std::int32_t id, std::int32_t epoch) {
+    const FetchPlan plan = cache.begin(request_of(id, epoch, {}), 12);
+    cache.finish(plan);
+    return plan.error == ErrorCode::kNone;
+  };
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < 2 * Fixture::kSlots; ++i) {
+    f.clock.now += std::chrono::seconds(1);
+    ids.push_back(begin({0, 1, 2}));
+  }
+  // In the first shard the session that came first is used once more.
+  REQUIRE(is_there(ids[0], 1));
+  f.clock.now = std::chrono::seconds(9) + kAge;
+  REQUIRE(begin({0}) == kNoFetchSession);
+  for (std::size_t i = 1; i < Fixture::kSlots; ++i) {
+    INFO(i);
+    CHECK(begin({0}) != kNoFetchSession);
+    CHECK_FALSE(is_there(ids[i], 1));
+    CHECK(is_there(ids[i + Fixture::kSlots], 1));
+  }
+  f.clock.now += std::chrono::nanoseconds(1);
+  CHECK(begin({0}) != kNoFetchSession);
+  CHECK_FALSE(is_there(ids[8], 1));
+  CHECK(is_there(ids[0], 2));
+}
+
+TEST_CASE("a follower's session takes the place of a consumer's, whatever their age and size") {
+  Crowded at;
+  at.begin_everywhere(5);
+  const std::vector<std::int32_t> consumers = at.ids;
+  at.begin_everywhere(1, kFollower);
+  for (const std::int32_t id : consumers)
+    CHECK(at.fetch(request_of(id, 1, {})).error == ErrorCode::kFetchSessionIdNotFound);
+  at.use_all();
+  CHECK(at.begin(100, kFollower) == kNoFetchSession);
+  at.pass(kAge);
+  at.use_all();
+  at.pass(std::chrono::seconds(1));
+  at.use_all();
+  CHECK(at.begin(100) == kNoFetchSession);
+  CHECK(at.begin(1, kFollower) == kNoFetchSession);
+  CHECK(at.begin(2, kFollower) != kNoFetchSession);
+}
+
+TEST_CASE("of the consumers the one with the fewest partitions gives way to a follower") {
+  Fixture f;
+  FetchSessionCache cache(f.clock, f.random, 2 * Fixture::kSlots);
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < 2 * Fixture::kSlots; ++i) {
+    const bool is_small = (i < Fixture::kSlots) == (i % 2 == 0);
+    const FetchPlan plan =
+        cache.begin(request_of(0, kInitialFetchEpoch, is_small ? Indexes{0} : Indexes{0, 1}), 12);
+    cache.finish(plan);
+    ids.push_back(plan.session_id());
+  }
+  for (std::size_t i = 0; i < Fixture::kSlots; ++i) {
+    FetchRequest request = request_of(0, kInitialFetchEpoch, {0});
+    request.replica_id = kFollower.value();
+    REQUIRE(cache.begin(request, 12).session_id() != kNoFetchSession);
+  }
+  for (std::size_t i = 0; i < 2 * Fixture::kSlots; ++i) {
+    INFO(i);
+    const bool is_small = (i < Fixture::kSlots) == (i % 2 == 0);
+    CHECK((cache.begin(request_of(ids[i], 1, {}), 12).error == ErrorCode::kNone) == !is_small);
+  }
+}
+
+TEST_CASE("a session that is used gives way to a larger one once it is two minutes old, and not before") {
+  Crowded at;
+  at.begin_everywhere(3);
+  at.pass(kAge);
+  at.use_all();
+  CHECK(at.begin(4) == kNoFetchSession);
+  // Its age is that of its last use.
+  at.pass(std::chrono::seconds(1));
+  CHECK(at.begin(4) == kNoFetchSession);
+  at.use_all();
+  CHECK(at.begin(2) == kNoFetchSession);
+  CHECK(at.begin(3) == kNoFetchSession);
+  CHECK(at.begin(4) != kNoFetchSession);
+  CHECK(at.begin(4) != kNoFetchSession);
+  at.pass(std::chrono::seconds(1));
+  CHECK(at.begin(4) != kNoFetchSession);
+  for (int i = 0; i < 5; ++i) CHECK(at.begin(1) == kNoFetchSession);
+  // The one that took its place is young again.
+  CHECK(at.begin(100) == kNoFetchSession);
+}
+
+TEST_CASE("a session has as many partitions as it was left with") {
+  Crowded at;
+  at.begin_everywhere(3);
+  at.use_all(request_of(0, 0, {3, 4}));  // five now
+  at.pass(kAge + std::chrono::seconds(1));
+  at.use_all();
+  CHECK(at.begin(5) == kNoFetchSession);
+  FetchRequest fewer;
+  fewer.forgotten_topics_data.push_back({"t", {}, {0, 1, 2, 3}});
+  at.use_all(fewer);
+  CHECK(at.begin(1) == kNoFetchSession);
+  CHECK(at.begin(2) != kNoFetchSession);
+}
+
+TEST_CASE("a request whose session gave way meanwhile is answered, and the next one is told") {
+  Crowded at;
+  at.begin_everywhere(2);
+  const std::int32_t id = at.ids[0];
+  const FetchPlan held = at.cache.begin(request_of(id, 1, {}), 12);
+  at.begin_everywhere(1, kFollower);
+  CHECK(held.session->size() == 2);
+  at.cache.finish(held);
+  CHECK(at.fetch(request_of(id, 2, {})).error == ErrorCode::kFetchSessionIdNotFound);
+  at.use_all();
 }
 
 TEST_CASE("a partition that was served moves behind the others") {
@@ -167,8 +367,6 @@ struct Settled : Fixture {
   std::vector<std::shared_ptr<Partition>> partitions;
   std::shared_ptr<FetchSession> session;
 };
-
-using Indexes = std::vector<std::int32_t>;
 
 TEST_CASE("only what changed or was named is due, in the session's order, until it has told everything") {
   Settled at;
