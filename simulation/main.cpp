@@ -8,6 +8,7 @@
 // first seed that fails. A failing seed is printed with the command that repeats it exactly; the exit code is
 // then 1.
 #include <fmt/core.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -98,6 +99,12 @@ double cpu_minutes() {
   return std::max(static_cast<double>(std::clock()) / CLOCKS_PER_SEC, 0.001) / 60;
 }
 
+long peak_memory_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
 std::uint64_t run_raft(const Arguments& arguments) {
   barnabas::simulation::RaftRun all;
   const std::uint64_t failed = for_each_seed(arguments, [&](std::uint64_t seed) {
@@ -161,7 +168,8 @@ int main(int count, char** values) {
   }
   std::signal(SIGABRT, say_seed);
   const std::uint64_t failed = arguments->kind == "--raft" ? run_raft(*arguments) : run_cluster(*arguments);
-  fmt::print("{} seeds in {:.2f} CPU s ({:.0f} a CPU minute), {} failed\n", arguments->seeds,
-             cpu_minutes() * 60, static_cast<double>(arguments->seeds) / cpu_minutes(), failed);
+  fmt::print("{} seeds in {:.2f} CPU s ({:.0f} a CPU minute), {} MiB, {} failed\n", arguments->seeds,
+             cpu_minutes() * 60, static_cast<double>(arguments->seeds) / cpu_minutes(), peak_memory_mib(),
+             failed);
   return failed == 0 ? 0 : 1;
 }
