@@ -21,6 +21,8 @@ from harness.wire_client import WireClient
 
 TOPIC, PARTITIONS, GROUP = "held", 3, "holders"
 TOLD = {6, 56}  # NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR
+# UNKNOWN_SERVER_ERROR: measured on Kafka 4.3.1, where a mapped index that cannot be synced is an InternalError.
+TOLD_BY_KAFKA = TOLD | {-1}
 
 
 def start(case, disk, name):
@@ -57,7 +59,7 @@ def dead(case, disk):
     # One may have been under way.
     check(len(history.committed) <= len(committed) + 1, f"commits {history.committed[len(committed):]} on a dead disk")
     told = {code for when, _, code in history.refusals if when > died}
-    check(told <= TOLD, f"producers were told {told}")
+    check(told <= (TOLD_BY_KAFKA if case.kind == "kafka" else TOLD), f"producers were told {told}")
     wait_until(lambda: broker.process.poll() is not None, "the node ends", 60)
     broker.kill()
     disk.power_up()
