@@ -20,6 +20,7 @@ import datetime
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
@@ -180,9 +181,10 @@ def main():
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else usual)
     found = {}
-    with tempfile.TemporaryDirectory(prefix="barnabas-failover-") as directory:
-        for kind in ("barnabas",) if given.no_kafka else ("kafka", "barnabas"):
-            found[kind] = measure(kind, pathlib.Path(directory), given)
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-failover-"))  # It stays when something goes wrong.
+    for kind in ("barnabas",) if given.no_kafka else ("kafka", "barnabas"):
+        found[kind] = measure(kind, directory, given)
+    shutil.rmtree(directory)
     lines = [f"{datetime.datetime.now():%Y-%m-%d %H:%M}, {os.cpu_count()} cores, Linux {platform.release()}; "
              f"{given.kills} kills, {given.stops} clean stops, {given.controllers} controller failovers", "",
              *table(found)]
