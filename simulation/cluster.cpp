@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "simulation/written_record.hpp"
+#include "simulation/nodes/written_record.hpp"
 
 namespace barnabas::simulation {
 

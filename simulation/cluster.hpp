@@ -11,14 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include "simulation/cluster_admin.hpp"
-#include "simulation/cluster_checks.hpp"
-#include "simulation/cluster_consumer.hpp"
-#include "simulation/cluster_crowd.hpp"
-#include "simulation/cluster_node.hpp"
-#include "simulation/cluster_producer.hpp"
-#include "simulation/cluster_voter_admin.hpp"
-#include "simulation/log_watch.hpp"
+#include "simulation/coordinators/cluster_crowd.hpp"
+#include "simulation/coordinators/log_watch.hpp"
+#include "simulation/nodes/cluster_admin.hpp"
+#include "simulation/nodes/cluster_checks.hpp"
+#include "simulation/nodes/cluster_consumer.hpp"
+#include "simulation/nodes/cluster_node.hpp"
+#include "simulation/nodes/cluster_producer.hpp"
+#include "simulation/nodes/cluster_voter_admin.hpp"
 
 namespace barnabas::simulation {
 

@@ -25,7 +25,7 @@
 
 #include "base/logging.hpp"
 #include "simulation/cluster_simulation.hpp"
-#include "simulation/raft_simulation.hpp"
+#include "simulation/raft/raft_simulation.hpp"
 
 namespace {
 
