@@ -59,6 +59,8 @@ void handle_join_group(Services& services, const RequestContext& context, JoinGr
     by(response);
   };
   const ErrorCode error = validate(services, context, request);
+  // Who may not ask is not told its own member id either, as by Kafka.
+  if (error == ErrorCode::kGroupAuthorizationFailed) request.member_id.clear();
   if (error != ErrorCode::kNone) return refuse(request, error, answer);
   if (context.api_version == 0) request.rebalance_timeout_ms = request.session_timeout_ms;
   JoinContext join;

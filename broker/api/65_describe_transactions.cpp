@@ -1,4 +1,5 @@
-// DescribeTransactions 0: the state of transactional ids (KIP-664).
+// DescribeTransactions 0: the state of transactional ids (KIP-664), without the topics that the client may
+// not describe.
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -19,14 +20,22 @@ namespace {
 /// Collects the shards' answers, which come from several threads, and sends them when all are there.
 class Gathering {
  public:
-  Gathering(Reply<DescribeTransactionsResponse> reply, std::vector<std::string> ids)
-      : reply_(std::move(reply)), ids_(std::move(ids)), missing_(ids_.size()) {
+  Gathering(const Services& services, const RequestContext& context,
+            Reply<DescribeTransactionsResponse> reply, std::vector<std::string> ids)
+      : services_(services),
+        context_(context),
+        reply_(std::move(reply)),
+        ids_(std::move(ids)),
+        missing_(ids_.size()) {
     response_.transaction_states.resize(missing_);
   }
 
   [[nodiscard]] const std::vector<std::string>& ids() const { return ids_; }
 
   void put(std::size_t at, Described described) {
+    std::erase_if(described.topics, [this](const auto& topic) {
+      return !allowed(services_, context_, Operation::kDescribe, ResourceKind::kTopic, topic.topic);
+    });
     std::lock_guard lock(mutex_);
     described.transactional_id = ids_[at];
     response_.transaction_states[at] = std::move(described);
@@ -39,6 +48,8 @@ class Gathering {
   }
 
  private:
+  const Services& services_;
+  const RequestContext context_;
   std::mutex mutex_;
   Reply<DescribeTransactionsResponse> reply_;  // guarded by mutex_
   const std::vector<std::string> ids_;
@@ -50,7 +61,8 @@ void handle_describe_transactions(Services& services, const RequestContext& cont
                                   DescribeTransactionsRequest& request,
                                   Reply<DescribeTransactionsResponse> reply) {
   if (request.transactional_ids.empty()) return reply.send({});
-  auto gathering = std::make_shared<Gathering>(std::move(reply), std::move(request.transactional_ids));
+  auto gathering =
+      std::make_shared<Gathering>(services, context, std::move(reply), std::move(request.transactional_ids));
   for (std::size_t at = 0; at < gathering->ids().size(); ++at) {
     const std::string& id = gathering->ids()[at];
     if (!allowed(services, context, Operation::kDescribe, ResourceKind::kTransactionalId, id)) {

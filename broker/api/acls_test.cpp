@@ -10,6 +10,7 @@
 #include "protocol/messages/api_describe_cluster.hpp"
 #include "protocol/messages/api_describe_topic_partitions.hpp"
 #include "protocol/messages/api_init_producer_id.hpp"
+#include "protocol/messages/api_join_group.hpp"
 #include "protocol/messages/api_metadata.hpp"
 #include "protocol/messages/api_offset_for_leader_epoch.hpp"
 
@@ -190,6 +191,23 @@ TEST_CASE("who may write to some topic may do so idempotently") {
   CHECK(ask() == 0);
   node.authorizer.refused = {any_topic};
   CHECK(ask() == 0);
+}
+
+TEST_CASE("a member that may not join its group is told nothing of itself") {
+  Secured node;
+  node.authorizer.refused = {{Operation::kRead, ResourceKind::kGroup, "g"}};
+  protocol::JoinGroupRequest request;
+  request.group_id = "g";
+  request.session_timeout_ms = 10000;
+  request.member_id = "m";
+  request.protocol_type = "consumer";
+  auto response = node.ask<protocol::JoinGroupResponse>(request, 9);
+  CHECK(error_of(response.error_code) == ErrorCode::kGroupAuthorizationFailed);
+  CHECK(response.member_id.empty());
+  request.group_id = "";
+  response = node.ask<protocol::JoinGroupResponse>(request, 9);
+  CHECK(error_of(response.error_code) == ErrorCode::kInvalidGroupId);
+  CHECK(response.member_id == "m");
 }
 
 TEST_CASE("brokers read epochs of every topic, consumers of those that they may describe") {

@@ -353,6 +353,15 @@ TEST_CASE_METHOD(TransactionNode, "transactions are listed and described to who 
   CHECK(described[2].error_code == static_cast<std::int16_t>(ErrorCode::kTransactionalIdNotFound));
   CHECK(described[2].transactional_id == "nobody");
   CHECK(described[3].error_code == static_cast<std::int16_t>(ErrorCode::kInvalidRequest));
+  // Topics of a transaction are named to who may know of them.
+  describe.transactional_ids = {"open"};
+  authorizer.refused.clear();
+  const auto topics_of_open = [&] {
+    return ask<DescribeTransactionsResponse>(describe, 0).transaction_states.at(0).topics;
+  };
+  REQUIRE(topics_of_open().size() == 1);
+  authorizer.refused = {{Operation::kDescribe, ResourceKind::kTopic, topics_of_open().at(0).topic}};
+  CHECK(topics_of_open().empty());
 }
 
 TEST_CASE_METHOD(TransactionNode, "who may not write with a transactional id is told so everywhere") {
