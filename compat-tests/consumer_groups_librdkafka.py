@@ -17,14 +17,19 @@ SETTINGS = {"group.consumer.min.heartbeat.interval.ms": "300", "group.consumer.h
 COUNT = 1200
 
 
-def run(case):
-    python = places.python_with("confluent-kafka==2.16.1")
-    broker = case.broker(SETTINGS).start()
+def write_topic(broker):
+    """Numbered records, spread over six partitions."""
     with WireClient(broker.port) as client:
         client.create_topic("rd-topic", 6)
         for partition in range(6):
             client.produce("rd-topic", partition, [Record(0, number, None, str(number).encode(), []) for number in
                                                    range(partition, COUNT, 6)])
+
+
+def run(case):
+    python = places.python_with("confluent-kafka==2.16.1")
+    broker = case.broker(SETTINGS).start()
+    write_topic(broker)
     done = subprocess.run([python, places.COMPAT_TESTS / "librdkafka" / "consumer_protocol_job.py", broker.bootstrap,
                            "rd-topic", str(COUNT)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     check(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr[-3000:]}")

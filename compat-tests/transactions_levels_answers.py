@@ -18,7 +18,7 @@ from harness.outcome import check, check_equal, step
 from harness.recorded import Probes, until
 from harness.wire_client import WireClient
 
-API_VERSIONS, CREATE_TOPICS, UPDATE_FEATURES, DESCRIBE = 18, 19, 57, 65
+API_VERSIONS, UPDATE_FEATURES = 18, 57
 FEATURE = "transaction.version"
 UPGRADE, SAFE_DOWNGRADE, UNSAFE_DOWNGRADE = 1, 2, 3
 levels = {level: Probes(f"transactions_levels_answers_{level}") for level in ("0", "1")}
