@@ -160,6 +160,44 @@ TEST_CASE("partitions are added, never taken away") {
   CHECK(node.node->image()->topic("grows")->partitions.size() == 4);
 }
 
+TEST_CASE("more than 10000 records of topics in one request are refused as a whole, of partitions by topic") {
+  Started node;
+  auto request = Started::request_for("large", 9998);  // 9999 records with its own
+  auto other = Started::request_for("a b").topics[0];
+  request.topics.push_back(other);
+  other.name = "small";
+  request.topics.push_back(other);
+  for (const bool only : {true, false}) {
+    request.validate_only = only;
+    const auto answer = node.create(request);
+    REQUIRE(answer.topics.size() == 3);
+    for (const auto& topic : answer.topics) {
+      CHECK(topic.error_code == 44);
+      CHECK(topic.error_message == "Unable to perform excessively large batch operation.");
+      CHECK(topic.topic_id == Uuid());
+      CHECK(topic.num_partitions == -1);
+    }
+    CHECK(node.node->image()->topic("large") == nullptr);
+  }
+  request.topics.pop_back();
+  CHECK(node.create(request).topics.at(0).error_code == 0);
+  REQUIRE(node.create_error("small") == 0);
+
+  protocol::CreatePartitionsRequest more;
+  for (const char* name : {"large", "small"}) {
+    auto& topic = more.topics.emplace_back();
+    topic.name = name;
+    topic.assignments = std::nullopt;
+  }
+  more.topics[0].count = 9998 + 5000;
+  more.topics[1].count = 1 + 5001;
+  const auto answer = node.ask<protocol::CreatePartitionsResponse>(more);
+  CHECK(answer->results.at(0).error_code == 0);
+  CHECK(answer->results.at(1).error_code == -1);
+  CHECK(node.node->image()->topic("large")->partitions.size() == 9998 + 5000);
+  CHECK(node.node->image()->topic("small")->partitions.size() == 1);
+}
+
 TEST_CASE("configurations are set, appended to and deleted") {
   Started node;
   REQUIRE(node.create_error("t") == 0);

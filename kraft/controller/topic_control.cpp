@@ -209,6 +209,18 @@ Error excessive() {
   return {ErrorCode::kPolicyViolation, "Excessively large number of partitions per request."};
 }
 
+/// Measured on Kafka 4.3.1: when the topics that could be created are too many records together none is, not
+/// even the answer to a validation is another, and those that have errors of their own get this one.
+void refuse_as_too_large(protocol::CreateTopicsResponse& response) {
+  for (CreateResult& answer : response.topics) {
+    CreateResult refused;
+    refused.name = answer.name;
+    fill_failure({ErrorCode::kPolicyViolation, "Unable to perform excessively large batch operation."},
+                 refused);
+    answer = std::move(refused);
+  }
+}
+
 }  // namespace
 
 Result<void> validate_topic_name(std::string_view name) {
@@ -257,10 +269,13 @@ ControllerResult<protocol::CreateTopicsResponse> create_topics(const ControlCont
       continue;
     }
     fill_success(context, *plan, answer);
-    if (request.validate_only) continue;
-    created.insert(topic.name);
+    if (!request.validate_only) created.insert(topic.name);
     append_topic(context, topic.name, *plan, result.records);
   }
+  const bool too_large =
+      result.records.size() > static_cast<std::size_t>(context.options.max_records_per_operation);
+  if (too_large) refuse_as_too_large(result.response);
+  if (too_large || request.validate_only) result.records.clear();
   return result;
 }
 
@@ -397,13 +412,17 @@ ControllerResult<protocol::CreatePartitionsResponse> create_partitions(
       refuse({ErrorCode::kUnknownTopicOrPartition, ""});
     } else if (auto plan = plan_partitions(context, wanted, *topic); !plan) {
       refuse(plan.error());
-    } else if (!request.validate_only) {
+    } else if (result.records.size() + plan->size() >
+               static_cast<std::size_t>(context.options.max_records_per_operation)) {
+      refuse({ErrorCode::kUnknownServerError, ""});  // Measured on Kafka 4.3.1: this topic's alone.
+    } else {
       auto index = static_cast<std::int32_t>(topic->partitions.size());
       for (const auto& replicas : *plan)
         result.records.emplace_back(
             new_partition(context.image, topic->id, PartitionIndex(index++), replicas));
     }
   }
+  if (request.validate_only) result.records.clear();
   return result;
 }
 

@@ -2,8 +2,9 @@
 //
 // Errors, measured on Kafka 4.3.1: names 17 (also for names that differ only in '.' and '_'), existing 36,
 // duplicates in one request 42 (collapsed to one answer), __cluster_metadata 42, partitions 37, replication
-// factor 38, manual assignment 39, null config value 40, more than 10000 partitions in one request 44,
-// unknown name 3, unknown id 100. validate_only answers with a random topic id.
+// factor 38, manual assignment 39, null config value 40, more than 10000 partitions or records in one request
+// 44, of a CreatePartitions the topic whose records are too many -1, unknown name 3, unknown id 100.
+// validate_only answers with a random topic id.
 #pragma once
 
 #include "kraft/controller/control.hpp"
