@@ -106,7 +106,6 @@ bool DirectoryLogManager::all_online() const {
 
 Result<void> DirectoryLogManager::take_in(std::size_t directory, LoadedDirectory loaded) {
   previous_broker_epoch_ = std::max(previous_broker_epoch_, loaded.broker_epoch);
-  high_watermarks_.merge(loaded.high_watermarks);
   for (std::string& path : loaded.deleted) doomed_.push_back({std::move(path), directory, clock_.wall_ms()});
   for (auto& log : loaded.logs) {
     const TopicPartition tp = log->topic_partition();
@@ -115,8 +114,12 @@ Result<void> DirectoryLogManager::take_in(std::size_t directory, LoadedDirectory
                   fmt::format("{} and {} hold the same partition: remove the stale one", log->directory(),
                               known->second.log->directory()));
     }
+    // Not only once a partition uses the log: what is checkpointed before must not be less than it was.
+    if (const auto known = loaded.high_watermarks.find(tp); known != loaded.high_watermarks.end())
+      log->set_high_watermark(known->second);
     logs_[tp] = {std::move(log), directory};
   }
+  high_watermarks_.merge(loaded.high_watermarks);
   counts_.reset();
   return {};
 }

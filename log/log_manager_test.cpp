@@ -415,6 +415,22 @@ TEST_CASE_METHOD(ManagerFixture, "checkpoints hold what Kafka's do, and broken o
   CHECK(manager->find(kTp)->log_start_offset() == Offset(2));
 }
 
+TEST_CASE_METHOD(ManagerFixture,
+                 "a node that ends before its partitions are used keeps their high watermarks") {
+  must(try_open());
+  auto log = must(manager->create(kTp, kId, LogConfig{}));
+  must(append(*log, make_batch({.count = 3})));
+  log->set_high_watermark(Offset(2));
+  must(manager->shutdown(17));
+  const std::string file = directories[0] + "/replication-offset-checkpoint";
+  REQUIRE(must(files.read_file(file)) == "0\n1\norders 4 2\n");
+  for (const bool clean : {true, false, true}) {
+    must(try_open());
+    must(clean ? manager->shutdown(18) : manager->checkpoint_high_watermarks());
+    CHECK(must(files.read_file(file)) == "0\n1\norders 4 2\n");
+  }
+}
+
 TEST_CASE_METHOD(ManagerFixture, "the log start inside a segment is remembered by its checkpoint") {
   must(try_open());
   auto log = must(manager->create(kTp, kId, LogConfig{}));
