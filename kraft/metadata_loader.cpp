@@ -35,6 +35,13 @@ Result<void> replay_record(MetadataDelta& delta, const LogRecordView& view) {
   return {};
 }
 
+Result<void> replay_log_record(MetadataDelta& delta, const LogRecordView& view,
+                               const std::string& directory) {
+  auto replayed = replay_record(delta, view);
+  if (!replayed) return fail(replayed.error().code, directory + ": " + replayed.error().detail);
+  return {};
+}
+
 Result<LoadedSnapshot> load_snapshot(FileSystem& files, const std::string& path) {
   LoadedSnapshot loaded;
   loaded.delta = std::make_unique<MetadataDelta>(MetadataImage::empty());
@@ -48,12 +55,12 @@ Result<LoadedSnapshot> load_snapshot(FileSystem& files, const std::string& path)
 
 namespace {
 
-Result<void> read_log(LoadedMetadata& loaded, Offset from, RaftLog& log) {
+Result<void> read_log(LoadedMetadata& loaded, Offset from, RaftLog& log, const std::string& directory) {
   LogVisitor visitor;
   visitor.data = [&](const LogRecordView& view) -> Result<void> {
     loaded.last_timestamp_ms = view.timestamp_ms;
     loaded.bytes_since_snapshot += view.value.size();
-    return replay_record(*loaded.delta, view);
+    return replay_log_record(*loaded.delta, view, directory);
   };
   visitor.control = [&](const LogRecordView& view, const ControlValue& control) -> Result<void> {
     if (const auto* version = std::get_if<KraftVersionControl>(&control))
@@ -90,7 +97,7 @@ Result<LoadedMetadata> load_metadata(FileSystem& files, const std::string& direc
     return fail(ErrorCode::kCorruptMessage,
                 fmt::format("{}: the log starts at {} but the newest snapshot ends at {}", directory,
                             log.start().value(), newest.end.value()));
-  TRY(read_log(loaded, newest.end, log));
+  TRY(read_log(loaded, newest.end, log, directory));
   return loaded;
 }
 

@@ -27,6 +27,8 @@ Result<LoadedMetadata> load_metadata(FileSystem& files, const std::string& direc
 
 /// Replays one record of a log or a snapshot. The error tells the offset.
 Result<void> replay_record(MetadataDelta& delta, const LogRecordView& view);
+/// The same of a log in this directory, which the error names too.
+Result<void> replay_log_record(MetadataDelta& delta, const LogRecordView& view, const std::string& directory);
 /// The image of a whole snapshot, on an empty one.
 struct LoadedSnapshot {
   SnapshotHead head;

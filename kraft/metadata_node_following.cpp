@@ -42,7 +42,7 @@ Result<void> MetadataNode::Impl::replay(Offset to) {
   visitor.data = [this](const LogRecordView& view) {
     replayed_timestamp_ms_ = view.timestamp_ms;
     bytes_since_snapshot_ += view.value.size();
-    return replay_record(*replay_, view);
+    return replay_log_record(*replay_, view, log_directory_);
   };
   TRY(log_->visit(replayed_, to, visitor));
   replayed_ = std::max(replayed_, to);

@@ -159,14 +159,17 @@ Result<void> MetadataNode::Impl::take_received() {
 }
 
 /// One stranger among several is that one's fault. It may be a voter and a bootstrap server, so these are not
-/// added up: the voters count once they are known.
+/// added up: the voters count once they are known. But whom only controller.quorum.bootstrap.servers leads to
+/// a quorum has wrong addresses when all of them are another cluster's, whatever it knew before.
 bool MetadataNode::Impl::are_most_strangers() const {
   std::size_t others = raft_->voters().voters.size() - (raft_->is_voter() ? 1U : 0U);
   const bool knows_voters = others > 0;
   if (!knows_voters) others = options_.bootstrap_servers;
-  const auto strangers =
-      std::ranges::count_if(strangers_, [=](BrokerId peer) { return knows_voters == (peer >= BrokerId(0)); });
-  return static_cast<std::size_t>(strangers) > others / 2;
+  const auto strange_voters = static_cast<std::size_t>(
+      std::ranges::count_if(strangers_, [](BrokerId peer) { return peer >= BrokerId(0); }));
+  const std::size_t strange_servers = strangers_.size() - strange_voters;
+  if (!raft_->is_voter() && strange_servers > 0 && strange_servers == options_.bootstrap_servers) return true;
+  return (knows_voters ? strange_voters : strange_servers) > others / 2;
 }
 
 /// A node that was formatted for another cluster must not go on as if it were alone (Kafka ends it too).

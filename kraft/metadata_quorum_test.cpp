@@ -369,6 +369,25 @@ TEST_CASE("a single voter of another cluster does not end those that are right")
   for (const int right : {1, 2}) CHECK_FALSE(quorum.member(right).failure);
 }
 
+TEST_CASE(
+    "a broker whose bootstrap servers are another cluster's fails, unless it finds the voters it knows") {
+  QuorumFixture quorum(dynamic(1, 1, 1));
+  quorum.start_all();
+  REQUIRE(quorum.set_quota_now(quorum.wait_for_leader(), "u") == ErrorCode::kNone);
+  REQUIRE(quorum.wait_until_equal());
+  quorum.stop(2);
+  quorum.bootstrap_is_elsewhere = true;
+  REQUIRE(quorum.start(2));
+  quorum.run_ms(20000);
+  CHECK_FALSE(quorum.member(2).failure);
+  CHECK(quorum.has_quota(2, "u"));
+  quorum.stop(2);
+  quorum.stop(1);
+  REQUIRE(quorum.start(2));
+  REQUIRE(quorum.run_until([&] { return quorum.member(2).failure.has_value(); }));
+  CHECK(quorum.member(2).failure->detail.find("is of another cluster") != std::string::npos);
+}
+
 /// As a controller of this id and incarnation registers itself.
 void register_as(QuorumFixture& quorum, int id, const Uuid& incarnation) {
   protocol::ControllerRegistrationRequest request;
@@ -467,6 +486,7 @@ TEST_CASE("a metadata.version that is newer than this software is refused by nam
   REQUIRE_FALSE(opened);
   CHECK(opened.error().code == ErrorCode::kUnsupportedVersion);
   CHECK(opened.error().detail.find("metadata.version 99") != std::string::npos);
+  CHECK(opened.error().detail.starts_with("/data/__cluster_metadata-0: "));
 }
 
 TEST_CASE("what differs between two images is found by comparing them") {

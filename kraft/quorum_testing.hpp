@@ -85,6 +85,8 @@ class QuorumFixture {
   FewConfigs configs;
   /// This node is of another cluster: what it says to others, and they to it, is refused.
   int stranger = 0;
+  /// The addresses of the bootstrap servers are those of another cluster.
+  bool bootstrap_is_elsewhere = false;
 
  private:
   struct Packet {

@@ -146,14 +146,15 @@ void QuorumFixture::deliver(Packet packet) {
   }
   Member& target = member(packet.to);
   Member& asker = member(packet.from);
-  if (!target.node || is_cut(packet.from, packet.to)) {
+  const bool is_elsewhere = bootstrap_is_elsewhere && packet.peer < kNoBroker;
+  if (!is_elsewhere && (!target.node || is_cut(packet.from, packet.to))) {
     if (!asker.node || asker.life != packet.life) return;
     asker.node->receive_failure(packet.peer, packet.correlation,
                                 target.node ? QuorumFailure::kLost : QuorumFailure::kRefused);
     asker.due = clock.monotonic();
     return;
   }
-  if ((packet.from == stranger) != (packet.to == stranger)) {
+  if (is_elsewhere || (packet.from == stranger) != (packet.to == stranger)) {
     packet.answer = {refusal_of(packet.request->message), {}};
     packet.request.reset();
     packets_.push_back(std::move(packet));
