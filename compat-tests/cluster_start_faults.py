@@ -29,8 +29,8 @@ def files_of(node):
 
 
 def contents_of(node):
-    """What is in every file: zeros behind it are a place for more. The marker of a clean stop has the epoch of a life that
-    a broker did not get to, as Apache Kafka's."""
+    """What is in every file: zeros behind it are a place for more. The marker of a clean stop is left out: it has the epoch
+    of the broker's last life, and this one got none."""
     return {str(path.relative_to(node.data_directory)): path.read_bytes().rstrip(b"\0")
             for path in sorted(node.data_directory.rglob("*")) if path.is_file() and path.name != ".kafka_cleanshutdown"}
 
