@@ -114,6 +114,7 @@ class Client {
 
   async group(topic, groupId, member) {
     let consumer;
+    let early = Promise.resolve(); // The commit at the last rebalance: its repeats may come behind a later one's.
     const commit = async () => {
       const offsets = member.positions().map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
       if (offsets.length > 0) await consumer.commitOffsets(offsets);
@@ -122,9 +123,9 @@ class Client {
     const begin = async () => {
       consumer = this.consumer(groupId);
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => member.hold(payload.memberAssignment[topic] || []));
-      // Nobody waits for this: the library joins anew meanwhile. What comes too late is read again by another member.
+      // The library joins anew meanwhile. What comes too late is read again by another member.
       consumer.on(consumer.events.REBALANCING, () => {
-        commit().catch((error) => console.error(`not committed: ${error.message}`));
+        early = commit().catch((error) => console.error(`not committed: ${error.message}`));
         member.lose();
       });
       failOnCrash(consumer, (error) => { console.error(error); setTimeout(begin, 500); });
@@ -136,8 +137,9 @@ class Client {
       });
     };
     await begin();
-    await member.commands(commit);
-    await commit();
+    const commitLast = () => early.then(commit);
+    await member.commands(commitLast);
+    await commitLast();
     await consumer.disconnect();
   }
 
