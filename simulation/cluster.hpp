@@ -53,6 +53,9 @@ class Cluster {
   [[nodiscard]] ClusterChecks& checks() { return checks_; }
   [[nodiscard]] const ClusterAdmin& admin() const { return *admin_; }
   [[nodiscard]] const ClusterCrowd& crowd() const { return *crowd_; }
+  void hold_voter_changes(bool held) {
+    if (voter_admin_ != nullptr) voter_admin_->hold(held);
+  }
   [[nodiscard]] std::size_t voter_changes() const {
     return voter_admin_ == nullptr ? 0 : voter_admin_->changes();
   }

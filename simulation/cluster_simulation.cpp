@@ -254,7 +254,15 @@ class ClusterChaos {
     if (may_lose_power(node)) return cut_power(node);
     careful_loss_ = CarefulLoss{.victim = node.id() - 1, .give_up = now() + kPatienceToCalm};
     mend();
-    for (std::size_t i = 0; i < cluster_.size(); ++i) cluster_.node(i).resume();
+    cluster_.hold_voter_changes(true);  // Without a quorum heartbeats are in vain, and brokers are fenced.
+    for (std::size_t i = 0; i < cluster_.size(); ++i) {
+      cluster_.node(i).resume();
+      cluster_.node(i).files().set_capacity_bytes(std::nullopt);
+    }
+  }
+  void end_careful_loss() {
+    careful_loss_.reset();
+    cluster_.hold_voter_changes(false);
   }
   void cut_power(ClusterNode& node) {
     if (!node.is_up()) return;
@@ -270,12 +278,12 @@ class ClusterChaos {
       if (!cluster_.node(i).is_up() && happens(rates_.restart)) restart(cluster_.node(i));
     if (!cluster_.is_fully_replicated()) {
       loss.calm_since.reset();
-      if (!loss.has_happened && now() > loss.give_up) careful_loss_.reset();
+      if (!loss.has_happened && now() > loss.give_up) end_careful_loss();
       return;
     }
     if (loss.has_happened) {
       cluster_.trust_all();
-      return careful_loss_.reset();
+      return end_careful_loss();
     }
     if (!loss.calm_since) loss.calm_since = now();
     if (now() - *loss.calm_since < kCalm) return;

@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <cstdlib>
 #include <stdexcept>
 
 namespace rdkafka_jobs {
@@ -52,6 +53,7 @@ std::unique_ptr<RdKafka::Conf> make_conf(const Target& target, const Settings& s
   all["check.crcs"] = "true";
   all["reconnect.backoff.ms"] = "20";
   all["reconnect.backoff.max.ms"] = "200";
+  if (const char* debug = std::getenv("BARNABAS_LIBRDKAFKA_DEBUG")) all["debug"] = debug;
   for (const auto& [name, value] : all) {
     require(conf->set(name, value, error) == RdKafka::Conf::CONF_OK, name + ": " + error);
   }

@@ -32,7 +32,7 @@ void ClusterVoterAdmin::start() {
 void ClusterVoterAdmin::arrange_next() {
   const auto mean = static_cast<std::uint64_t>(nanoseconds(options_.interval).count());
   after(nanoseconds(1 + below(2 * mean)), [this] {
-    if (!stopped_ && !std::exchange(busy_, true)) look();
+    if (!stopped_ && !held_ && !std::exchange(busy_, true)) look();
     arrange_next();
   });
 }
@@ -52,6 +52,7 @@ void ClusterVoterAdmin::look() {
 }
 
 void ClusterVoterAdmin::change(const Quorum& quorum) {
+  if (held_) return;
   const auto has_directory = [](const auto& voter) { return voter.replica_directory_id != Uuid(); };
   if (!std::ranges::all_of(quorum.current_voters, has_directory)) return upgrade();
   for (const auto& observer : quorum.observers)

@@ -22,6 +22,8 @@ class ClusterVoterAdmin final : public ClusterClient {
   void start();
   /// The change under way is the last.
   void stop() { stopped_ = true; }
+  /// No change begins while it is held.
+  void hold(bool held) { held_ = held; }
   /// That were done, as it was told.
   [[nodiscard]] std::size_t changes() const { return changes_; }
 
@@ -39,6 +41,7 @@ class ClusterVoterAdmin final : public ClusterClient {
 
   VoterAdminOptions options_;
   bool stopped_ = false;
+  bool held_ = false;
   bool busy_ = false;
   std::size_t changes_ = 0;
 };
