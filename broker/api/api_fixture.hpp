@@ -436,8 +436,7 @@ class ApiFixture {
 
   void publish(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
     config->apply(*image);
-    replicas->apply(image, changes);
-    cache.publish(image, 1);
+    replicas->apply(image, changes, [&] { cache.publish(image, 1); });
     for (const auto& listener : driver.listeners) listener(image, changes);
   }
 

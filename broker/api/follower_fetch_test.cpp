@@ -117,6 +117,24 @@ TEST_CASE("a follower that goes on in another leader epoch is told the high wate
   CHECK(at.node.ask<FetchResponse>(asked, 17).responses.empty());
 }
 
+TEST_CASE("who waits for a partition is told of what an image brings about once it is published") {
+  Followed at;
+  (void)at.node.append("t", 0, 3);
+  std::vector<std::string> order;
+  at.partition().when_committed(Offset(3), [&](ErrorCode outcome) {
+    CHECK(outcome == ErrorCode::kNone);
+    order.emplace_back("acknowledged");
+  });
+  at.metadata.isr = {BrokerId(1)};
+  ++at.metadata.partition_epoch;
+  const kraft::MetadataChanges nothing_else;
+  at.node.replicas->apply(at.node.cache.image(), &nothing_else, [&] {
+    at.partition().become_leader(at.metadata);
+    order.emplace_back("published");
+  });
+  CHECK(order == std::vector<std::string>{"published", "acknowledged"});
+}
+
 TEST_CASE("brokers without a replica, and epochs that do not fit, are refused as Kafka refuses them") {
   Followed at;
   (void)at.node.append("t", 0, 3);

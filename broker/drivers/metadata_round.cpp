@@ -51,11 +51,10 @@ kraft::ActiveController MetadataRound::active_controller() const {
   return controller_;
 }
 
-/// Leaders serve before anyone is told of them.
+/// Leaders serve before anyone is told of them; who waited for them is told after that.
 void MetadataRound::publish(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
   dependencies_.config.apply(*image);
-  replicas_->apply(image, changes);
-  dependencies_.cache.publish(image, node_->kraft_version());
+  replicas_->apply(image, changes, [&] { dependencies_.cache.publish(image, node_->kraft_version()); });
   for (const auto& listener : listeners_) listener(image, changes);
   if (life_ != nullptr) life_->on_published(*image);
 }

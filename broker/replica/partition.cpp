@@ -225,14 +225,22 @@ void Partition::count_append(Aftermath& aftermath) {
   appended_watches_.clear();
 }
 
-void Partition::settle(Aftermath& aftermath) {
+void Partition::News::tell() {
   const auto tell = [](const Watches& watches, PartitionChange change) {
     for (const auto& weak : watches)
       if (const auto watch = weak.lock()) watch->on_change(change);
   };
-  tell(aftermath.committed, PartitionChange::kCommitted);
-  tell(aftermath.appended, PartitionChange::kAppended);
-  for (CommitWait& wait : aftermath.commits) wait.callback(aftermath.outcome);
+  tell(committed, PartitionChange::kCommitted);
+  tell(appended, PartitionChange::kAppended);
+  for (CommitWait& wait : commits) wait.callback(outcome);
+}
+
+void Partition::settle(Aftermath& aftermath) {
+  News& news = aftermath;
+  if (!surroundings_.news.is_kept_back())
+    news.tell();
+  else if (!news.is_empty())
+    surroundings_.news.keep([kept = std::move(news)]() mutable { kept.tell(); });
   if (aftermath.wanted) ask(std::move(*aftermath.wanted));
 }
 

@@ -10,7 +10,8 @@
 //  2. The high watermark never goes back but where the log is truncated below it.
 //  3. Per leader epoch at most one change of the in-sync set is under way (leader_state.hpp).
 //  4. Whatever changes what a fetch could see is counted and told to who watches, by the end of the call that
-//     changed it: a fetch session looks again only at what it was told of (fetch_session.hpp).
+//     changed it, or once the image is published that brought it about: a fetch session looks again only at
+//     what it was told of (fetch_session.hpp).
 // Source: Kafka's Partition; KIP-101, KIP-279, KIP-320 for epochs, KIP-392 for reads from followers.
 #pragma once
 
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "broker/replica/kept_news.hpp"
 #include "broker/replica/leader_state.hpp"
 #include "broker/replica/partition_watch.hpp"
 #include "log/partition_log.hpp"
@@ -45,6 +47,7 @@ struct PartitionSurroundings {
   mutable std::atomic<std::uint64_t> isr_shrinks = 0;
   mutable std::atomic<std::uint64_t> isr_expands = 0;
   mutable std::atomic<std::uint64_t> failed_isr_updates = 0;
+  mutable KeptNews news{};
 };
 
 enum class RequiredAcks : std::uint8_t { kLeader, kAll };
@@ -214,12 +217,17 @@ class Partition : public std::enable_shared_from_this<Partition> {
     Offset end;
     CommitCallback callback;
   };
-  /// What a change brings about once the mutex is free.
-  struct Aftermath {
+  /// What those who wait are to be told.
+  struct News {
     Watches committed;
     Watches appended;
     std::vector<CommitWait> commits;
     ErrorCode outcome = ErrorCode::kNone;  // of the commits
+    [[nodiscard]] bool is_empty() const { return committed.empty() && appended.empty() && commits.empty(); }
+    void tell();
+  };
+  /// What a change brings about once the mutex is free.
+  struct Aftermath : News {
     std::optional<LeaderState::Wanted> wanted;
   };
   /// Has the mutex where something may change; then brings about what comes of it.

@@ -34,8 +34,10 @@ ReplicaManager::ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFo
     : self_(self),
       logs_(logs),
       log_config_for_(std::move(log_config_for)),
-      surroundings_{self, replication.clock != nullptr ? *replication.clock : system_clock_, brokers_,
-                    nullptr, replication.max_lag},
+      surroundings_{.self = self,
+                    .clock = replication.clock != nullptr ? *replication.clock : system_clock_,
+                    .brokers = brokers_,
+                    .max_lag = replication.max_lag},
       topic_value_(std::move(replication.topic_value)),
       leader_quota_(surroundings_.clock),
       follower_quota_(surroundings_.clock),
@@ -101,7 +103,16 @@ void ReplicaManager::drop_waits() {
   for (const auto& partition : all()) partition->drop_waits();
 }
 
-void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes) {
+void ReplicaManager::apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes,
+                           const std::function<void()>& publish) {
+  surroundings_.news.keep_back();
+  apply_image(image, changes);
+  if (publish) publish();
+  surroundings_.news.tell();
+}
+
+void ReplicaManager::apply_image(const kraft::MetadataImagePtr& image,
+                                 const kraft::MetadataChanges* changes) {
   std::lock_guard lock(apply_mutex_);
   brokers_.image.store(image, std::memory_order_release);
   const bool moves = !changes || !changes->removed_topics.empty() || !changes->changed_partitions.empty() ||

@@ -59,8 +59,9 @@ class ReplicaManager {
 
   /// Makes, drops and changes partitions so that they agree with `image`. Only what is named in `changes` is
   /// looked at; with null everything is (start-up), and logs that the image does not assign here become
-  /// strays.
-  void apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
+  /// strays. `publish` tells clients of the image; who waits for a partition is told after that.
+  void apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes,
+             const std::function<void()>& publish = nullptr);
 
   /// Null when this node has no such replica.
   [[nodiscard]] std::shared_ptr<Partition> find(std::string_view topic, PartitionIndex index) const;
@@ -117,6 +118,7 @@ class ReplicaManager {
                      const std::shared_ptr<Partition>& partition);
   void stop_following(const std::shared_ptr<Partition>& partition);
   void drop_replica(const std::shared_ptr<Partition>& partition);
+  void apply_image(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
   void apply_placement(const kraft::MetadataImage& image, const kraft::MetadataChanges* changes, Table& next);
   void apply_configs(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes);
   void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
