@@ -172,7 +172,7 @@ def compat_step():
     """The quick tier of compat-tests/, against the program that was just built."""
     if not build("release"):
         return Outcome(failed=1, failures=["compat: the release build failed"])
-    process = subprocess.Popen([sys.executable, "compat-tests/run.py", "--quick", "--jobs", JOBS], cwd=ROOT, text=True,
+    process = subprocess.Popen([sys.executable, "compat-tests/run.py", "--quick"], cwd=ROOT, text=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     last, failures = "", []
     for line in process.stdout:
