@@ -45,15 +45,6 @@ TEST_CASE("groups and transactions under random faults: each input is in the out
   CHECK(all.crashes > kSeeds);
 }
 
-TEST_CASE("copiers who have much left to do when the faults end are waited for") {
-  barnabas::set_log_level(barnabas::LogLevel::kFatal);
-  const ClusterRun run = run_cluster_seed(1000, ClusterLoad::kCoordinators);
-  INFO(run.failure.value_or(""));
-  CHECK_FALSE(run.failure.has_value());
-  // The faults end within two minutes; another seed is to be found when this one has less to do.
-  CHECK(run.virtual_ms > (120 + 150) * 1000);
-}
-
 TEST_CASE("a seed gives the same run of a cluster each time, another seed another") {
   barnabas::set_log_level(barnabas::LogLevel::kFatal);
   const ClusterRun once = run_cluster_seed(3);

@@ -1,5 +1,6 @@
 #include "broker/net/session.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -137,7 +138,14 @@ void Session::drain() {
 }
 
 bool Session::held_back() const {
-  return draining_ || !pipelining_ || slots_.size() >= kMaxUnanswered;
+  return draining_ || !pipelining_ || slots_.size() >= kMaxUnanswered || next_waits_its_turn();
+}
+
+bool Session::next_waits_its_turn() const {
+  if (end_ - begin_ < 6 || std::ranges::all_of(slots_, &Slot::ready)) return false;
+  const std::uint8_t* key = buffer_->data() + begin_ + 4;
+  const ApiRow* row = find_api(static_cast<std::int16_t>(key[0] << 8 | key[1]));
+  return row != nullptr && !row->pipelined;
 }
 
 void Session::read() {

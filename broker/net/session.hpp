@@ -2,7 +2,8 @@
 //
 // Cuts frames out of the stream, parses request headers, calls the table's handlers, and writes the responses
 // in the order of the requests. A request whose row is `pipelined` does not hold back the next one; every
-// other does, as in Apache Kafka (measured: a waiting fetch delays those behind it).
+// other does, as in Apache Kafka (measured: a waiting fetch delays those behind it), and begins only when all
+// before it are answered: what a client is told after an acknowledgement must not be older than that.
 //
 // Owned by its pending operations (shared from this). Thread safety: lives on its connection's reactor;
 // responses may arrive from any thread and are carried over.
@@ -89,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void settle_overdraft();
   void watch_idle();
   [[nodiscard]] bool held_back() const;
+  [[nodiscard]] bool next_waits_its_turn() const;
 
   Services& services_;
   std::shared_ptr<MemoryBudget> budget_;  // buffers may outlive the server

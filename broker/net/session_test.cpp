@@ -279,6 +279,33 @@ TEST_CASE("pipelined produces are answered in order, a fetch among them in its p
   CHECK(last.responses[0].partition_responses[0].base_offset == 58);
 }
 
+TEST_CASE("what follows a produce is looked at when that is acknowledged, not when it arrives") {
+  NetFixture net;
+  (void)net.node.create_topic("t");
+  Partition& partition = net.node.find("t", 0);
+  kraft::PartitionRegistration registration;
+  registration.replicas = registration.isr = {BrokerId(1), BrokerId(2)};
+  registration.leader = BrokerId(1);
+  registration.leader_epoch = LeaderEpoch(5);
+  registration.partition_epoch = 9;
+  partition.become_leader(registration);
+  auto client = net.connect();
+  client->send(joined({produce(net.node.make_batch(), 1, -1), metadata(2, "later"), metadata(3, "later")}));
+  net.run_for(100ms);
+  CHECK(client->correlations().empty());
+  (void)net.node.create_topic("later");
+  registration.isr = {BrokerId(1)};
+  ++registration.partition_epoch;
+  partition.become_leader(registration);
+  net.run_for(100ms);
+  REQUIRE(client->correlations() == Correlations{1, 2, 3});
+  protocol::MetadataResponse answer;
+  const Bytes frame = client->frames().at(1);
+  protocol::Reader reader(ByteView(frame).subspan(5));
+  answer.read(reader, 12);
+  CHECK(answer.topics.at(0).error_code == 0);
+}
+
 TEST_CASE("acks=0 is not answered, in any number, and what follows is") {
   NetFixture net;
   (void)net.node.create_topic("t");

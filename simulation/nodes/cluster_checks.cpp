@@ -39,6 +39,12 @@ void ClusterChecks::broker_leads(const TopicPartition& partition, LeaderEpoch ep
                          to_string(partition), epoch.value()));
 }
 
+std::int32_t ClusterChecks::newest_leader(const TopicPartition& partition) const {
+  const auto found = histories_.find(partition);
+  if (found == histories_.end() || found->second.leaders.empty()) return -1;
+  return found->second.leaders.rbegin()->second.broker;
+}
+
 void ClusterChecks::high_watermark(const TopicPartition& partition, LeaderEpoch epoch, std::int32_t broker,
                                    Offset offset) {
   broker_leads(partition, epoch, broker);

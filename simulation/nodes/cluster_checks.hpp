@@ -62,6 +62,8 @@ class ClusterChecks {
   [[nodiscard]] const std::optional<std::string>& failure() const { return failure_; }
   /// Behind the last record that is known to be committed.
   [[nodiscard]] Offset committed_end(const TopicPartition& partition) const;
+  /// Whoever led the newest leader epoch that anybody led; -1: nobody did.
+  [[nodiscard]] std::int32_t newest_leader(const TopicPartition& partition) const;
   /// What is known to be committed, by offset.
   [[nodiscard]] const std::vector<std::optional<WrittenRecord>>& history(const TopicPartition& partition) {
     return histories_[partition].records;

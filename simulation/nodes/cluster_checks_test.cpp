@@ -43,6 +43,9 @@ TEST_CASE("two leaders of an epoch are found") {
   controllers.checks.controller_leads(LeaderEpoch(1), 2);
   CHECK(controllers.says("both lead epoch 1"));
   SoundHistory brokers;
+  CHECK(brokers.checks.newest_leader(kPartition) == 2);
+  brokers.checks.broker_leads(kPartition, LeaderEpoch(2), 3);
+  CHECK(brokers.checks.newest_leader(kPartition) == 3);
   brokers.checks.broker_leads(kPartition, LeaderEpoch(1), 3);
   CHECK(brokers.says("brokers 2 and 3 both lead t-0"));
 }

@@ -130,12 +130,12 @@ void ClusterProducer::send(const TopicPartition& partition, std::int32_t leader,
   // The request refers to the bytes until it is sent.
   channel_to(leader).call<protocol::ProduceResponse>(
       std::move(request), {kFirstVersion, kLastVersionByName},
-      [this, partition, sequence = batch.sequence, bytes = batch.bytes](Answer answer) {
-        on_answer(partition, sequence, answer);
+      [this, partition, leader, sequence = batch.sequence, bytes = batch.bytes](Answer answer) {
+        on_answer(partition, leader, sequence, answer);
       });
 }
 
-void ClusterProducer::on_answer(const TopicPartition& partition, std::int32_t sequence,
+void ClusterProducer::on_answer(const TopicPartition& partition, std::int32_t broker, std::int32_t sequence,
                                 const Answer& answer) {
   const auto found = queues_.find(partition);
   if (found == queues_.end()) return;
@@ -144,13 +144,13 @@ void ClusterProducer::on_answer(const TopicPartition& partition, std::int32_t se
   const auto batch = std::ranges::find(queue.batches, sequence, &Batch::sequence);
   if (batch == queue.batches.end()) return;
   if (!answer) {
-    on_refusal(partition, queue, *batch, ErrorCode::kNetworkException);
+    on_refusal(partition, broker, queue, *batch, ErrorCode::kNetworkException);
     return;
   }
   const auto& told = answer->body.responses.at(0).partition_responses.at(0);
   const auto error = static_cast<ErrorCode>(told.error_code);
   if (error != ErrorCode::kNone && error != ErrorCode::kDuplicateSequenceNumber) {
-    on_refusal(partition, queue, *batch, error);
+    on_refusal(partition, broker, queue, *batch, error);
     return;
   }
   if (error == ErrorCode::kNone && is_live(partition.topic))
@@ -163,8 +163,8 @@ void ClusterProducer::on_answer(const TopicPartition& partition, std::int32_t se
   pump(partition);
 }
 
-void ClusterProducer::on_refusal(const TopicPartition& partition, Queue& queue, const Batch& batch,
-                                 ErrorCode error) {
+void ClusterProducer::on_refusal(const TopicPartition& partition, std::int32_t broker, Queue& queue,
+                                 const Batch& batch, ErrorCode error) {
   queue.last_error = error;
   if (!is_live(partition.topic)) {
     queues_.erase(partition);
@@ -173,8 +173,10 @@ void ClusterProducer::on_refusal(const TopicPartition& partition, Queue& queue, 
   if (!is_retriable(error))
     checks().violated(fmt::format("producer {} is refused with error {} by {}", options_.number,
                                   static_cast<int>(error), to_string(partition)));
-  // All before it is acknowledged, and it is one of the last five: it is there, or it is the next.
-  if (error == ErrorCode::kOutOfOrderSequenceNumber && &batch == &queue.batches.front())
+  // All before it is acknowledged, and it is one of the last five: it is there, or it is the next. Only a
+  // broker that has not heard yet that another one leads may not know.
+  if (error == ErrorCode::kOutOfOrderSequenceNumber && &batch == &queue.batches.front() &&
+      checks().newest_leader(partition) == broker)
     checks().violated(fmt::format("{} does not know what producer {} wrote: sequence {} is out of order",
                                   to_string(partition), options_.number, batch.sequence));
   queue.retrying = true;

@@ -47,8 +47,10 @@ class ClusterProducer final : public ClusterClient {
   void add_batch(Queue& queue);
   void pump(const TopicPartition& partition);
   void send(const TopicPartition& partition, std::int32_t leader, Batch& batch);
-  void on_answer(const TopicPartition& partition, std::int32_t sequence, const Answer& answer);
-  void on_refusal(const TopicPartition& partition, Queue& queue, const Batch& batch, ErrorCode error);
+  void on_answer(const TopicPartition& partition, std::int32_t broker, std::int32_t sequence,
+                 const Answer& answer);
+  void on_refusal(const TopicPartition& partition, std::int32_t broker, Queue& queue, const Batch& batch,
+                  ErrorCode error);
 
   ProducerOptions options_;
   bool stopped_ = false;
