@@ -13,37 +13,15 @@
 // others are done.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
 
 #include "broker/api/api_table.hpp"
+#include "broker/net/memory_budget.hpp"
 
 namespace barnabas::broker {
-
-/// queued.max.request.bytes: memory of requests being read or handled. Thread-safe. Units: bytes.
-///
-/// Sessions that hold parts of frames must not wait for one another for ever, so one of them at a time may
-/// overdraw the limit until its frame is whole.
-class MemoryBudget {
- public:
-  /// `limit` < 0: none.
-  explicit MemoryBudget(std::int64_t limit) : limit_(limit) {}
-  [[nodiscard]] bool try_take(std::int64_t size);
-  void take(std::int64_t size) { used_.fetch_add(size, std::memory_order_relaxed); }
-  void give_back(std::int64_t size) { used_.fetch_sub(size, std::memory_order_relaxed); }
-  [[nodiscard]] bool begin_overdraft() { return !overdrawn_.exchange(true); }
-  void end_overdraft() { overdrawn_.store(false); }
-  [[nodiscard]] bool is_limited() const { return limit_ >= 0; }
-  [[nodiscard]] std::int64_t used() const { return used_.load(std::memory_order_relaxed); }
-
- private:
-  std::int64_t limit_;
-  std::atomic<std::int64_t> used_ = 0;
-  std::atomic<bool> overdrawn_ = false;
-};
 
 struct SessionLimits {
   std::int32_t max_request_bytes = 100 * 1024 * 1024;             // socket.request.max.bytes
