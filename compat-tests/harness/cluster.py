@@ -155,22 +155,27 @@ class Cluster:
                           "a leader of the metadata quorum", seconds)
 
     def wait_until_caught_up(self, seconds=30):
-        """Every running controller has what the leader has now."""
+        """Every running controller has what is committed now; returns who leads then (it may change meanwhile)."""
         leader = self.wait_for_leader(seconds=seconds)
         running = {node_id for node_id in self.controllers if self.nodes[node_id].process is not None}
         wanted = self.describe_quorum(leader)["HighWatermark"]
+        seen = []
 
-        def reached():
-            state = self.describe_quorum(leader)
+        def caught_up():
+            leader = self.leader()
+            state = leader and self.describe_quorum(leader)
+            seen.append((leader, state))
             if not state or state["ErrorCode"] != 0:
-                return False
+                return None
             # A voter's id may be an observer's too, by a node that is gone.
             ends = {replica["ReplicaId"]: replica["LogEndOffset"]
                     for replica in state["Observers"] + state["CurrentVoters"]}
-            return all(ends.get(node_id, -1) >= wanted for node_id in running)
+            return leader if all(ends.get(node_id, -1) >= wanted for node_id in running) else None
 
-        wait_until(reached, "the controllers to have the same metadata", seconds)
-        return leader
+        try:
+            return wait_until(caught_up, f"controllers {sorted(running)} to have offset {wanted}", seconds)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; the leader, and what it says: {seen[-1]}") from None
 
     def output_tails(self):
         return "\n".join(f"--- node {node_id}\n{node.output_tail(15)}" for node_id, node in self.nodes.items()
