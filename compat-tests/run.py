@@ -11,7 +11,9 @@
 A test is a file <area>_<what>.py beside this one. Each runs in a process and a session of its own, with a limit of
 time, and leaves its output in build/compat/logs/. What a test's prepare() fetches and compiles, once, has a limit of its
 own. A test that lacks something on this machine is 'not run', and the
-reason stands in the table; it does not count as passed. The last line is 'N passed, N failed, N skipped'.
+reason stands in the table; it does not count as passed. The table has the seconds of each test, and the CPU seconds of its
+process and of those that it waited for: what it left running, to be killed with its session, is not in them.
+The last line is 'N passed, N failed, N skipped'.
 """
 
 import argparse
@@ -53,39 +55,41 @@ def find_tests():
 
 
 def run_test(name, path, arguments):
-    """Runs one test; returns its exit code, the seconds it took, the line that says why, and its log."""
+    """Runs one test; returns its exit code, the seconds and the CPU seconds it took, the line that says why, and its log."""
     log = CACHE / "logs" / f"{arguments.broker}-{name}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     command = [sys.executable, str(path), "--broker", arguments.broker] + (["--full"] if arguments.full else [])
-    begun, code = time.monotonic(), 0
+    begun, code, cpu = time.monotonic(), 0, 0.0
     if "\ndef prepare(case)" in path.read_text():
         with PREPARING:
-            code = run_limited([*command, "--prepare"], log, PREPARATION_LIMIT_SECONDS)
+            code, cpu = run_limited([*command, "--prepare"], log, PREPARATION_LIMIT_SECONDS)
     if code == 0:
         begun = time.monotonic()
-        code = run_limited(command, log, LIMIT_SECONDS["full" if arguments.full else "quick"])
+        code, cpu = run_limited(command, log, LIMIT_SECONDS["full" if arguments.full else "quick"])
     lines = [text for text in log.read_text(errors="replace").splitlines() if text.strip()]
     if code is None:
-        return 1, time.monotonic() - begun, "no end within its limit of time", log
+        return 1, time.monotonic() - begun, cpu, "no end within its limit of time", log
     meaningful = [text for text in lines if text.startswith(("not run: ", "failed: "))]
-    return code, time.monotonic() - begun, (meaningful or lines or ["it said nothing"])[-1], log
+    return code, time.monotonic() - begun, cpu, (meaningful or lines or ["it said nothing"])[-1], log
 
 
 def run_limited(command, log, seconds):
-    """The exit code of a command whose output is added to a log, nothing when its time ran out."""
+    """The exit code of a command whose output is added to a log, nothing when its time ran out; and its CPU seconds."""
     environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
     with open(log, "a") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    env=environment, start_new_session=True)
-        RUNNING.add(process)
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            end_session(process)
-            RUNNING.discard(process)
+    RUNNING.add(process)
+    deadline = time.monotonic() + seconds
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    end_session(process)
+    in_time = bool(ended[0])
+    _, status, usage = ended if in_time else os.wait4(process.pid, 0)
+    RUNNING.discard(process)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode if in_time else None, usage.ru_utime + usage.ru_stime
 
 
 def why(last, log):
@@ -101,7 +105,6 @@ def end_session(process):
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    process.wait()
 
 
 def outcomes(names, tests, arguments):
@@ -140,10 +143,11 @@ def main():
 
     counts = {"passed": 0, "failed": 0, "not run": 0}
     failures = []
-    for name, (code, seconds, last, log) in outcomes(names, tests, arguments):
+    for name, (code, seconds, cpu, last, log) in outcomes(names, tests, arguments):
         verdict = {0: "passed", NOT_RUN_EXIT_CODE: "not run"}.get(code, "failed")
         counts[verdict] += 1
-        print(f"{name:<28}{verdict:<9}{seconds:>7.1f} s" + ("" if verdict == "passed" else f"   {last[:200]}"), flush=True)
+        print(f"{name:<28}{verdict:<9}{seconds:>7.1f} s{cpu:>7.1f} s CPU" +
+              ("" if verdict == "passed" else f"   {last[:200]}"), flush=True)
         if verdict == "failed":
             failures.append((name, log, last))
         if verdict == "not run":
