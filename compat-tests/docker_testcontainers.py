@@ -48,7 +48,9 @@ def java_modules():
 def go_modules():
     go, source = places.command("go"), HERE / "testcontainers_go"
     program = places.CACHE / "testcontainers-go"
-    done = subprocess.run([go, "build", "-o", program, "."], cwd=source, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    with places.alone("testcontainers-go"):
+        done = subprocess.run([go, "build", "-o", program, "."], cwd=source, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True)
     if done.returncode != 0 and "requires go >=" in done.stderr:
         raise NotRun(done.stderr.strip().splitlines()[-1])
     check(done.returncode == 0, f"go build: {done.stderr}")

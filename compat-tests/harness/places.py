@@ -1,5 +1,6 @@
 """Where things are: the repository, the built program, what was fetched, and scratch space."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -40,14 +41,21 @@ def command(name):
     return found
 
 
+@contextlib.contextmanager
+def alone(name):
+    """Whoever makes the same part of the cache at the same time waits."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / (name.replace("/", "_") + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def fetched(directory, fetch, what):
     """`directory` below the cache, made once by fetch(path); two runs at once wait for each other."""
     path = CACHE / directory
     if (path / ".complete").exists():
         return path
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / (directory.replace("/", "_") + ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(directory):
         if (path / ".complete").exists():
             return path
         shutil.rmtree(path, ignore_errors=True)
@@ -125,14 +133,15 @@ def java_classes(source, libs):
 
 
 def java_program(name, sources, libs, *options):
-    """Compiles Java sources against the jars of a folder, again only when one changed; returns the class path."""
-    javac = command("javac")
-    target = CACHE / "classes" / name
-    stamp = target / ".stamp"
-    text = "".join(source.read_text() for source in sources)
-    if not stamp.exists() or stamp.read_text() != text:
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        call_quietly([javac, *options, "-cp", f"{libs}/*", "-d", target, *sources])
-        stamp.write_text(text)
+    """Compiles Java sources against the jars of a folder; returns the class path. What changed is compiled into a folder
+    of its own: programs that run, and tests that compile the same at once, are not disturbed."""
+    javac, digest = command("javac"), hashlib.sha256(f"{libs} {options}".encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+
+    def compile_sources(path):
+        call_quietly([javac, *options, "-cp", f"{libs}/*", "-d", path, *sources])
+
+    target = fetched(f"classes/{name}-{digest.hexdigest()[:12]}", compile_sources, f"the classes of {name}")
     return f"{target}:{libs}/*"
+

@@ -34,16 +34,7 @@ def jars_of_clients(version):
         places.call_quietly([maven, "-q", "-B", "-f", HERE / "pom.xml", f"-Dkafka.version={version}",
                              "dependency:copy-dependencies", f"-DoutputDirectory={path}"])
 
-    return places.fetched(f"kafka-clients-{version}/libs", fetch, f"the clients of Apache Kafka {version}")
-
-
-def class_path(version, libs):
-    target = places.CACHE / "classes" / f"MessageInstances-{version}"
-    target.mkdir(parents=True, exist_ok=True)
-    javac = places.command("javac")
-    places.call_quietly([javac, "-Xlint:all,-processing,-classfile,-path", "-Werror", "-cp", f"{libs}/*", "-d", target,
-                         HERE / "MessageInstances.java"])
-    return ":".join([str(target)] + sorted(str(jar) for jar in libs.glob("*.jar")))
+    return places.fetched(f"message-classes-{version}", fetch, f"the clients of Apache Kafka {version}")
 
 
 def adapted(lines):
@@ -79,7 +70,7 @@ def compare(case, version, path, seed):
 def run(case):
     for version in EXPECTED:
         libs = places.kafka_libs() if version == places.KAFKA_VERSION else jars_of_clients(version)
-        path = class_path(version, libs)
+        path = places.java_classes(HERE / "MessageInstances.java", libs)
         seeds = range(1, SEEDS["full" if case.full else "quick"] + 1)
         total = sum(compare(case, version, path, seed) for seed in seeds)
         step(f"{total} messages of Kafka {version} are the same here, bytes and JSON")
