@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from harness import case, places
+from harness import case, jvm, places
 from harness.cluster import Cluster, Node
 from harness.cluster_load import ClusterLoad, RoutedLink, coordinator
 from harness.failover import create_topic, state_of, unfenced, wait_in_sync, wait_whole
@@ -207,10 +207,9 @@ def wait_read(load, groups, seconds=60):
 def members_of(case, cluster, groups):
     libs = places.kafka_libs()
     class_path = places.java_classes(places.COMPAT_TESTS / "java_client" / "GroupMembers.java", libs)
-    log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
     python = places.python_with("confluent-kafka==2.16.1")
-    java = [places.command("java"), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-            f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", class_path, "GroupMembers", cluster.bootstrap, TOPIC,
+    java = [places.command("java"), "-Xmx256m", *jvm.options(libs), jvm.log4j("tools_log4j2.yaml"), "-cp", class_path,
+            "GroupMembers", cluster.bootstrap, TOPIC,
             *(f"{name}={protocol}" for name, protocol in GROUPS.items() if name.startswith("java"))]
     librdkafka = [python, places.COMPAT_TESTS / "librdkafka" / "group_members.py", cluster.bootstrap, TOPIC, "rd-consumer"]
     return [Members(java, groups, case.scratch, "java"), Members(librdkafka, groups, case.scratch, "librdkafka")]

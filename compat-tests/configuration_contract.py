@@ -14,7 +14,7 @@ import re
 import subprocess
 import time
 
-from harness import case, config_values, places
+from harness import case, config_values, jvm, places
 from harness.outcome import check, check_contains, check_equal, clip, step
 from harness.wire import CLOSED, Connection, batch
 
@@ -46,10 +46,9 @@ class KafkaStart:
     def __init__(self):
         libs = places.kafka_libs()
         class_path = places.java_classes(places.COMPAT_TESTS / "config_runner" / "ConfigRunner.java", libs)
-        log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
         self.process = subprocess.Popen(
-            [places.command("java"), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-             f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", class_path, "ConfigRunner"],
+            [places.command("java"), "-Xmx256m", *jvm.options(libs), jvm.log4j("tools_log4j2.yaml"), "-cp", class_path,
+             "ConfigRunner"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def verdict(self, text):

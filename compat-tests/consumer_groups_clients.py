@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 
-from harness import case, places
+from harness import case, jvm, places
 from harness.lines import line
 from harness.outcome import check, check_contains, check_equal, step
 
@@ -23,10 +23,8 @@ SETTINGS = {"group.consumer.min.heartbeat.interval.ms": "300", "group.consumer.h
 def java_job(broker):
     libs = places.kafka_libs()
     class_path = places.java_classes(places.COMPAT_TESTS / "java_client" / "ConsumerProtocolJob.java", libs)
-    log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
-    done = subprocess.run([places.command("java"), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                           f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", class_path, "ConsumerProtocolJob",
-                           broker.bootstrap], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+    done = subprocess.run([places.command("java"), "-Xmx256m", *jvm.options(libs), jvm.log4j("tools_log4j2.yaml"), "-cp",
+                           class_path, "ConsumerProtocolJob", broker.bootstrap], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
                           env=os.environ)
     check(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr[-4000:]}")
     told = [row for row in done.stderr.splitlines() if "WARN" not in row]

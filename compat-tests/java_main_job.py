@@ -6,17 +6,16 @@ is told each offset, reads everything back field by field, finds offsets by time
 the broker, and administers offsets, records and groups.
 """
 
-from harness import case, places
+from harness import case, jvm, places
 from harness.case import two_stages
 
 
 def run(case):
     libs = places.kafka_libs()
     class_path = places.java_classes(places.COMPAT_TESTS / "java_client" / "MainJob.java", libs)
-    log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
     two_stages(case.broker().start(),
-               [places.command("java"), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", class_path, "MainJob"],
+               [places.command("java"), "-Xmx256m", *jvm.options(libs), jvm.log4j("tools_log4j2.yaml"), "-cp", class_path,
+                "MainJob"],
                "administered topics and configs, sent and read in every codec, and read a part in a group",
                "the group went on where it had stopped, across a kill -9; offsets, records and groups administered")
 

@@ -10,39 +10,16 @@ import os
 import pathlib
 import resource
 import signal
-import socket
 import subprocess
 import time
 import uuid
 
-from . import places, wire
+from . import jvm, places, wire
 from .outcome import check
+from .ports import free_ports
 
 READY_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 60
-
-
-def free_ports(count):
-    """Ports that nobody listens on now, all different, below the range for outgoing connections: a client's
-    connection must not take one while its broker is down."""
-    lowest_outgoing = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    first, last = max(1024, lowest_outgoing - 16000), lowest_outgoing - 1
-    found, sockets = [], []
-    candidate = first + (os.getpid() * 7919 + time.monotonic_ns() // 1000) % (last - first)
-    while len(found) < count:
-        candidate = candidate + 1 if candidate < last else first
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", candidate))
-        except OSError:
-            listener.close()
-            continue
-        sockets.append(listener)
-        found.append(candidate)
-    for listener in sockets:
-        listener.close()
-    return found
 
 
 def new_cluster_id():
@@ -246,9 +223,7 @@ class Kafka(Broker):
         self.java = places.command("java")
 
     def jvm(self):
-        log4j = places.COMPAT_TESTS / "harness" / "server_log4j2.yaml"
-        return [self.java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", f"{self.libs}/*"]
+        return [self.java, "-Xmx512m", *jvm.options(self.libs), jvm.log4j("server_log4j2.yaml"), "-cp", f"{self.libs}/*"]
 
     def format_command(self, cluster_id):
         return [*self.jvm(), "kafka.tools.StorageTool", "format", *self.format_options, "-t", cluster_id,
@@ -270,6 +245,9 @@ class OldKafka(Kafka):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.libs = places.kafka_libs("3.9.1")
+
+    def jvm(self):
+        return [self.java, "-Xmx512m", *jvm.SMALL, jvm.log4j("server_log4j2.yaml"), "-cp", f"{self.libs}/*"]
 
     def is_ready(self):
         """It has no logger here that would tell; it registers before it serves topics."""

@@ -133,7 +133,7 @@ def java_classes(source, libs):
 
 
 def java_program(name, sources, libs, *options):
-    """Compiles Java sources against the jars of a folder; returns the class path. What changed is compiled into a folder
+    """Compiles Java sources against the jars of a folder; returns the class path, which begins with these. What changed is compiled into a folder
     of its own: programs that run, and tests that compile the same at once, are not disturbed."""
     javac, digest = command("javac"), hashlib.sha256(f"{libs} {options}".encode())
     for source in sources:
@@ -143,5 +143,5 @@ def java_program(name, sources, libs, *options):
         call_quietly([javac, *options, "-cp", f"{libs}/*", "-d", path, *sources])
 
     target = fetched(f"classes/{name}-{digest.hexdigest()[:12]}", compile_sources, f"the classes of {name}")
-    return f"{target}:{libs}/*"
+    return f"{libs}/*:{target}"
 

@@ -3,17 +3,15 @@
 import signal
 import subprocess
 
-from . import places
+from . import jvm, places
 from .outcome import check
 from .waiting import wait_until
 
 
 def java(class_path, *arguments, megabytes=256, level="warn"):
     """The command of a small JVM, which logs to standard error."""
-    log4j = places.COMPAT_TESTS / "harness" / "program_log4j2.properties"
-    return [places.command("java"), f"-Xmx{megabytes}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-            f"-Dlog4j2.configurationFile=file:{log4j}", f"-Dlog.level={level}", "-cp", class_path,
-            *map(str, arguments)]
+    return [places.command("java"), f"-Xmx{megabytes}m", *jvm.options_for(class_path), jvm.log4j("program_log4j2.properties"),
+            f"-Dlog.level={level}", "-cp", class_path, *map(str, arguments)]
 
 
 class Program:

@@ -3,7 +3,7 @@
 import base64
 import subprocess
 
-from . import places
+from . import jvm, places
 from .outcome import check
 from .tools import CLASSES, Done
 
@@ -14,11 +14,10 @@ class ToolRunner:
     def __init__(self, directory):
         libs = places.kafka_libs()
         class_path = places.java_classes(places.COMPAT_TESTS / "tool_runner" / "ToolRunner.java", libs)
-        log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
         self.directory = directory
         self.process = subprocess.Popen(
-            [places.command("java"), "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-             "-Djava.security.manager=allow", f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", class_path, "ToolRunner"],
+            [places.command("java"), "-Xmx384m", *jvm.options(libs), "-Djava.security.manager=allow",
+             jvm.log4j("tools_log4j2.yaml"), "-cp", class_path, "ToolRunner"],
             cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def call(self, tool, arguments, standard_input=None, limit_seconds=60):

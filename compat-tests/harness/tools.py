@@ -2,7 +2,7 @@
 
 import subprocess
 
-from . import places
+from . import jvm, places
 from .outcome import check
 
 CLASSES = {
@@ -59,11 +59,9 @@ class KafkaTools:
         self.libs = places.kafka_libs()
 
     def command(self, tool, *arguments):
-        log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
         where = [] if self.bootstrap is None else ["--bootstrap-server", self.bootstrap]
-        return [self.java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", f"{self.libs}/*", CLASSES[tool],
-                *where, *map(str, arguments)]
+        return [self.java, "-Xmx256m", *jvm.options(self.libs), jvm.log4j("tools_log4j2.yaml"), "-cp", f"{self.libs}/*",
+                CLASSES[tool], *where, *map(str, arguments)]
 
     def start(self, tool, *arguments, **options):
         """Starts a tool and leaves it running: a Popen."""
