@@ -21,7 +21,6 @@ from harness import acknowledged, case, places
 from harness.cluster import Cluster, Node
 from harness.outcome import check, check_equal, step
 from harness.program import java
-from harness.tool_runner import ToolRunner, WarmTools
 from harness.waiting import wait_until
 from harness.wire_client import WireClient
 
@@ -234,11 +233,11 @@ def compare_logs(case, cluster):
     step(f"{len(logs[0])} partitions are equal on all nodes, {sum(map(len, logs[0].values())) / 1e6:.0f} MB")
 
 
-def run_on(case, runner, name, nodes, dynamic, elect, back=None):
+def run_on(case, name, nodes, dynamic, elect, back=None):
     """`back` is how many nodes become Apache Kafka again; all of them unless it is given."""
     cluster = Cluster(case, nodes, dynamic=dynamic, settings=SETTINGS, name=name)
     cluster.start()
-    tools = WarmTools(runner, cluster.bootstrap)
+    tools = case.kafka_tools(cluster.bootstrap)
     create_topics(cluster)
     clients = Clients(case, cluster)
     try:
@@ -277,11 +276,10 @@ def apart():
 def run(case):
     places.command("kcat")
     places.built_program("librdkafka_program")
-    with ToolRunner(case.scratch) as runner:
-        run_on(case, runner, "combined-dynamic", combined(), dynamic=True, elect=case.full, back=None if case.full else 1)
-        if case.full:
-            run_on(case, runner, "combined-static", combined(), dynamic=False, elect=True)
-            run_on(case, runner, "apart", apart(), dynamic=True, elect=False)
+    run_on(case, "combined-dynamic", combined(), dynamic=True, elect=case.full, back=None if case.full else 1)
+    if case.full:
+        run_on(case, "combined-static", combined(), dynamic=False, elect=True)
+        run_on(case, "apart", apart(), dynamic=True, elect=False)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import time
 from harness import case
 from harness.kcat import Kcat
 from harness.outcome import check, check_equal, step
-from harness.tool_runner import ToolRunner, WarmTools
 from harness.transactions import Transaction, keyed_batch, produce
 from harness.wire import Connection, batch
 from harness.wire_client import WireClient
@@ -207,7 +206,7 @@ def check_same_batches(left, right, when):
     return sum(map(len, left.values()))
 
 
-def clean_in_turn(case, tools, origin, number, kinds, last):
+def clean_in_turn(case, origin, number, kinds, last):
     """Two rounds by the first kind of broker and a third by the second, on a copy of the directory."""
     last = {topic: dict(values) for topic, values in last.items()}
     directory = case.scratch / f"directory-{number}"
@@ -222,32 +221,27 @@ def clean_in_turn(case, tools, origin, number, kinds, last):
             check_same(rounds[-2], rounds[-1], f"when {kind} has what {kinds[0]} cleaned")
         else:
             # Its aborted records are gone, their markers and index entries are not yet.
-            dumps.append(dump(WarmTools(tools), directory))
+            dumps.append(dump(case.kafka_tools(), directory))
             check(dumps[0][TRANSACTIONS, ".txnindex"], f"no aborted transaction in what {kind} cleaned once")
         more(broker, turn, last)
         rounds.append(clean_round(broker, last))
         broker.stop()
-        dumps.append(dump(WarmTools(tools), directory))
+        dumps.append(dump(case.kafka_tools(), directory))
     return rounds, dumps
 
 
 def run(case):
-    with ToolRunner(case.scratch) as tools:
-        compare(case, tools)
-
-
-def compare(case, tools):
     chance = random.Random(20)
     last = {topic: {} for topic in TOPICS}
     origin = case.broker(kind="kafka", name="origin",
                          settings={"log.cleaner.enable": "false", "log.retention.ms": "-1"}).start()
-    fill(origin, WarmTools(tools, origin.bootstrap), chance, last, 8 if case.full else 3)
+    fill(origin, case.kafka_tools(origin.bootstrap), chance, last, 8 if case.full else 3)
     origin.stop()
     step("Apache Kafka has the input: " + ", ".join(TOPICS))
 
-    left = clean_in_turn(case, tools, origin, 0, ("kafka", case.kind), last)
+    left = clean_in_turn(case, origin, 0, ("kafka", case.kind), last)
     step(f"kafka cleaned twice, then {case.kind} went on with its directory")
-    right = clean_in_turn(case, tools, origin, 1, (case.kind, "kafka"), last)
+    right = clean_in_turn(case, origin, 1, (case.kind, "kafka"), last)
     step(f"{case.kind} cleaned twice, then kafka went on with its directory")
     for number, (one, other) in enumerate(zip(left[0], right[0])):
         check_same(one, other, f"after round {number}")

@@ -13,7 +13,6 @@ from harness import case
 from harness.kcat import Kcat
 from harness.lines import line
 from harness.outcome import check, check_contains, check_equal, step
-from harness.tool_runner import ToolRunner, WarmTools
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 GROUP, GROUP_TOPIC, IN_GROUP = "movers", "codec-none", 3000
@@ -115,13 +114,13 @@ def dump_every_file(tools, data, expected):
     return len(metadata) + len(offsets) + len(others)
 
 
-def there_and_back(case, runner, first_kind, name):
+def there_and_back(case, first_kind, name):
     """One directory that `first_kind` formats and fills, passed on four times."""
     other_kind = "kafka" if first_kind == case.kind else case.kind
     first = case.broker(kind=first_kind, name=f"{name}-first").start()
     other = case.broker(kind=other_kind, name=f"{name}-other", data_directory=first.data_directory)
     other.port, other.controller_port = first.port, first.controller_port
-    tools, dump_tools = WarmTools(runner, first.bootstrap), WarmTools(runner)
+    tools, dump_tools = case.kafka_tools(first.bootstrap), case.kafka_tools()
     fill(first, tools)
     check_equal(read_in_group(first, 1000), list(range(1000)), "the group's first part")
     expected, table = contents(first), topic_table(tools)
@@ -160,10 +159,9 @@ def there_and_back(case, runner, first_kind, name):
 
 
 def run(case):
-    with ToolRunner(case.scratch) as runner:
-        there_and_back(case, runner, case.kind, "ours")
-        if case.is_barnabas:  # Against Apache Kafka both ways are the same way.
-            there_and_back(case, runner, "kafka", "kafkas")
+    there_and_back(case, case.kind, "ours")
+    if case.is_barnabas:  # Against Apache Kafka both ways are the same way.
+        there_and_back(case, "kafka", "kafkas")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@
 The lines of testdata/shell_lines.sh are run one by one with bash, in order: on one fresh broker with Apache Kafka's tools
 on the PATH, on another of the same kind with ours, installed by `barnabas-tools install`. Standard output and exit code
 of every line are equal. Rows that Apache Kafka prints in the order of a hash map are sorted, random names replaced.
+In the full tier each of Kafka's tools has a JVM of its own, in the quick tier all share one (harness/tool_scripts.py).
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -14,7 +16,8 @@ import subprocess
 
 from harness import case, places
 from harness.outcome import check, clip, step
-from harness.tools import CLASSES, KafkaTools
+from harness.tool_scripts import ToolScripts
+from harness.tools import CLASSES
 
 LIMIT_SECONDS = 120
 HASH_ORDERED = ("--reset-offsets", "--describe --entity-type users", "kafka-groups.sh",
@@ -27,7 +30,7 @@ def read_lines():
 
 
 def install_theirs(directory, tools):
-    """Scripts of the names that a distribution has in its bin/."""
+    """Scripts of the names that a distribution has in its bin/, each of which starts a JVM."""
     directory.mkdir()
     for tool in CLASSES:
         script = directory / f"{tool}.sh"
@@ -44,7 +47,6 @@ class Shell:
 
     def __init__(self, broker, tools_directory, directory):
         self.broker, self.directory = broker, directory
-        directory.mkdir()
         self.environment = {**os.environ, "PATH": f"{tools_directory}:{os.environ['PATH']}", "BOOTSTRAP": broker.bootstrap,
                             "CONTROLLER": f"127.0.0.1:{broker.controller_port}"}
 
@@ -61,11 +63,21 @@ class Shell:
 
 
 def run(case):
-    their_bin, our_bin = case.scratch / "their-bin", case.scratch / "our-bin"
-    install_theirs(their_bin, KafkaTools(None, case.scratch))
+    their_bin, our_bin, their_work, our_work = (case.scratch / name for name in (
+        "their-bin", "our-bin", "their-work", "our-work"))
+    for directory in (their_work, our_work):
+        directory.mkdir()
     install_ours(our_bin)
-    theirs = Shell(case.broker(name="theirs").start(), their_bin, case.scratch / "their-work")
-    ours = Shell(case.broker(name="ours").start(), our_bin, case.scratch / "our-work")
+    with contextlib.ExitStack() as stack:
+        if case.full:
+            install_theirs(their_bin, case.kafka_tools())
+        else:
+            stack.enter_context(ToolScripts(their_bin, their_work))
+        compare(Shell(case.broker(name="theirs").start(), their_bin, their_work),
+                Shell(case.broker(name="ours").start(), our_bin, our_work))
+
+
+def compare(theirs, ours):
     different, lines = [], read_lines()
     check(len(lines) >= 50, f"only {len(lines)} lines were read")
     for line in lines:

@@ -16,7 +16,7 @@ import time
 import traceback
 
 from . import broker as brokers
-from . import program, tools
+from . import program, tool_runner, tools
 from .outcome import NOT_RUN_EXIT_CODE, NotRun, check, check_equal, step
 
 
@@ -26,6 +26,7 @@ class Case:
         self.full = full          # the full tier: bigger inputs, more repetitions
         self.scratch = scratch    # an empty folder, removed when the test passes
         self._running = []        # brokers and programs, ended after the test
+        self._tool_runner = None  # the JVM of Kafka's tools, once one has been called
 
     @property
     def is_barnabas(self):
@@ -45,9 +46,16 @@ class Case:
 
     def kafka_tools(self, bootstrap=None):
         """Apache Kafka's command line tools, pointed at a broker's bootstrap address."""
-        return tools.KafkaTools(bootstrap, self.scratch)
+        return tools.KafkaTools(bootstrap, self.scratch, self.tool_runner)
+
+    def tool_runner(self):
+        if self._tool_runner is None:
+            self._tool_runner = tool_runner.ToolRunner(self.scratch)
+        return self._tool_runner
 
     def close(self):
+        if self._tool_runner is not None:
+            self._tool_runner.close()
         for made in self._running:
             made.kill()
 

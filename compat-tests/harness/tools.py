@@ -50,18 +50,21 @@ class Done:
 
 
 class KafkaTools:
-    """Calls tools against one bootstrap address. A JVM starts in about a second, so tests call few of them."""
+    """Calls tools against one bootstrap address: in the JVM that runner() gives, a ToolRunner, unless they are given
+    files for their input or output, or are left running."""
 
-    def __init__(self, bootstrap, directory):
-        self.bootstrap = bootstrap
-        self.directory = directory
+    def __init__(self, bootstrap, directory, runner):
+        self.bootstrap, self.directory, self.runner = bootstrap, directory, runner
         self.java = places.command("java")
         self.libs = places.kafka_libs()
 
+    @property
+    def where(self):
+        return [] if self.bootstrap is None else ["--bootstrap-server", self.bootstrap]
+
     def command(self, tool, *arguments):
-        where = [] if self.bootstrap is None else ["--bootstrap-server", self.bootstrap]
         return [self.java, "-Xmx256m", *jvm.options(self.libs), jvm.log4j("tools_log4j2.yaml"), "-cp", f"{self.libs}/*",
-                CLASSES[tool], *where, *map(str, arguments)]
+                CLASSES[tool], *self.where, *map(str, arguments)]
 
     def start(self, tool, *arguments, **options):
         """Starts a tool and leaves it running: a Popen."""
@@ -69,6 +72,15 @@ class KafkaTools:
 
     def try_call(self, tool, *arguments, timeout=120, input_file=None, output_file=None):
         """Runs a tool to its end, whatever its end."""
+        if input_file is None and output_file is None:
+            done = self.runner().call(tool, [*self.where, *map(str, arguments)], limit_seconds=timeout)
+            check(done.code != "timeout", f"{tool} {' '.join(map(str, arguments))}: no end in {timeout} s\n"
+                  f"{done.out[-2000:]}{done.err[-2000:]}")
+            return done
+        return self.try_call_apart(tool, *arguments, timeout=timeout, input_file=input_file, output_file=output_file)
+
+    def try_call_apart(self, tool, *arguments, timeout=120, input_file=None, output_file=None):
+        """The same in a JVM of its own."""
         stdin = open(input_file, "rb") if input_file else subprocess.DEVNULL
         stdout = open(output_file, "wb") if output_file else subprocess.PIPE
         process = self.start(tool, *arguments, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
@@ -94,4 +106,4 @@ class KafkaTools:
 
     def call_plain(self, tool, *arguments):
         """The same for a tool that wants its address somewhere else among its arguments, or none."""
-        return KafkaTools(None, self.directory).call(tool, *arguments)
+        return KafkaTools(None, self.directory, self.runner).call(tool, *arguments)
