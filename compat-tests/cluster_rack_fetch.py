@@ -58,7 +58,7 @@ class Racks:
 
     def __init__(self, case, cluster, relays):
         self.case, self.cluster, self.relays, self.rows = case, cluster, relays, []
-        self.bootstrap = ",".join(f"127.0.0.1:{relay.server_address[1]}" for relay in relays.values())
+        self.bootstrap = ",".join(relay.bootstrap for relay in relays.values())
 
     def create_topic(self, name, leaders):
         with WireClient(self.cluster[ONE].port) as client:

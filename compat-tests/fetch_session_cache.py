@@ -103,7 +103,8 @@ def emptied(sessions):
     step("a session that forgot its last partition is over")
 
 
-def two_minutes(sessions):
+def grow_old(sessions):
+    """New sessions come to the age from which they may give way; of them the first four were used meanwhile."""
     for shard in range(SHARDS):
         sessions.close(shard)
     check_equal(sessions.begin_in_all(3), EVERYBODY, "eight sessions")
@@ -112,6 +113,10 @@ def two_minutes(sessions):
     for shard in range(4):
         sessions.use(shard)
     time.sleep(begun + AGE_SECONDS + 2 - time.monotonic())
+
+
+def two_minutes(sessions):
+    grow_old(sessions)
     # Nobody's age counts that was not used since: the first four are smaller, the last four are idle.
     check_equal(sessions.begin_in_all(4)[:4], [False] * 4, "larger sessions beside those that were used")
     for shard in range(4):
@@ -123,14 +128,7 @@ def two_minutes(sessions):
 
 
 def idle(sessions):
-    for shard in range(SHARDS):
-        sessions.close(shard)
-    check_equal(sessions.begin_in_all(3), EVERYBODY, "eight sessions")
-    begun = time.monotonic()
-    time.sleep(AGE_SECONDS / 2)
-    for shard in range(4):
-        sessions.use(shard)
-    time.sleep(begun + AGE_SECONDS + 2 - time.monotonic())
+    grow_old(sessions)
     check_equal(sessions.begin_in_all(1), [False] * 4 + [True] * 4, "smaller sessions beside four that were not used")
     step("a session that was not used for two minutes gives way to any other")
 

@@ -10,18 +10,16 @@ import struct
 import threading
 
 from . import wire
+from .relay import RelayServer
 
 FETCH = 1
 
 
-class FetchRelay(socketserver.ThreadingTCPServer):
-    """Use it in a `with`. Thread-safe. Whoever comes while the broker is down is turned away."""
-
-    daemon_threads = allow_reuse_address = True
+class FetchRelay(RelayServer):
+    """Thread-safe. Whoever comes while the broker is down is turned away."""
 
     def __init__(self, port, broker_port):
-        super().__init__(("127.0.0.1", port), _Client)
-        self.broker_port = broker_port
+        super().__init__(port, _Client, broker_port)
         self.lock = threading.Lock()
         self.forget()
 
@@ -41,8 +39,7 @@ class FetchRelay(socketserver.ThreadingTCPServer):
             return {partition: set(nodes) for (who, partition), nodes in self._sent_to.items() if who == client}
 
     def note(self, client, version, frame):
-        message = wire.messages()[FETCH, "response"]
-        answer = wire.Decoder(message, version, frame, 5 if message.is_flexible(version) else 4).decode()
+        answer = wire.answer_values(FETCH, version, frame)
         with self.lock:
             for topic in answer["Responses"]:
                 for partition in topic["Partitions"]:
@@ -51,14 +48,6 @@ class FetchRelay(socketserver.ThreadingTCPServer):
                         self._bytes[key] += len(partition["Records"])
                     if partition.get("PreferredReadReplica", -1) >= 0:
                         self._sent_to[key].add(partition["PreferredReadReplica"])
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
 
 
 class _Client(socketserver.BaseRequestHandler):

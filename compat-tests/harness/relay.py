@@ -1,5 +1,5 @@
-"""A relay before a broker, which answers some APIs itself: what a tool does with answers that the broker would give to
-others only, with security for instance."""
+"""Relays before a broker's listener. The one here answers some APIs itself: what a tool does with answers that the broker
+would give to others only, with security for instance."""
 
 import socketserver
 import struct
@@ -10,16 +10,15 @@ from . import wire
 METADATA = 3
 
 
-class Relay(socketserver.ThreadingTCPServer):
-    """Use it in a `with`. `answers` has for an API's key a function from the values of a request to those of its
-    answer; everything else goes to the broker at `port`. Clients stay with the relay: Metadata names it."""
+class RelayServer(socketserver.ThreadingTCPServer):
+    """Use it in a `with`. Every client's connection is handled by a `handler` in a thread of its own, which finds the
+    broker at the server's `broker_port`."""
 
-    daemon_threads = True
+    daemon_threads = allow_reuse_address = True
 
-    def __init__(self, port, answers):
-        super().__init__(("127.0.0.1", 0), _Client)
-        self.broker_port, self.answers = port, answers
-        self.asked = []  # (key, version, values) of what the relay answered
+    def __init__(self, port, handler, broker_port):
+        super().__init__(("127.0.0.1", port), handler)
+        self.broker_port = broker_port
 
     @property
     def bootstrap(self):
@@ -32,6 +31,16 @@ class Relay(socketserver.ThreadingTCPServer):
     def __exit__(self, *_):
         self.shutdown()
         self.server_close()
+
+
+class Relay(RelayServer):
+    """`answers` has for an API's key a function from the values of a request to those of its answer; everything else
+    goes to the broker at `port`. Clients stay with the relay: Metadata names it."""
+
+    def __init__(self, port, answers):
+        super().__init__(0, _Client, port)
+        self.answers = answers
+        self.asked = []  # (key, version, values) of what the relay answered
 
 
 class _Client(socketserver.BaseRequestHandler):
@@ -55,8 +64,7 @@ class _Client(socketserver.BaseRequestHandler):
         return self.with_own_address(version, answered) if key == METADATA else answered
 
     def with_own_address(self, version, frame):
-        message = wire.messages()[METADATA, "response"]
-        values = wire.Decoder(message, version, frame, 5 if message.is_flexible(version) else 4).decode()
+        values = wire.answer_values(METADATA, version, frame)
         for node in values["Brokers"]:
             node["Host"], node["Port"] = self.server.server_address
         return answer_frame(METADATA, version, struct.unpack(">i", frame[:4])[0], values)

@@ -256,17 +256,7 @@ class Connection:
         correlation = struct.unpack(">i", payload[:4])[0]
         if correlation != self.correlation:
             raise AssertionError(f"the answer is to request {correlation}, not {self.correlation}")
-        message = messages()[key, "response"]
-        position = 4
-        if message.is_flexible(version) and key != 18:  # ApiVersions is answered with the oldest header.
-            if payload[4] != 0:
-                raise AssertionError("tagged fields in a response header")
-            position = 5
-        decoder = Decoder(message, version, payload, position)
-        values = decoder.decode()
-        if decoder.position != len(payload):
-            raise AssertionError(f"{len(payload) - decoder.position} bytes behind the answer of {message.name}")
-        return values
+        return answer_values(key, version, payload)
 
     def what_comes(self, seconds=3):
         """CLOSED, SILENT, or the payload of the next frame."""
@@ -276,6 +266,21 @@ class Connection:
         except TimeoutError:
             return SILENT
         return CLOSED if payload is None else payload
+
+
+def answer_values(key, version, payload):
+    """The values of an answer, of which the frame's payload is given, to its last byte."""
+    message = messages()[key, "response"]
+    position = 4
+    if message.is_flexible(version) and key != 18:  # ApiVersions is answered with the oldest header.
+        if payload[4] != 0:
+            raise AssertionError("tagged fields in a response header")
+        position = 5
+    decoder = Decoder(message, version, payload, position)
+    values = decoder.decode()
+    if decoder.position != len(payload):
+        raise AssertionError(f"{len(payload) - decoder.position} bytes behind the answer of {message.name}")
+    return values
 
 
 @functools.cache
