@@ -160,9 +160,7 @@ Result<void> PartitionLogImpl::replay(const RecordBatchView& batch, Segment& seg
     TRY(segment.transactions().append({completed->producer_id, completed->first_offset,
                                        completed->last_offset, producers_.stable_offset_after(*completed)}));
   }
-  (void)TRY(producers_.apply(batch));
-  if (completed) producers_.complete(*completed);
-  return {};
+  return producers_.apply(batch);
 }
 
 /// The batch, and those behind it, are in the segment. On a full disk they are cut off again, as if they had

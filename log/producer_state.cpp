@@ -236,19 +236,22 @@ Result<std::optional<CompletedTransaction>> ProducerState::completed_by(const Re
                               marker->aborted};
 }
 
-Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBatchView& batch) {
-  if (!batch.has_producer_id()) return std::nullopt;
+Result<void> ProducerState::apply(const RecordBatchView& batch) {
+  if (!batch.has_producer_id()) return {};
   if (batch.is_control()) {
-    const auto completed = TRY(completed_by(batch));
     auto marker = TRY(read_transaction_marker(batch));
-    if (!marker) return std::nullopt;
+    if (!marker) return {};
     verifications_.erase(batch.producer_id());
     Entry& entry = producers_[batch.producer_id()];
     entry.set_epoch(batch.producer_epoch());
     entry.coordinator_epoch = std::max(entry.coordinator_epoch, marker->coordinator_epoch);
     entry.last_timestamp_ms = marker->timestamp_ms;
-    entry.transaction_start = kNoOffset;
-    return completed;
+    if (entry.transaction_start != kNoOffset) {
+      ongoing_.erase(entry.transaction_start);
+      unreplicated_[entry.transaction_start] = marker->offset;
+      entry.transaction_start = kNoOffset;
+    }
+    return {};
   }
   if (batch.is_transactional()) verifications_.erase(batch.producer_id());
   Entry& entry = producers_[batch.producer_id()];
@@ -258,18 +261,13 @@ Result<std::optional<CompletedTransaction>> ProducerState::apply(const RecordBat
     entry.transaction_start = batch.base_offset();
     ongoing_.emplace(batch.base_offset(), batch.producer_id());
   }
-  return std::nullopt;
+  return {};
 }
 
 Offset ProducerState::stable_offset_after(const CompletedTransaction& transaction) const {
   for (const auto& [first, id] : ongoing_)
     if (id != transaction.producer_id) return first;
   return transaction.last_offset + 1;
-}
-
-void ProducerState::complete(const CompletedTransaction& transaction) {
-  ongoing_.erase(transaction.first_offset);
-  unreplicated_[transaction.first_offset] = transaction.last_offset;
 }
 
 void ProducerState::on_high_watermark(Offset high_watermark) {

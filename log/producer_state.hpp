@@ -35,7 +35,7 @@ struct ProducedBatch {
   [[nodiscard]] Offset first_offset() const { return last_offset - offset_delta; }
 };
 
-/// A transaction whose marker was appended.
+/// A transaction and the marker that ends it.
 struct CompletedTransaction {
   ProducerId producer_id;
   Offset first_offset;
@@ -77,16 +77,15 @@ class ProducerState {
   /// Whether `batch` may be appended at `offset`; changes nothing. Sequences are checked for a client only.
   Result<void> check(const protocol::RecordBatchView& batch, Offset offset,
                      const AppendOptions& options) const;
-  /// The transaction that `batch` would complete; changes nothing.
+  /// The transaction that apply() would complete; changes nothing.
   [[nodiscard]] Result<std::optional<CompletedTransaction>> completed_by(
       const protocol::RecordBatchView& batch) const;
-  /// Takes a batch in that was appended (base offset set). A marker completes its producer's transaction: the
-  /// caller has noted it in the transaction index, and then calls complete().
-  Result<std::optional<CompletedTransaction>> apply(const protocol::RecordBatchView& batch);
+  /// Takes a batch in that was appended (base offset set). A marker completes its producer's transaction,
+  /// which the transaction index has noted by now.
+  Result<void> apply(const protocol::RecordBatchView& batch);
 
   /// The last stable offset as it is once `transaction` is complete.
   [[nodiscard]] Offset stable_offset_after(const CompletedTransaction& transaction) const;
-  void complete(const CompletedTransaction& transaction);
   /// Forgets completed transactions that end below.
   void on_high_watermark(Offset high_watermark);
   void on_log_start(Offset log_start);

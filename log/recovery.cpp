@@ -274,8 +274,7 @@ Result<void> PartitionLogImpl::replay_segments(Offset from, Offset to) {
         bytes = whole;
       }
       // The transaction index has these already.
-      if (auto completed = TRY(producers_.apply(protocol::RecordBatchView(bytes))))
-        producers_.complete(*completed);
+      TRY(producers_.apply(protocol::RecordBatchView(bytes)));
     }
   }
   return {};
