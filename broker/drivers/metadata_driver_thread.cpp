@@ -90,15 +90,6 @@ void MetadataDriverThread::submit(Task task) {
   if (first) wake_.notify_all();
 }
 
-void MetadataDriverThread::receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
-  submit([peer, correlation, outcome = std::move(outcome)](kraft::MetadataNode& node, std::int64_t) mutable {
-    if (outcome)
-      node.receive_answer(peer, correlation, *std::move(outcome));
-    else
-      node.receive_failure(peer, correlation, outcome.error());
-  });
-}
-
 void MetadataDriverThread::run() {
   pthread_setname_np(pthread_self(), "metadata");
   LifecycleDriver* const life = round_.life();

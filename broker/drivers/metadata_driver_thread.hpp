@@ -25,10 +25,10 @@
 
 namespace barnabas::broker {
 
-class MetadataDriverThread final : public MetadataDriver {
+class MetadataDriverThread final : public MetadataRoundDriver {
  public:
   explicit MetadataDriverThread(MetadataDriverDependencies dependencies)
-      : on_failure_(dependencies.on_failure), round_(std::move(dependencies)) {}
+      : MetadataRoundDriver(std::move(dependencies)) {}
   ~MetadataDriverThread() override;
 
   /// `peers` is the way to the other nodes of the quorum; it outlives the driver's thread.
@@ -37,25 +37,11 @@ class MetadataDriverThread final : public MetadataDriver {
   }
   /// `life` is the broker's, null for a node that is none. `give_up` is asked while the start waits.
   Result<void> start(ReplicaManager& replicas, LifecycleDriver* life, const std::function<bool()>& give_up);
-  /// Before start(). Runs in every round of the thread, and says when the next must be at the latest.
-  void add_duty(MetadataRound::Duty duty) { round_.add_duty(std::move(duty)); }
   /// Fences this broker and moves its partitions away (a lone broker's are left without a leader), then ends
   /// the thread and closes the log. Idempotent.
   Result<void> stop();
 
   void submit(Task task) override;
-  /// What came of a request to another node of the quorum. From any thread.
-  void receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome);
-  void add_listener(ImageListener listener) override { round_.add_listener(std::move(listener)); }
-  void add_controller_listener(ControllerListener listener) override {
-    round_.add_controller_listener(std::move(listener));
-  }
-  [[nodiscard]] kraft::ActiveController active_controller() const override {
-    return round_.active_controller();
-  }
-  [[nodiscard]] std::int64_t broker_epoch() const override {
-    return round_.life() != nullptr ? round_.life()->epoch() : -1;
-  }
 
  private:
   Result<void> lead(std::chrono::nanoseconds patience);
@@ -66,9 +52,7 @@ class MetadataDriverThread final : public MetadataDriver {
   void fail(const Error& error);
   void finish_start(Result<void> result);
 
-  std::function<void(const Error&)> on_failure_;
-  MetadataRound round_;  // the driver's thread's (the main thread's before start())
-  std::thread thread_;
+  std::thread thread_;  // which runs the rounds, as the main thread does before start()
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;              // tasks or stop

@@ -72,4 +72,13 @@ Result<void> MetadataRound::close() {
   return closed;
 }
 
+void MetadataRoundDriver::receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
+  submit([peer, correlation, outcome = std::move(outcome)](kraft::MetadataNode& node, std::int64_t) mutable {
+    if (outcome)
+      node.receive_answer(peer, correlation, *std::move(outcome));
+    else
+      node.receive_failure(peer, correlation, outcome.error());
+  });
+}
+
 }  // namespace barnabas::broker

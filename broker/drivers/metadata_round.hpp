@@ -1,9 +1,9 @@
 // MetadataRound: what a metadata driver does each time that it wakes up: it runs the quorum's node and the
 // broker's life, publishes images to the rest of the node and tells who leads the quorum.
 //
-// Owned by a driver, which brings the strand and the sleep: MetadataDriverThread, or that of the simulation.
-// Thread safety: active_controller() from any thread; the rest on the driver's strand, which is whoever made
-// it until the driver begins.
+// Owned by a driver, which brings the strand and the sleep (MetadataRoundDriver): MetadataDriverThread, or
+// that of the simulation. Thread safety: active_controller() from any thread; the rest on the driver's
+// strand, which is whoever made it until the driver begins.
 //
 // Nothing is published before the metadata is read up to the broker's own registration: partitions that an
 // older image does not know would be taken for strays.
@@ -27,7 +27,7 @@ struct MetadataDriverDependencies {
   kraft::MetadataNodeDependencies node;
   BrokerConfig& config;
   MetadataCache& cache;
-  std::function<void(const Error&)> on_failure;  // the driver's, not this class's
+  std::function<void(const Error&)> on_failure;  // the driver's, not the round's
 };
 
 class MetadataRound {
@@ -76,6 +76,32 @@ class MetadataRound {
   std::vector<Duty> duties_;
   mutable std::mutex mutex_;
   kraft::ActiveController controller_;  // guarded by mutex_; written by the driver's strand alone
+};
+
+/// A driver of rounds: its strand and its sleep are the derived class's.
+class MetadataRoundDriver : public MetadataDriver {
+ public:
+  void add_listener(ImageListener listener) override { round_.add_listener(std::move(listener)); }
+  void add_controller_listener(ControllerListener listener) override {
+    round_.add_controller_listener(std::move(listener));
+  }
+  [[nodiscard]] kraft::ActiveController active_controller() const override {
+    return round_.active_controller();
+  }
+  [[nodiscard]] std::int64_t broker_epoch() const override {
+    return round_.life() != nullptr ? round_.life()->epoch() : -1;
+  }
+  /// Before start(). Runs in every round, and says when the next must be at the latest.
+  void add_duty(MetadataRound::Duty duty) { round_.add_duty(std::move(duty)); }
+  /// What came of a request to another node of the quorum. From where submit() may be called.
+  void receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome);
+
+ protected:
+  explicit MetadataRoundDriver(MetadataDriverDependencies dependencies)
+      : on_failure_(dependencies.on_failure), round_(std::move(dependencies)) {}
+
+  std::function<void(const Error&)> on_failure_;
+  MetadataRound round_;
 };
 
 }  // namespace barnabas::broker

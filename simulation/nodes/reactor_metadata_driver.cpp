@@ -15,15 +15,6 @@ void ReactorMetadataDriver::submit(Task task) {
   wake_at(round_.now());
 }
 
-void ReactorMetadataDriver::receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
-  submit([peer, correlation, outcome = std::move(outcome)](kraft::MetadataNode& node, std::int64_t) mutable {
-    if (outcome)
-      node.receive_answer(peer, correlation, *std::move(outcome));
-    else
-      node.receive_failure(peer, correlation, outcome.error());
-  });
-}
-
 void ReactorMetadataDriver::wake_at(nanoseconds when) {
   if (timer_ != 0 && timer_due_ <= when) return;
   if (timer_ != 0) reactor_.cancel(timer_);

@@ -14,10 +14,10 @@
 
 namespace barnabas::simulation {
 
-class ReactorMetadataDriver final : public broker::MetadataDriver {
+class ReactorMetadataDriver final : public broker::MetadataRoundDriver {
  public:
   ReactorMetadataDriver(Reactor& reactor, broker::MetadataDriverDependencies dependencies)
-      : reactor_(reactor), on_failure_(dependencies.on_failure), round_(std::move(dependencies)) {}
+      : MetadataRoundDriver(std::move(dependencies)), reactor_(reactor) {}
 
   [[nodiscard]] broker::MetadataRound& round() { return round_; }
   /// After round().open() and begin(): the rounds start.
@@ -26,17 +26,6 @@ class ReactorMetadataDriver final : public broker::MetadataDriver {
   void leave(std::function<void()> done);
 
   void submit(Task task) override;
-  void receive(BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome);
-  void add_listener(ImageListener listener) override { round_.add_listener(std::move(listener)); }
-  void add_controller_listener(ControllerListener listener) override {
-    round_.add_controller_listener(std::move(listener));
-  }
-  [[nodiscard]] kraft::ActiveController active_controller() const override {
-    return round_.active_controller();
-  }
-  [[nodiscard]] std::int64_t broker_epoch() const override {
-    return round_.life() != nullptr ? round_.life()->epoch() : -1;
-  }
 
  private:
   void wake_at(std::chrono::nanoseconds when);
@@ -44,8 +33,6 @@ class ReactorMetadataDriver final : public broker::MetadataDriver {
   void go_on_leaving();
 
   Reactor& reactor_;
-  std::function<void(const Error&)> on_failure_;
-  broker::MetadataRound round_;
   std::vector<Task> tasks_;
   TimerId timer_ = 0;
   std::chrono::nanoseconds timer_due_ = std::chrono::nanoseconds::max();
