@@ -14,18 +14,11 @@
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
 #include "broker/config/unserved_settings.hpp"
-#include "broker/drivers/broker_probe.hpp"
 #include "broker/drivers/cold_reads.hpp"
-#include "broker/drivers/controller_registrar.hpp"
-#include "broker/drivers/directory_reports.hpp"
-#include "broker/drivers/isr_changes.hpp"
-#include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/log_upkeep.hpp"
 #include "broker/drivers/metadata_cache.hpp"
 #include "broker/drivers/metadata_driver_thread.hpp"
-#include "broker/drivers/quorum_network.hpp"
-#include "broker/drivers/replication.hpp"
 #include "broker/drivers/start_reserve.hpp"
 #include "broker/drivers/wanted_at_start.hpp"
 #include "broker/late_listeners.hpp"
@@ -93,7 +86,7 @@ class Node::Impl {
   Result<void> start();
   Result<void> stop();
   void prefetch() {
-    if (life_) producer_ids_->prefetch();
+    if (reports_.life) producer_ids_->prefetch();
   }
 
   [[nodiscard]] const std::map<std::string, Endpoint>& listeners() const { return bound_; }
@@ -141,10 +134,8 @@ class Node::Impl {
   AsioReactor& peers_reactor_ = peer_threads_.add("peers");
   ControllerChannels channels_;
   std::unique_ptr<ControllerRegistrar> registrar_;
-  std::unique_ptr<LifecycleDriver> life_;
   std::unique_ptr<ReplicaManager> replicas_;
-  std::unique_ptr<DirectoryReports> directories_;
-  std::unique_ptr<IsrChanges> isr_changes_;
+  BrokerReports reports_;
   std::unique_ptr<FetchSessionCache> fetch_sessions_;
   std::unique_ptr<ProducerIdAllocator> producer_ids_;
   std::unique_ptr<Authorizer> authorizer_;
@@ -183,14 +174,10 @@ Result<void> Node::Impl::open_configuration() {
 /// The directories' lock comes first: nothing may be written to what another process serves.
 Result<void> Node::Impl::open_logs() {
   const auto settings = config_->settings();
-  log::LogManagerOptions options;
-  options.directories = settings->log_dirs;
-  options.node_id = id_;
-  options.default_config = config_->default_log_config();
-  options.metrics = &metrics_;
+  auto options = log_manager_options(*config_, metrics_);
   options.recovery_threads_per_directory = settings->num_recovery_threads_per_data_dir;
   options.on_directory_failure = [this](const std::string& path, const Error&) {
-    if (directories_) directories_->on_failure(path);  // else the start looks at what is left
+    if (reports_.directories) reports_.directories->on_failure(path);  // else the start looks at what is left
   };
   reserve_ = std::make_unique<StartReserve>(files_, settings->log_dirs);
   reserve_->release_where_full();
@@ -212,22 +199,13 @@ Result<void> Node::Impl::open_logs() {
 void Node::Impl::build_ways_to_controller(const BrokerSettings& settings) {
   channels_ = make_controller_channels(peers_reactor_, clock_, random_, *driver_, settings);
   if (settings.is_controller) {
-    registrar_ = std::make_unique<ControllerRegistrar>(clock_, *driver_, *channels_.requests);
-    driver_->add_duty([this](kraft::MetadataNode& node) { return registrar_->run(node); });
-    driver_->add_controller_listener([this](const kraft::ActiveController& active) {
-      if (active.is_local && own_.broker_disconnect_timeout_ms != 0)
-        probe_brokers(peers_reactor_, clock_, *driver_, *cache_->image(), id_,
-                      config_->settings()->inter_broker_listener_name);
-    });
+    registrar_ = make_controller_registrar(clock_, *driver_, *channels_.requests);
+    if (own_.broker_disconnect_timeout_ms != 0)
+      probe_brokers_on_election(peers_reactor_, clock_, *driver_, *cache_, *config_);
   }
-  if (!settings.is_broker) return;
-  life_ = std::make_unique<LifecycleDriver>(
-      LifecycleDependencies{clock_, random_, *config_, *driver_, *channels_.heartbeats});
-  directories_ = std::make_unique<DirectoryReports>(
-      DirectoryReportsDependencies{clock_, id_, *replicas_, *driver_, *life_, *channels_.partition_changes},
-      settings.metadata_log_dir, options_.on_failure);
-  isr_changes_ = std::make_unique<IsrChanges>(IsrChangesDependencies{
-      peers_reactor_, clock_, *channels_.partition_changes, id_, [this] { return life_->epoch(); }});
+  if (settings.is_broker)
+    reports_ = make_broker_reports(
+        {peers_reactor_, clock_, random_, *config_, *driver_, *replicas_, channels_, options_.on_failure});
 }
 
 void Node::Impl::build_replicas() {
@@ -235,13 +213,7 @@ void Node::Impl::build_replicas() {
   std::vector<Reactor*> pool;
   for (int i = 0; i < std::min(allowed_cores(), config_->settings()->num_replica_fetchers); ++i)
     pool.push_back(&fetcher_threads_.add(fmt::format("fetcher-{}", i)));
-  replication_ = std::make_unique<Replication>(
-      ReplicationDependencies{clock_, random_, *config_, *replicas_, id_,
-                              [this] { return driver_->broker_epoch(); }, std::move(pool)},
-      metrics_);
-  driver_->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges*) {
-    replication_->on_image(image);
-  });
+  replication_ = make_replication(clock_, random_, *config_, *driver_, *replicas_, std::move(pool), metrics_);
 }
 
 void Node::Impl::build_services() {
@@ -252,16 +224,10 @@ void Node::Impl::build_services() {
       {files_, clock_, random_, *validator_}, *config_, *cache_, options_.on_failure});
   build_replicas();
   build_ways_to_controller(*settings);
-  if (isr_changes_) replicas_->ask_for_isr_changes(*isr_changes_);
   fetch_sessions_ = std::make_unique<FetchSessionCache>(
       clock_, random_, static_cast<std::size_t>(settings->max_incremental_fetch_session_cache_slots));
   producer_ids_ = make_producer_ids(*channels_.requests, *driver_, id_);
-  network_ = std::make_unique<QuorumNetwork>(
-      peers_reactor_, clock_, random_,
-      [this](BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
-        driver_->receive(peer, correlation, std::move(outcome));
-      },
-      quorum_network_options(*config_, cluster_id_));
+  network_ = make_quorum_network(peers_reactor_, clock_, random_, *driver_, *config_, cluster_id_);
   for (int i = 0; i < std::max(allowed_cores(), settings->num_network_threads); ++i)
     client_threads_.add(fmt::format("reactor-{}", i));
   const auto& pool = client_threads_.reactors();
@@ -286,11 +252,7 @@ void Node::Impl::build_services() {
       Services{clock_, random_, *config_, *cache_, *driver_, *channels_.requests, *replicas_,
                *fetch_sessions_, *coordinators_.groups, *coordinators_.transactions, *producer_ids_,
                *authorizer_, metrics_, *flusher_, *cold_reads_});
-  ServerOptions server;
-  server.session.max_request_bytes = settings->socket_request_max_bytes;
-  server.session.max_idle = milliseconds(settings->connections_max_idle_ms);
-  server.max_request_memory_bytes = settings->queued_max_request_bytes;
-  server_ = std::make_unique<Server>(*services_, server);
+  server_ = std::make_unique<Server>(*services_, server_options(*settings));
   upkeep_ = std::make_unique<LogUpkeep>(
       LogUpkeepDependencies{files_, clock_, random_, *config_, *cache_, *replicas_, metrics_, peers_reactor_},
       own_);
@@ -362,17 +324,17 @@ Result<void> Node::Impl::open_metadata() {
 
 Result<void> Node::Impl::join_cluster(const std::vector<ListenerSettings>& listeners) {
   peer_threads_.start();
-  if (!life_) return driver_->start(*replicas_, nullptr, options_.give_up);
-  life_->begin(identity_of(*logs_, cluster_id_, broker_endpoints(listeners)));
-  return driver_->start(*replicas_, life_.get(), options_.give_up);
+  if (!reports_.life) return driver_->start(*replicas_, nullptr, options_.give_up);
+  reports_.life->begin(identity_of(*logs_, cluster_id_, broker_endpoints(listeners)));
+  return driver_->start(*replicas_, reports_.life.get(), options_.give_up);
 }
 
 /// Returns when the controller took note of it.
 Result<void> Node::Impl::announce(const std::vector<ListenerSettings>& listeners) {
-  if (!life_) return {};
+  if (!reports_.life) return {};
   auto promise = std::make_shared<std::promise<Result<void>>>();
   auto future = promise->get_future();
-  life_->announce(broker_endpoints(listeners), [promise = std::move(promise)](Result<void> result) {
+  reports_.life->announce(broker_endpoints(listeners), [promise = std::move(promise)](Result<void> result) {
     promise->set_value(std::move(result));
   });
   try {

@@ -8,17 +8,10 @@
 #include "base/metrics.hpp"
 #include "broker/api/services.hpp"
 #include "broker/config/config_validator.hpp"
-#include "broker/drivers/broker_probe.hpp"
 #include "broker/drivers/cold_reads.hpp"
-#include "broker/drivers/controller_registrar.hpp"
-#include "broker/drivers/directory_reports.hpp"
-#include "broker/drivers/isr_changes.hpp"
-#include "broker/drivers/lifecycle_driver.hpp"
 #include "broker/drivers/log_flusher.hpp"
 #include "broker/drivers/log_maintenance.hpp"
 #include "broker/drivers/metadata_cache.hpp"
-#include "broker/drivers/quorum_network.hpp"
-#include "broker/drivers/replication.hpp"
 #include "broker/metadata_settings.hpp"
 #include "broker/net/server.hpp"
 #include "broker/node_parts.hpp"
@@ -61,10 +54,8 @@ struct ClusterProcess::Parts {
   std::unique_ptr<ReactorMetadataDriver> driver;
   ControllerChannels channels;
   std::unique_ptr<ControllerRegistrar> registrar;
-  std::unique_ptr<LifecycleDriver> life;
   std::unique_ptr<ReplicaManager> replicas;
-  std::unique_ptr<DirectoryReports> directories;
-  std::unique_ptr<IsrChanges> isr_changes;
+  BrokerReports reports;
   std::unique_ptr<FetchSessionCache> fetch_sessions;
   std::unique_ptr<ProducerIdAllocator> producer_ids;
   std::unique_ptr<Authorizer> authorizer;
@@ -80,13 +71,9 @@ struct ClusterProcess::Parts {
 
 Result<void> ClusterProcess::Parts::open_logs() {
   const auto settings = config->settings();
-  log::LogManagerOptions options;
-  options.directories = settings->log_dirs;
-  options.node_id = id;
-  options.default_config = config->default_log_config();
-  options.metrics = &metrics;
+  auto options = log_manager_options(*config, metrics);
   options.on_directory_failure = [this](const std::string& path, const Error&) {
-    if (directories) directories->on_failure(path);
+    if (reports.directories) reports.directories->on_failure(path);
   };
   logs = TRY(log::LogManager::open(with.files, with.clock, with.random, std::move(options)));
   const auto meta = TRY(log::read_meta_properties(with.files, settings->metadata_log_dir));
@@ -127,49 +114,24 @@ Result<void> ClusterProcess::Parts::build() {
 void ClusterProcess::Parts::build_replicas() {
   replicas = make_replicas(with.clock, *config, *logs);
   replication =
-      std::make_unique<Replication>(ReplicationDependencies{with.clock,
-                                                            with.random,
-                                                            *config,
-                                                            *replicas,
-                                                            id,
-                                                            [this] { return driver->broker_epoch(); },
-                                                            {&with.reactor}},
-                                    metrics);
-  driver->add_listener([this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges*) {
-    replication->on_image(image);
-    with.on_image(image);
-  });
+      make_replication(with.clock, with.random, *config, *driver, *replicas, {&with.reactor}, metrics);
+  driver->add_listener(
+      [this](const kraft::MetadataImagePtr& image, const kraft::MetadataChanges*) { with.on_image(image); });
 }
 
 void ClusterProcess::Parts::build_ways_to_controller(const BrokerSettings& settings) {
   channels = make_controller_channels(with.reactor, with.clock, with.random, *driver, settings);
   if (settings.is_controller) {
-    registrar = std::make_unique<ControllerRegistrar>(with.clock, *driver, *channels.requests);
-    driver->round().add_duty([this](kraft::MetadataNode& node) { return registrar->run(node); });
-    driver->add_controller_listener([this](const kraft::ActiveController& active) {
-      if (active.is_local)
-        probe_brokers(with.reactor, with.clock, *driver, *cache->image(), id,
-                      config->settings()->inter_broker_listener_name);
-    });
+    registrar = make_controller_registrar(with.clock, *driver, *channels.requests);
+    probe_brokers_on_election(with.reactor, with.clock, *driver, *cache, *config);
   }
-  if (!settings.is_broker) return;
-  life = std::make_unique<LifecycleDriver>(
-      LifecycleDependencies{with.clock, with.random, *config, *driver, *channels.heartbeats});
-  directories = std::make_unique<DirectoryReports>(
-      DirectoryReportsDependencies{with.clock, id, *replicas, *driver, *life, *channels.partition_changes},
-      settings.metadata_log_dir, with.on_failure);
-  isr_changes = std::make_unique<IsrChanges>(IsrChangesDependencies{
-      with.reactor, with.clock, *channels.partition_changes, id, [this] { return life->epoch(); }});
-  replicas->ask_for_isr_changes(*isr_changes);
+  if (settings.is_broker)
+    reports = make_broker_reports(
+        {with.reactor, with.clock, with.random, *config, *driver, *replicas, channels, with.on_failure});
 }
 
 void ClusterProcess::Parts::build_server(const BrokerSettings& settings) {
-  network = std::make_unique<QuorumNetwork>(
-      with.reactor, with.clock, with.random,
-      [this](BrokerId peer, std::uint64_t correlation, kraft::QuorumOutcome outcome) {
-        driver->receive(peer, correlation, std::move(outcome));
-      },
-      quorum_network_options(*config, cluster_id));
+  network = make_quorum_network(with.reactor, with.clock, with.random, *driver, *config, cluster_id);
   fetch_sessions = std::make_unique<FetchSessionCache>(
       with.clock, with.random, static_cast<std::size_t>(settings.max_incremental_fetch_session_cache_slots));
   flusher = std::make_unique<LogFlusher>(metrics, 0);
@@ -178,10 +140,7 @@ void ClusterProcess::Parts::build_server(const BrokerSettings& settings) {
                                                  *channels.requests, *replicas, *fetch_sessions,
                                                  *coordinators.groups, *coordinators.transactions,
                                                  *producer_ids, *authorizer, metrics, *flusher, *cold_reads});
-  ServerOptions options;
-  options.session.max_request_bytes = settings.socket_request_max_bytes;
-  options.session.max_idle = milliseconds(settings.connections_max_idle_ms);
-  server = std::make_unique<Server>(*services, options);
+  server = std::make_unique<Server>(*services, server_options(settings));
   maintenance = std::make_unique<LogMaintenance>(with.clock, *config, *replicas);
 }
 
@@ -209,8 +168,8 @@ Result<void> ClusterProcess::Parts::join_cluster() {
   const auto meta = TRY(log::read_meta_properties(with.files, settings->metadata_log_dir));
   auto options = TRY(metadata_node_options(*config, cluster_id, meta->directory_id, endpoints(true)));
   TRY(driver->round().open(std::move(options), network.get()));
-  if (life) life->begin(identity_of(*logs, cluster_id, endpoints(false)));
-  driver->round().begin(*replicas, life.get());
+  if (reports.life) reports.life->begin(identity_of(*logs, cluster_id, endpoints(false)));
+  driver->round().begin(*replicas, reports.life.get());
   driver->start();
   replication->start();
   maintain();
