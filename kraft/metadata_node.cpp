@@ -287,7 +287,7 @@ protocol::DescribeQuorumResponse MetadataNode::describe_quorum(const protocol::D
   answer.error_message = "";
   answer.leader_id = raft.leader().value();
   answer.leader_epoch = raft.epoch().value();
-  answer.high_watermark = raft.high_watermark().value();
+  answer.high_watermark = raft.announced_high_watermark().value();
   answer.current_voters = description.voters();
   answer.observers = description.observers();
   if (version < kFirstVersionWithDirectories) return response;

@@ -156,9 +156,13 @@ class Cluster:
 
     def wait_until_caught_up(self, seconds=30):
         """Every running controller has what is committed now; returns who leads then (it may change meanwhile)."""
-        leader = self.wait_for_leader(seconds=seconds)
+        def high_watermark():
+            state = self.describe_quorum(self.wait_for_leader(seconds=seconds))
+            # Not known (-1) until a new leader has committed something.
+            return state["HighWatermark"] if state and state["HighWatermark"] > 0 else None
+
+        wanted = wait_until(high_watermark, "a leader that knows what is committed", seconds)
         running = {node_id for node_id in self.controllers if self.nodes[node_id].process is not None}
-        wanted = self.describe_quorum(leader)["HighWatermark"]
         seen = []
 
         def caught_up():

@@ -19,7 +19,7 @@ ErrorCode RaftNode::validate_leader_request(LeaderEpoch epoch) const {
 
 FetchResponse RaftNode::fetch_response(ErrorCode error) const {
   FetchResponse response = refusal<FetchResponse>(error);
-  response.high_watermark = high_watermark_;
+  response.high_watermark = announced_high_watermark();
   return response;
 }
 
@@ -43,7 +43,7 @@ void RaftNode::on(const AddressedMessage& from, const FetchRequest& request) {
     response.records_from = request.position.end;
     return reply(from, std::move(response));
   }
-  if (request.high_watermark < high_watermark_ || request.max_wait.count() <= 0)
+  if (request.high_watermark < announced_high_watermark() || request.max_wait.count() <= 0)
     return reply(from, std::move(response));
   leading_.held.push_back({from.peer, from.correlation, request, now_ + request.max_wait});
 }
@@ -130,7 +130,7 @@ void RaftNode::answer_held(bool all) {
   held.swap(leading_.held);
   for (HeldFetch& fetch : held) {
     const bool has_records = fetch.request.position.end < log_.end;
-    const bool has_news = fetch.request.high_watermark < high_watermark_;
+    const bool has_news = fetch.request.high_watermark < announced_high_watermark();
     if (!all && !has_records && !has_news && now_ < fetch.deadline) {
       leading_.held.push_back(std::move(fetch));
       continue;

@@ -89,6 +89,7 @@ struct FetchResponse {
   ErrorCode error = ErrorCode::kNone;
   BrokerId leader = kNoBroker;
   LeaderEpoch epoch;
+  /// What the leader knows to be committed; kNoOffset before it knows (RaftNode::announced_high_watermark()).
   Offset high_watermark;
   /// Where the leader's log leaves the follower's: truncate to there.
   std::optional<LogPosition> diverging;

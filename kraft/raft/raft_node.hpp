@@ -212,6 +212,12 @@ class RaftNode {
   [[nodiscard]] bool is_voter() const { return voters().has_voter(options_.local); }
   /// Leading, and its own LeaderChange record is committed: requests may be served.
   [[nodiscard]] bool is_active_leader() const;
+  /// What others are told to be committed: kNoOffset until a record of this leader's own is. A leader that
+  /// has just started knows less than its followers, and an Apache Kafka node halts when its leader tells it
+  /// less than it knows (measured on Kafka 4.3.1: "Non-monotonic update of high watermark").
+  [[nodiscard]] Offset announced_high_watermark() const {
+    return is_active_leader() ? high_watermark_ : kNoOffset;
+  }
   /// Following, with all that the leader has said to be committed.
   [[nodiscard]] bool has_what_leader_committed() const {
     return role_ == RaftRole::kFollower && following_.has_fetched &&

@@ -56,6 +56,31 @@ TEST_CASE("what older leaders wrote is committed only with a record of the leade
   CHECK(node.node->high_watermark() == Offset(5));
 }
 
+TEST_CASE("a leader does not say what is committed before a record of its own is") {
+  TestNode leader(1, voters_of({1, 2, 3}));
+  leader.log.fill({4});
+  leader.stored = {kNoBroker, LeaderEpoch(1), kNoReplica};
+  (void)leader.lead(2);
+  FetchRequest of_one_who_knows_more = leader.fetch_of(2, 4, 1);
+  of_one_who_knows_more.high_watermark = Offset(4);
+  CHECK(fetched(leader, of_one_who_knows_more).high_watermark == kNoOffset);
+  CHECK(leader.node->high_watermark() == Offset(0));
+  FetchRequest of_one_who_knows_nothing = leader.fetch_of(3, 5, 2);
+  of_one_who_knows_nothing.high_watermark = kNoOffset;
+  const auto committed = leader.receive(3, of_one_who_knows_nothing);
+  REQUIRE(find_message<FetchResponse>(committed, 3) != nullptr);
+  CHECK(find_message<FetchResponse>(committed, 3)->high_watermark == Offset(5));
+
+  TestNode follower(2, voters_of({1, 2, 3}));
+  follower.log.fill({4});
+  follower.stored = {kNoBroker, LeaderEpoch(1), kNoReplica};
+  const auto first = follower.receive(1, BeginQuorumEpochRequest{BrokerId(1), LeaderEpoch(2), key_of(2), {}});
+  const auto second = follower.answer(first, 1, response_of(1, 2, 4));
+  CHECK(follower.node->high_watermark() == Offset(4));
+  (void)follower.answer(second, 1, response_of(1, 2, kNoOffset.value()));
+  CHECK(follower.node->high_watermark() == Offset(4));
+}
+
 TEST_CASE("a fetch at the end is held until there are records, something is committed, or its time is over") {
   TestNode node(1, voters_of({1, 2, 3}));
   (void)node.lead(2);

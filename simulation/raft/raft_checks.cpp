@@ -42,6 +42,16 @@ std::optional<std::string> RaftChecks::installed(const SimulatedSnapshot& snapsh
   return std::nullopt;
 }
 
+std::optional<std::string> RaftChecks::told(const kraft::FetchResponse& response, const RaftNode& follower) {
+  const bool follows = follower.role() == RaftRole::kFollower && follower.epoch() == response.epoch;
+  if (!follows || response.error != ErrorCode::kNone || response.high_watermark == kNoOffset ||
+      response.high_watermark >= follower.high_watermark())
+    return std::nullopt;
+  return fmt::format("the leader of epoch {} tells the high watermark {} to a follower that knows {}",
+                     response.epoch.value(), response.high_watermark.value(),
+                     follower.high_watermark().value());
+}
+
 std::optional<std::string> RaftChecks::compare(std::size_t replica, Offset from, Offset to,
                                                LeaderEpoch before, const SimulatedRaftDisk& disk) const {
   for (Offset offset = std::max(from, disk.start()); offset < to; offset = offset + 1) {

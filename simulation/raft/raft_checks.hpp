@@ -9,7 +9,8 @@
 //  4. Who wins an election has every record that was committed in an earlier epoch.
 //  5. Who stands for election does so among the voters that its log names last.
 //  6. Nobody leads whose removal from the voters it knows to be committed.
-//  7. The invariants that RaftNode itself names.
+//  7. No leader tells a follower that less is committed than the follower knows.
+//  8. The invariants that RaftNode itself names.
 #pragma once
 
 #include <map>
@@ -28,6 +29,9 @@ class RaftChecks {
   /// Nothing when all holds, else what does not.
   [[nodiscard]] std::optional<std::string> after_step(std::size_t replica, const kraft::RaftNode& node,
                                                       const SimulatedRaftDisk& disk);
+  /// Of an answer that is on its way from one replica to another.
+  [[nodiscard]] static std::optional<std::string> told(const kraft::FetchResponse& response,
+                                                       const kraft::RaftNode& follower);
   [[nodiscard]] std::optional<std::string> installed(const SimulatedSnapshot& snapshot) const;
 
   [[nodiscard]] Offset committed_end() const { return Offset(std::ssize(committed_)); }

@@ -388,6 +388,11 @@ void RaftCluster::send(std::size_t replica, AddressedMessage message) {
   packet->asked_as = request->asked_as;
   packet->correlation = request->correlation;
   const SimulatedRaftDisk& disk = replicas_[replica].disk;
+  if (auto* fetch = std::get_if<FetchResponse>(&packet->message); fetch != nullptr) {
+    const auto& follower = replicas_[packet->to].node;
+    if (auto wrong = follower ? RaftChecks::told(*fetch, *follower) : std::nullopt)
+      return fail(std::move(*wrong));
+  }
   if (auto* fetch = std::get_if<FetchResponse>(&packet->message); fetch != nullptr && fetch->records_from) {
     if (*fetch->records_from < disk.start()) return;  // cleaned away meanwhile: the connection breaks
     packet->records = disk.read(*fetch->records_from, 1 + random_.below(options_.most_records_a_fetch));
