@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
-#include "broker/drivers/internal_topics.hpp"
 #include "simulation/cluster.hpp"
+#include "simulation/cluster_plan.hpp"
 #include "simulation/patience.hpp"
 
 namespace barnabas::simulation {
@@ -19,25 +18,6 @@ namespace {
 
 constexpr milliseconds kRound{100};
 constexpr seconds kPatience{180};
-
-/// How often each thing happens, of a million rounds of a tenth of a second.
-struct Rates {
-  std::uint64_t kill = 0;
-  std::uint64_t power = 0;
-  std::uint64_t everything = 0;  // all nodes at once
-  std::uint64_t stop = 0;
-  std::uint64_t restart = 50'000;
-  std::uint64_t pause = 0;
-  std::uint64_t resume = 30'000;
-  std::uint64_t cut = 0;
-  std::uint64_t mend = 25'000;
-  std::uint64_t depose = 0;
-  std::uint64_t reset = 0;
-  std::uint64_t clock_jump = 0;
-  std::uint64_t full_disk = 0;
-  std::uint64_t dead_disk = 0;
-  std::uint64_t lost_disk = 0;
-};
 
 /// Longer than any session.
 constexpr seconds kCalm{10};
@@ -57,8 +37,9 @@ struct CarefulLoss {
 
 class ClusterChaos {
  public:
-  ClusterChaos(std::uint64_t seed, ClusterLoad load, bool trace)
-      : random_(seed ^ 0xC1057E4), cluster_(draw_cluster(seed, load, trace)), rates_(draw_rates()) {}
+  /// `random` is what the plan was drawn by.
+  ClusterChaos(Random& random, ClusterPlan plan)
+      : random_(random), plan_(std::move(plan)), cluster_(plan_.options) {}
 
   ClusterRun run() {
     cluster_.start();
@@ -72,7 +53,7 @@ class ClusterChaos {
     ClusterRun result;
     result.failure = cluster_.checks().failure();
     result.trail.assign(cluster_.trail().begin(), cluster_.trail().end());
-    result.plan = plan_;
+    result.plan = plan_.text;
     result.digest = cluster_.digest();
     result.virtual_ms = std::chrono::duration_cast<milliseconds>(now()).count();
     result.nodes = cluster_.size();
@@ -94,151 +75,28 @@ class ClusterChaos {
   [[nodiscard]] bool happens(std::uint64_t of_a_million) { return random_.below(1'000'000) < of_a_million; }
   [[nodiscard]] ClusterNode& any_node() { return cluster_.node(random_.below(cluster_.size())); }
 
-  template <class T, std::size_t N>
-  T pick(const std::array<T, N>& values) {
-    return values[random_.below(N)];
-  }
-  /// Often not at all, so that seeds differ in what happens to them.
-  std::uint64_t one_of(std::uint64_t low, std::uint64_t high) {
-    const std::uint64_t choice = random_.below(4);
-    return choice < 2 ? 0 : choice == 2 ? low : high;
-  }
-
-  ClusterOptions draw_cluster(std::uint64_t seed, ClusterLoad load, bool trace) {
-    ClusterOptions options;
-    options.seed = seed;
-    options.trace = trace;
-    const bool is_isolated = random_.below(4) == 0;
-    options.combined = is_isolated ? 0 : 3;
-    options.controllers = is_isolated ? pick(std::array{1, 3}) : 0;
-    options.brokers = is_isolated ? pick(std::array{2, 3}) : pick(std::array{0, 0, 1, 2});
-    const int brokers = options.combined + options.brokers;
-    options.admin.replication_factor = static_cast<std::int16_t>(2 + random_.below(brokers > 2 ? 2 : 1));
-    options.admin.min_insync_replicas = static_cast<std::int16_t>(1 + random_.below(2));
-    options.admin.interval = pick(std::array{milliseconds(0), milliseconds(2000), milliseconds(6000)});
-    options.network.max_delay = pick(std::array{milliseconds(2), milliseconds(20), milliseconds(100)});
-    syncs_ = random_.below(2) == 0;
-    broker::ConfigMap& properties = options.properties;
-    properties["log.flush.interval.messages"] = syncs_ ? "1" : "9223372036854775807";
-    properties["replica.lag.time.max.ms"] = pick(std::array{"2000", "5000", "30000"});
-    properties["broker.session.timeout.ms"] = pick(std::array{"3000", "9000"});
-    const std::size_t all = static_cast<std::size_t>(options.combined + options.brokers);
-    loses_among_dead_ = seed % 2 == 0 && all == 3 && options.admin.replication_factor == 3 &&
-                        options.admin.min_insync_replicas == 2 &&
-                        properties["broker.session.timeout.ms"] == "9000";
-    properties["broker.heartbeat.interval.ms"] = pick(std::array{"500", "2000"});
-    properties["num.replica.fetchers"] = pick(std::array{"1", "2"});
-    properties["log.segment.bytes"] = "1100000";
-    properties["unclean.leader.election.enable"] = "false";
-    properties["offsets.topic.replication.factor"] = "1";
-    properties["log.initial.task.delay.ms"] = "1000";
-    draw_clients(options);
-    // By the seed itself: what the others draw stays as it is.
-    const bool changes_voters = seed % 4 == 3 && options.combined + options.controllers >= 3;
-    if (changes_voters) options.voter_change_interval = milliseconds(4000);
-    plan_ = fmt::format(
-        "{} combined, {} controllers, {} brokers, replication {} of which {} in sync, {}, {} producers{}",
-        options.combined, options.controllers, options.brokers, options.admin.replication_factor,
-        options.admin.min_insync_replicas, syncs_ ? "acknowledged when synced" : "synced later",
-        options.producers.size(), changes_voters ? ", voters change" : "");
-    if (load == ClusterLoad::kCoordinators) draw_crowd(options);
-    return options;
-  }
-
-  void draw_crowd(ClusterOptions& options) {
-    const std::array protocols{GroupProtocol::kClassic, GroupProtocol::kConsumer};
-    CrowdOptions& crowd = options.crowd;
-    crowd.groups.push_back(
-        {"copiers", pick(protocols), pick(std::array{1, 2, 3}), random_.below(4) == 0, true});
-    crowd.groups.push_back(
-        {"classic", GroupProtocol::kClassic, pick(std::array{1, 2, 3}), random_.below(3) == 0});
-    crowd.groups.push_back(
-        {"modern", GroupProtocol::kConsumer, pick(std::array{1, 2, 3}), random_.below(3) == 0});
-    crowd.interval = pick(std::array{milliseconds(800), milliseconds(2500), milliseconds(8000)});
-    crowd.transaction_timeout_ms = pick(std::array{3000, 6000, 20000});
-    const auto partitions = [this] { return static_cast<std::int32_t>(1 + random_.below(3)); };
-    options.admin.lasting = {{crowd.input, partitions()}, {crowd.output, partitions(), true}};
-    options.admin.internal = {{std::string(broker::kGroupTopic), partitions()},
-                              {std::string(broker::kTransactionTopic), partitions()}};
-    options.consumers = 1;
-    options.producers.resize(1);
-    const std::string replicas = std::to_string(options.admin.replication_factor);
-    const std::string in_sync = std::to_string(options.admin.min_insync_replicas);
-    broker::ConfigMap& properties = options.properties;
-    properties["min.insync.replicas"] = in_sync;
-    properties["offsets.topic.replication.factor"] = replicas;
-    properties["offsets.topic.num.partitions"] =
-        std::to_string(options.admin.internal.at(std::string(broker::kGroupTopic)));
-    properties["transaction.state.log.replication.factor"] = replicas;
-    properties["transaction.state.log.min.isr"] = in_sync;
-    properties["transaction.state.log.num.partitions"] =
-        std::to_string(options.admin.internal.at(std::string(broker::kTransactionTopic)));
-    properties["transaction.abort.timed.out.transaction.cleanup.interval.ms"] = "1000";
-    properties["group.initial.rebalance.delay.ms"] = pick(std::array{"0", "500"});
-    properties["group.min.session.timeout.ms"] = "1000";
-    properties["group.consumer.min.session.timeout.ms"] = "1000";
-    properties["group.consumer.session.timeout.ms"] = "3000";
-    properties["group.consumer.min.heartbeat.interval.ms"] = "100";
-    properties["group.consumer.heartbeat.interval.ms"] = "500";
-    plan_ += fmt::format(", {} copiers by the {} protocol", crowd.groups[0].members,
-                         crowd.groups[0].protocol == GroupProtocol::kClassic ? "classic" : "consumer");
-  }
-
-  void draw_clients(ClusterOptions& options) {
-    options.producers.clear();
-    const std::uint64_t producers = 1 + random_.below(3);
-    for (std::uint64_t i = 0; i < producers; ++i) {
-      ProducerOptions producer;
-      producer.interval = pick(std::array{milliseconds(100), milliseconds(400), milliseconds(2000)});
-      producer.most_records = 1 + random_.below(10);
-      producer.most_bytes = 1 + random_.below(300);
-      producer.most_in_flight = 1 + random_.below(5);
-      producer.timeout_ms = pick(std::array{1000, 5000, 30000});
-      options.producers.push_back(producer);
-    }
-    options.consumers = static_cast<int>(1 + random_.below(2));
-  }
-
-  Rates draw_rates() {
-    Rates rates;
-    rates.kill = one_of(3000, 15'000);
-    rates.power = one_of(3000, 15'000);
-    rates.everything = one_of(500, 2000);
-    rates.stop = one_of(2000, 8000);
-    rates.pause = one_of(3000, 10'000);
-    rates.cut = one_of(5000, 20'000);
-    rates.reset = one_of(10'000, 50'000);
-    rates.clock_jump = one_of(3000, 10'000);
-    rates.full_disk = one_of(1000, 3000);
-    rates.dead_disk = one_of(1000, 3000);
-    rates.lost_disk = one_of(3000, 10'000);
-    rates.depose = one_of(5000, 30'000);
-    if (random_.below(10) == 0) rates = {};  // nothing at all, once in a while
-    return rates;
-  }
-
   void disturb() {
     if (careful_loss_) return advance(*careful_loss_);
-    if (happens(rates_.kill)) kill(any_node());
-    if (happens(rates_.power)) fail_power(any_node());
+    if (happens(plan_.rates.kill)) kill(any_node());
+    if (happens(plan_.rates.power)) fail_power(any_node());
     if (careful_loss_) return;
-    if (happens(rates_.everything)) kill_all();
-    if (happens(rates_.stop)) stop(any_node());
-    if (happens(rates_.pause)) pause(any_node());
-    if (happens(rates_.cut)) cut();
-    if (happens(rates_.depose)) depose();
-    if (happens(rates_.mend)) mend();
-    if (happens(rates_.reset)) reset_connections();
-    if (happens(rates_.clock_jump)) jump_clock(any_node());
-    if (happens(rates_.full_disk)) fill_disk(any_node());
-    if (happens(rates_.dead_disk)) break_disk(any_node());
+    if (happens(plan_.rates.everything)) kill_all();
+    if (happens(plan_.rates.stop)) stop(any_node());
+    if (happens(plan_.rates.pause)) pause(any_node());
+    if (happens(plan_.rates.cut)) cut();
+    if (happens(plan_.rates.depose)) depose();
+    if (happens(plan_.rates.mend)) mend();
+    if (happens(plan_.rates.reset)) reset_connections();
+    if (happens(plan_.rates.clock_jump)) jump_clock(any_node());
+    if (happens(plan_.rates.full_disk)) fill_disk(any_node());
+    if (happens(plan_.rates.dead_disk)) break_disk(any_node());
     for (std::size_t i = 0; i < cluster_.size(); ++i) {
       ClusterNode& node = cluster_.node(i);
-      if (node.is_paused() && happens(rates_.resume)) resume(node);
-      if (happens(rates_.resume)) node.files().set_capacity_bytes(std::nullopt);
+      if (node.is_paused() && happens(plan_.rates.resume)) resume(node);
+      if (happens(plan_.rates.resume)) node.files().set_capacity_bytes(std::nullopt);
       if (node.is_up()) continue;
-      if (happens(rates_.lost_disk)) lose_disk(node);
-      if (happens(rates_.restart)) restart(node);
+      if (happens(plan_.rates.lost_disk)) lose_disk(node);
+      if (happens(plan_.rates.restart)) restart(node);
     }
   }
 
@@ -249,7 +107,9 @@ class ClusterChaos {
     node.kill();
   }
   /// Without a sync before each acknowledgement what was acknowledged must be on other brokers.
-  [[nodiscard]] bool may_lose_power(const ClusterNode& node) const { return syncs_ || !node.is_broker(); }
+  [[nodiscard]] bool may_lose_power(const ClusterNode& node) const {
+    return plan_.syncs || !node.is_broker();
+  }
   void fail_power(ClusterNode& node) {
     if (may_lose_power(node)) return cut_power(node);
     careful_loss_ = CarefulLoss{.victim = node.id() - 1, .give_up = now() + kPatienceToCalm};
@@ -275,7 +135,7 @@ class ClusterChaos {
   void advance(CarefulLoss& loss) {
     if (loss.next != CarefulLoss::Next::kNothing) return lose_among_dead(loss);
     for (std::size_t i = 0; i < cluster_.size(); ++i)
-      if (!cluster_.node(i).is_up() && happens(rates_.restart)) restart(cluster_.node(i));
+      if (!cluster_.node(i).is_up() && happens(plan_.rates.restart)) restart(cluster_.node(i));
     if (!cluster_.is_fully_replicated()) {
       loss.calm_since.reset();
       if (!loss.has_happened && now() > loss.give_up) end_careful_loss();
@@ -287,7 +147,7 @@ class ClusterChaos {
     }
     if (!loss.calm_since) loss.calm_since = now();
     if (now() - *loss.calm_since < kCalm) return;
-    if (loses_among_dead_) return begin_loss_among_dead(loss);
+    if (plan_.loses_among_dead) return begin_loss_among_dead(loss);
     loss.has_happened = true;
     cluster_.distrust(cluster_.node(static_cast<std::size_t>(loss.victim)).id());
     cut_power(cluster_.node(static_cast<std::size_t>(loss.victim)));
@@ -484,12 +344,9 @@ class ClusterChaos {
       if (!cluster_.node(i).is_up()) restart(cluster_.node(i));
   }
 
-  SeededRandom random_;
-  std::string plan_;
-  bool syncs_ = false;
-  bool loses_among_dead_ = false;
+  Random& random_;
+  const ClusterPlan plan_;
   Cluster cluster_;
-  Rates rates_;
   std::size_t crashes_ = 0;
   bool is_cut_ = false;  // some host from some other
   std::optional<CarefulLoss> careful_loss_;
@@ -512,7 +369,10 @@ void ClusterRun::add(const ClusterRun& other) {
 }
 
 ClusterRun run_cluster_seed(std::uint64_t seed, ClusterLoad load, bool trace) {
-  return ClusterChaos(seed, load, trace).run();
+  SeededRandom random(seed ^ 0xC1057E4);
+  ClusterPlan plan = draw_plan(random, seed, load);
+  plan.options.trace = trace;
+  return ClusterChaos(random, std::move(plan)).run();
 }
 
 }  // namespace barnabas::simulation
