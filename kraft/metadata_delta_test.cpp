@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "kraft/image_changes.hpp"
+
 using namespace barnabas;
 using namespace barnabas::kraft;
 
@@ -130,4 +132,38 @@ TEST_CASE("delegation tokens are kept, changed, written into snapshots and forgo
   const MetadataImagePtr later = replay.image();
   REQUIRE(later->tokens->size() == 1);
   CHECK(later->tokens->at("first").expiration_timestamp_ms == 3);
+}
+
+TEST_CASE("what differs between two images is found by comparing them") {
+  MetadataDelta delta(MetadataImage::empty());
+  protocol::TopicRecord topic;
+  topic.name = "kept";
+  topic.topic_id = Uuid::of_low(500);
+  REQUIRE(delta.replay(topic));
+  topic.name = "gone";
+  topic.topic_id = Uuid::of_low(501);
+  REQUIRE(delta.replay(topic));
+  const MetadataImagePtr before = delta.build(Offset(1), LeaderEpoch(1));
+  protocol::RemoveTopicRecord removal;
+  removal.topic_id = Uuid::of_low(501);
+  REQUIRE(delta.replay(removal));
+  protocol::PartitionRecord partition;
+  partition.partition_id = 0;
+  partition.topic_id = Uuid::of_low(500);
+  partition.replicas = {1};
+  partition.isr = {1};
+  REQUIRE(delta.replay(partition));
+  protocol::FeatureLevelRecord feature;
+  feature.name = kMetadataVersionFeature;
+  feature.feature_level = 30;
+  REQUIRE(delta.replay(feature));
+  const MetadataImagePtr after = delta.build(Offset(4), LeaderEpoch(1));
+  const MetadataChanges changes = changes_between(*before, *after);
+  CHECK(changes.created_topics.empty());
+  CHECK(changes.removed_topics.size() == 1);
+  REQUIRE(changes.changed_partitions.size() == 1);
+  CHECK(changes.changed_partitions.at(TopicId(Uuid::of_low(500))) == std::set{PartitionIndex(0)});
+  CHECK(changes.features);
+  CHECK_FALSE(changes.acls);
+  CHECK(changes_between(*after, *after).changed_partitions.empty());
 }

@@ -21,6 +21,20 @@ struct QuorumFixtureOptions {
   int initial_voters = 3;
 };
 
+/// The first `initial_voters` controllers are voters; others may become some.
+inline QuorumFixtureOptions dynamic_quorum(int controllers, int initial_voters, int observers = 0) {
+  QuorumFixtureOptions options;
+  options.is_static = false;
+  options.controllers = controllers;
+  options.initial_voters = initial_voters;
+  options.observers = observers;
+  return options;
+}
+
+inline int other_than(int id) {
+  return id == 1 ? 2 : 1;
+}
+
 class QuorumFixture {
  public:
   explicit QuorumFixture(QuorumFixtureOptions options = {});
