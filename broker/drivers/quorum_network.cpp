@@ -19,54 +19,39 @@ constexpr std::int16_t kFirstZeroMinimum = 4;  // of ApiVersions: features whose
 constexpr std::chrono::milliseconds kReconnect{50};
 constexpr std::chrono::milliseconds kReconnectMax{500};
 
+template <class RequestType, class ResponseType>
+struct Messages {
+  using Request = RequestType;
+  using Response = ResponseType;
+};
 /// What is sent, by which versions, and the answer that it has.
 template <class Message>
 struct Wire;
 template <>
-struct Wire<kraft::VoteRequest> {
-  using Request = protocol::VoteRequest;
-  using Response = protocol::VoteResponse;
-};
+struct Wire<kraft::VoteRequest> : Messages<protocol::VoteRequest, protocol::VoteResponse> {};
 template <>
-struct Wire<kraft::BeginQuorumEpochRequest> {
-  using Request = protocol::BeginQuorumEpochRequest;
-  using Response = protocol::BeginQuorumEpochResponse;
-};
+struct Wire<kraft::BeginQuorumEpochRequest>
+    : Messages<protocol::BeginQuorumEpochRequest, protocol::BeginQuorumEpochResponse> {};
 template <>
-struct Wire<kraft::EndQuorumEpochRequest> {
-  using Request = protocol::EndQuorumEpochRequest;
-  using Response = protocol::EndQuorumEpochResponse;
-};
+struct Wire<kraft::EndQuorumEpochRequest>
+    : Messages<protocol::EndQuorumEpochRequest, protocol::EndQuorumEpochResponse> {};
 template <>
-struct Wire<kraft::FetchRequest> {
-  using Request = protocol::FetchRequest;
-  using Response = protocol::FetchResponse;
-};
+struct Wire<kraft::FetchRequest> : Messages<protocol::FetchRequest, protocol::FetchResponse> {};
 template <>
-struct Wire<kraft::FetchSnapshotRequest> {
-  using Request = protocol::FetchSnapshotRequest;
-  using Response = protocol::FetchSnapshotResponse;
-};
+struct Wire<kraft::FetchSnapshotRequest>
+    : Messages<protocol::FetchSnapshotRequest, protocol::FetchSnapshotResponse> {};
 template <>
-struct Wire<kraft::AddRaftVoterRequest> {
-  using Request = protocol::AddRaftVoterRequest;
-  using Response = protocol::AddRaftVoterResponse;
-};
+struct Wire<kraft::AddRaftVoterRequest>
+    : Messages<protocol::AddRaftVoterRequest, protocol::AddRaftVoterResponse> {};
 template <>
-struct Wire<kraft::RemoveRaftVoterRequest> {
-  using Request = protocol::RemoveRaftVoterRequest;
-  using Response = protocol::RemoveRaftVoterResponse;
-};
+struct Wire<kraft::RemoveRaftVoterRequest>
+    : Messages<protocol::RemoveRaftVoterRequest, protocol::RemoveRaftVoterResponse> {};
 template <>
-struct Wire<kraft::UpdateRaftVoterRequest> {
-  using Request = protocol::UpdateRaftVoterRequest;
-  using Response = protocol::UpdateRaftVoterResponse;
-};
+struct Wire<kraft::UpdateRaftVoterRequest>
+    : Messages<protocol::UpdateRaftVoterRequest, protocol::UpdateRaftVoterResponse> {};
 template <>
-struct Wire<kraft::KraftVersionsRequest> {
-  using Request = protocol::ApiVersionsRequest;
-  using Response = protocol::ApiVersionsResponse;
-};
+struct Wire<kraft::KraftVersionsRequest>
+    : Messages<protocol::ApiVersionsRequest, protocol::ApiVersionsResponse> {};
 
 template <class Message>
 concept QuorumRequestMessage = requires { typename Wire<Message>::Request; };

@@ -5,7 +5,6 @@
 namespace barnabas::kraft {
 
 using wire::check_cluster;
-using wire::endpoint_among;
 using wire::partition_of;
 using wire::say_endpoint;
 using wire::say_error;
@@ -82,25 +81,16 @@ std::optional<Offset> base_offset(const std::optional<protocol::Records>& record
 
 FetchResponse from_wire(const protocol::FetchResponse& response) {
   FetchResponse to;
-  const auto found = partition_of(response);
-  if (response.error_code != 0 || !found) {
-    wire::read_as_error(to, response.error_code != 0 ? static_cast<ErrorCode>(response.error_code)
-                                                     : ErrorCode::kInvalidRequest);
-    return to;
-  }
-  const auto& partition = **found;
-  to.error = static_cast<ErrorCode>(partition.error_code);
-  to.leader = BrokerId(partition.current_leader.leader_id);
-  to.epoch = LeaderEpoch(partition.current_leader.leader_epoch);
-  to.high_watermark = Offset(partition.high_watermark);
-  if (partition.diverging_epoch.epoch >= 0 && partition.diverging_epoch.end_offset >= 0)
-    to.diverging = LogPosition{Offset(partition.diverging_epoch.end_offset),
-                               LeaderEpoch(partition.diverging_epoch.epoch)};
-  if (partition.snapshot_id.epoch >= 0 && partition.snapshot_id.end_offset >= 0)
+  const auto* partition = wire::read_leader(response, to);
+  if (partition == nullptr) return to;
+  to.high_watermark = Offset(partition->high_watermark);
+  if (partition->diverging_epoch.epoch >= 0 && partition->diverging_epoch.end_offset >= 0)
+    to.diverging = LogPosition{Offset(partition->diverging_epoch.end_offset),
+                               LeaderEpoch(partition->diverging_epoch.epoch)};
+  if (partition->snapshot_id.epoch >= 0 && partition->snapshot_id.end_offset >= 0)
     to.snapshot =
-        SnapshotId{Offset(partition.snapshot_id.end_offset), LeaderEpoch(partition.snapshot_id.epoch)};
-  to.records_from = base_offset(partition.records);
-  to.leader_endpoint = endpoint_among(response, to.leader);
+        SnapshotId{Offset(partition->snapshot_id.end_offset), LeaderEpoch(partition->snapshot_id.epoch)};
+  to.records_from = base_offset(partition->records);
   return to;
 }
 
@@ -147,21 +137,12 @@ protocol::FetchSnapshotResponse to_wire(const FetchSnapshotResponse& response, s
 
 FetchSnapshotResponse from_wire(const protocol::FetchSnapshotResponse& response) {
   FetchSnapshotResponse to;
-  const auto found = partition_of(response);
-  if (response.error_code != 0 || !found) {
-    wire::read_as_error(to, response.error_code != 0 ? static_cast<ErrorCode>(response.error_code)
-                                                     : ErrorCode::kInvalidRequest);
-    return to;
-  }
-  const auto& partition = **found;
-  to.error = static_cast<ErrorCode>(partition.error_code);
-  to.leader = BrokerId(partition.current_leader.leader_id);
-  to.epoch = LeaderEpoch(partition.current_leader.leader_epoch);
-  to.id = {Offset(partition.snapshot_id.end_offset), LeaderEpoch(partition.snapshot_id.epoch)};
-  to.size = partition.size;
-  to.position = partition.position;
-  to.bytes = static_cast<std::int64_t>(partition.unaligned_records.size());
-  to.leader_endpoint = endpoint_among(response, to.leader);
+  const auto* partition = wire::read_leader(response, to);
+  if (partition == nullptr) return to;
+  to.id = {Offset(partition->snapshot_id.end_offset), LeaderEpoch(partition->snapshot_id.epoch)};
+  to.size = partition->size;
+  to.position = partition->position;
+  to.bytes = static_cast<std::int64_t>(partition->unaligned_records.size());
   return to;
 }
 

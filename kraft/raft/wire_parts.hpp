@@ -109,6 +109,14 @@ void read_as_error(To& to, ErrorCode error) {
   to.leader = kNoBroker;
   to.epoch = kNoLeaderEpoch;
 }
+/// Fetch and FetchSnapshot have a structure for it.
+template <class Partition>
+const auto& leader_in(const Partition& partition) {
+  if constexpr (requires { partition.current_leader; })
+    return partition.current_leader;
+  else
+    return partition;
+}
 /// Null when there is no partition to read further from.
 template <class From, class To>
 auto read_leader(const From& from, To& to) {
@@ -120,8 +128,8 @@ auto read_leader(const From& from, To& to) {
     return Pointer(nullptr);
   }
   to.error = static_cast<ErrorCode>((*partition)->error_code);
-  to.leader = BrokerId((*partition)->leader_id);
-  to.epoch = LeaderEpoch((*partition)->leader_epoch);
+  to.leader = BrokerId(leader_in(**partition).leader_id);
+  to.epoch = LeaderEpoch(leader_in(**partition).leader_epoch);
   to.leader_endpoint = endpoint_among(from, to.leader);
   return *partition;
 }
