@@ -7,6 +7,7 @@ Apache Kafka's tools see both brokers, and the features, through each. SIGTERM o
 other before it ends; it comes back; kill -9 fences it when its session is over, and it comes back from that too.
 """
 
+import functools
 import time
 
 from harness import case
@@ -163,8 +164,8 @@ def run_under(case, controller, one, other):
 
 
 def run(case):
-    for controller in ("kafka", "barnabas") if case.is_barnabas else ("kafka",):
-        run_under(case, controller, "kafka", case.kind)
+    controllers = ("kafka", "barnabas") if case.is_barnabas else ("kafka",)
+    case.at_once(*(functools.partial(run_under, case, controller, "kafka", case.kind) for controller in controllers))
 
 
 if __name__ == "__main__":

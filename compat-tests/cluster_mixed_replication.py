@@ -8,6 +8,7 @@ never had, and cuts them off when it comes back. At the end both logs hold the s
 Kafka's kafka-dump-log finds nothing wrong with either.
 """
 
+import functools
 import os
 import signal
 import time
@@ -39,7 +40,8 @@ def create_topic(node):
     with WireClient(node.port) as client:
         answer = client.call(CREATE_TOPICS, 7, {"Topics": [
             {"Name": TOPIC, "NumPartitions": -1, "ReplicationFactor": -1, "Assignments": assignments,
-             "Configs": [{"Name": "min.insync.replicas", "Value": "1"}, {"Name": "segment.bytes", "Value": "1048576"}]}],
+             "Configs": [{"Name": name, "Value": value} for name, value in (
+                 ("min.insync.replicas", "1"), ("segment.bytes", "1048576"), ("retention.ms", "-1"))]}],
             "timeoutMs": 15000, "validateOnly": False})
     check_equal([told["ErrorCode"] for told in answer["Topics"]], [0], "CreateTopics")
 
@@ -193,8 +195,8 @@ def run_under(case, controller):
 
 
 def run(case):
-    for controller in ("kafka", "barnabas") if case.is_barnabas else ("kafka",):
-        run_under(case, controller)
+    controllers = ("kafka", "barnabas") if case.is_barnabas else ("kafka",)
+    case.at_once(*(functools.partial(run_under, case, controller) for controller in controllers))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ again when it is back.
 """
 
 import contextlib
+import functools
 import re
 import subprocess
 
@@ -288,8 +289,8 @@ def run_on(case, kinds):
 
 def run(case):
     places.command("kcat")
-    for kinds in [("kafka", "barnabas"), ("barnabas", "barnabas")] if case.is_barnabas else [("kafka", "kafka")]:
-        run_on(case, kinds)
+    pairs = [("kafka", "barnabas"), ("barnabas", "barnabas")] if case.is_barnabas else [("kafka", "kafka")]
+    case.at_once(*(functools.partial(run_on, case, kinds) for kinds in pairs))
 
 
 if __name__ == "__main__":

@@ -426,10 +426,13 @@ def run(case):
     places.command("kcat")
     places.built_program("librdkafka_program")
     with NativeTools(case.scratch, None) as both:
-        between_two(case, both, ("kafka", case.kind), swaps)
-        if case.is_barnabas:
-            between_two(case, both, ("barnabas", "barnabas"), few_swaps)
-        to_other_machines(case, both)
+        case.at_once(lambda: between_two(case, both, ("kafka", case.kind), swaps), lambda: others(case, both))
+
+
+def others(case, both):
+    if case.is_barnabas:
+        between_two(case, both, ("barnabas", "barnabas"), few_swaps)
+    to_other_machines(case, both)
 
 
 if __name__ == "__main__":

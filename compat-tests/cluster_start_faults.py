@@ -8,6 +8,7 @@ metadata of a metadata.version that is too new; a controller listener that nobod
 the lines of Barnabas are looked at, so Apache Kafka is not run.
 """
 
+import functools
 import json
 import re
 import struct
@@ -214,13 +215,13 @@ def nobody_answers(case):
 def run(case):
     if not case.is_barnabas:
         raise NotRun("it is about the lines that Barnabas writes")
-    other_voters(case)
-    another_cluster(case)
-    records_of_another_cluster(case)
-    too_new(case)
-    used_id(case)
-    another_disk(case)
-    nobody_answers(case)
+    case.at_once(*(functools.partial(one_by_one, case, *faults) for faults in (
+        (other_voters, records_of_another_cluster, too_new), (another_cluster, another_disk), (used_id, nobody_answers))))
+
+
+def one_by_one(case, *faults):
+    for fault in faults:
+        fault(case)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ As in transactions_copier.py, with librdkafka's Python client and with franz-go,
 with aiokafka alone.
 """
 
+import functools
+
 from copiers import clients
 from copiers.clients import described, make_copiers
 from harness import case, copiers, places
@@ -21,16 +23,18 @@ def run(case):
     places.command("kcat")
     count, kills = (100_000, 20) if case.full else (8000, 3)
     missing = []
-    for name in NAMES:
+
+    def copy(name):
         brokers = copiers.start_broker(case, f"broker-{name}")
         try:
             programs = make_copiers(case, name, brokers.bootstrap)
         except NotRun as reason:
             missing.append(f"{name}: {reason}")
-            continue
+            return
         copiers.copy_through_kills(brokers, programs, count, kills)
         brokers.any().stop()
         step(described(name))
+    case.at_once(*(functools.partial(copy, name) for name in NAMES))
     if missing:
         raise NotRun("; ".join(missing))
 

@@ -6,12 +6,14 @@ A test that fetches and compiles much has prepare(case) too, which does only tha
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -26,6 +28,7 @@ class Case:
         self.full = full          # the full tier: bigger inputs, more repetitions
         self.scratch = scratch    # an empty folder, removed when the test passes
         self._running = []        # brokers and programs, ended after the test
+        self._lock = threading.Lock()
         self._tool_runner = None  # the JVM of Kafka's tools, once one has been called
 
     @property
@@ -49,9 +52,18 @@ class Case:
         return tools.KafkaTools(bootstrap, self.scratch, self.tool_runner)
 
     def tool_runner(self):
-        if self._tool_runner is None:
-            self._tool_runner = tool_runner.ToolRunner(self.scratch)
+        with self._lock:
+            if self._tool_runner is None:
+                self._tool_runner = tool_runner.ToolRunner(self.scratch)
         return self._tool_runner
+
+    @staticmethod
+    def at_once(*parts):
+        """Runs parts of a test that have nothing in common and wait more than they work: functions without arguments,
+        each in a thread. The first error is the test's, once all have ended."""
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            for part in [pool.submit(part) for part in parts]:
+                part.result()
 
     def close(self):
         if self._tool_runner is not None:

@@ -9,6 +9,7 @@ Each node has a directory, properties and ports of its own, and keeps them over 
 they are ended with the test. Not thread-safe.
 """
 
+import concurrent.futures
 from dataclasses import dataclass
 from typing import Optional
 
@@ -103,9 +104,9 @@ class Cluster:
     def start(self, node_ids=None):
         """All of them, or those named; together, as some are ready only when others are there."""
         chosen = [self.nodes[node_id] for node_id in node_ids or self.specs]
-        for node in chosen:
-            if not (node.data_directory / "meta.properties").exists():
-                node.format(self.id)
+        new = [node for node in chosen if not (node.data_directory / "meta.properties").exists()]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda node: node.format(self.id), new))
         for node in chosen:
             node.launch()
         for node in chosen:
