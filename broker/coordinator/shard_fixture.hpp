@@ -165,6 +165,21 @@ class FixedSurroundings final : public GroupSurroundings {
   std::uint64_t last_id_ = 1000;
 };
 
+/// Lets time pass for a shard, timer by timer.
+template <class Shard>
+void pass_time(const Shard& shard, CoordinatorRuntime& runtime, CoordinatorTime& now, std::int64_t ms) {
+  const std::int64_t until = now.mono_ms + ms;
+  while (runtime.next_deadline_ms() <= until) {
+    const std::int64_t step = std::max(runtime.next_deadline_ms(), now.mono_ms) - now.mono_ms;
+    now.mono_ms += step;
+    now.wall_ms += step;
+    runtime.run_timers(now);
+    shard.check_invariants();
+  }
+  now.wall_ms += until - now.mono_ms;
+  now.mono_ms = until;
+}
+
 class ShardFixture {
  public:
   explicit ShardFixture(GroupShardOptions with = options(), std::shared_ptr<MemoryShardLog> over = nullptr,
@@ -196,19 +211,7 @@ class ShardFixture {
     runtime.run_timers(now);
     shard.check_invariants();
   }
-  /// Lets time pass, timer by timer.
-  void advance(std::int64_t ms) {
-    const std::int64_t until = now.mono_ms + ms;
-    while (runtime.next_deadline_ms() <= until) {
-      const std::int64_t step = std::max(runtime.next_deadline_ms(), now.mono_ms) - now.mono_ms;
-      now.mono_ms += step;
-      now.wall_ms += step;
-      runtime.run_timers(now);
-      shard.check_invariants();
-    }
-    now.wall_ms += until - now.mono_ms;
-    now.mono_ms = until;
-  }
+  void advance(std::int64_t ms) { pass_time(shard, runtime, now, ms); }
 
   Caught<protocol::JoinGroupResponse> join(const JoinInput& input) {
     Caught<protocol::JoinGroupResponse> caught;
