@@ -18,7 +18,6 @@ from harness.wire_client import WireClient
 
 NODES = (1, 2, 3)
 ALTER_CLIENT_QUOTAS, DESCRIBE_CLIENT_QUOTAS = 49, 48
-SETTINGS = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
 
 
 def set_quota(node, user, rate):
@@ -55,7 +54,7 @@ def led_by(cluster, node, topic):
 
 
 def run(case):
-    cluster = Cluster(case, [Node(node) for node in NODES], settings=SETTINGS).start()
+    cluster = Cluster(case, [Node(node) for node in NODES]).start()
     for node in NODES:
         wait_until(lambda: brokers_of(cluster[node]) == set(NODES), f"all brokers to be known to node {node}", 30)
     admin_through_each(cluster, NODES, "whole")

@@ -75,8 +75,6 @@ def run(case):
     places.command("kcat")
     places.built_program("librdkafka_program")
     settings = {"offsets.topic.replication.factor": "3", "default.replication.factor": str(REPLICAS)}
-    if not case.full:  # Whom the controller misses is fenced after his session, of nine seconds unless it is set.
-        settings |= {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
     cluster = Cluster(case, [Node(node) for node in NODES], settings=settings).start()
     wait_until(lambda: unfenced(cluster[1]) == set(NODES), "all brokers", 30)
     create_topic(cluster[1], TOPIC, PARTITIONS, REPLICAS, {"segment.bytes": "1048576", "retention.ms": "-1"})

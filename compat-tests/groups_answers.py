@@ -176,7 +176,7 @@ def _(broker):
 def _(broker):
     one, two = Member(broker, "delay", "one"), Member(broker, "delay", "two")
     one.begin()
-    early = one.is_answered(0.2)
+    early = one.is_answered()
     two.begin()
     answers = [in_order(one.joined()), two.joined()]
     return [early, answers, described(broker, "delay")["GroupState"]]
@@ -395,7 +395,7 @@ def _(broker):
 
 
 def run(case):
-    broker = case.broker({"group.initial.rebalance.delay.ms": "900", "group.max.size": str(MAX_SIZE),
+    broker = case.broker({"group.initial.rebalance.delay.ms": "1500", "group.max.size": str(MAX_SIZE),
                           "group.min.session.timeout.ms": "1000", "offsets.retention.check.interval.ms": "500",
                           "offsets.topic.num.partitions": "5"}).start()
     asked = probes.compare(broker)

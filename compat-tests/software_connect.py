@@ -62,8 +62,7 @@ class Worker:
             "offset.flush.interval.ms": 1000,
             "plugin.discovery": "service_load",
             # A worker that is killed is missed after its session; its tasks are handed on at once.
-            "session.timeout.ms": 4000, "heartbeat.interval.ms": 500, "consumer.session.timeout.ms": 4000,
-            "consumer.heartbeat.interval.ms": 500,
+            "session.timeout.ms": 6000, "heartbeat.interval.ms": 2000, "consumer.session.timeout.ms": 6000,
             "scheduled.rebalance.max.delay.ms": 0,
         }
         path = write_properties(case.scratch / f"{name}.properties", settings)
@@ -291,7 +290,7 @@ def run(case):
     places.command("kcat")
     libs = places.maven_jars(places.COMPAT_TESTS / "connect")
     source, out = case.scratch / "in.txt", case.scratch / "out.txt"
-    broker = case.broker({"group.min.session.timeout.ms": "1000"}).start()
+    broker = case.broker().start()
     worker = Worker(case, broker, libs, "worker")
     worker.start()
     append_lines(source, 0, FIRST_LINES)

@@ -132,7 +132,7 @@ def killed_in_the_middle(case, broker, first, second):
 
 def run(case):
     count = 30_000 if case.full else 6_000
-    broker = case.broker({"group.min.session.timeout.ms": "1000"}).start()
+    broker = case.broker().start()
     with WireClient(broker.port) as wire:
         wire.create_topic(INPUT, PARTITIONS)
     killed_in_the_middle(case, broker, range(count // 10), range(count // 10, count // 2))

@@ -89,7 +89,7 @@ class Application:
 
 
 def run(case):
-    broker = case.broker({"group.min.session.timeout.ms": "1000"}).start()
+    broker = case.broker().start()
     application = Application(case, broker, 10_000 if case.full else 2000)
     application.program.start()
     application.wait_until_sent(application.send())

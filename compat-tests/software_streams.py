@@ -109,7 +109,7 @@ def check_topics(broker):
 
 
 def run(case):
-    broker = case.broker({"num.partitions": str(PARTITIONS), "group.min.session.timeout.ms": "1000"}).start()
+    broker = case.broker({"num.partitions": str(PARTITIONS)}).start()
     visits = Visits(broker, 30_000 if case.full else 6000)
     for topic in ("visits", "places-out", "minutes-out"):
         Kcat(broker.bootstrap)("-L", "-t", topic, "-X", "allow.auto.create.topics=true")

@@ -56,8 +56,7 @@ class Copier:
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, transactional_id=f"copier-{self.name}",
                                     transaction_timeout_ms=10000, linger_ms=2)
         consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id="copiers", enable_auto_commit=False,
-                                    auto_offset_reset="earliest", isolation_level="read_committed",
-                                    session_timeout_ms=4000, heartbeat_interval_ms=500)
+                                    auto_offset_reset="earliest", isolation_level="read_committed")
         try:
             await producer.start()
             await consumer.start()

@@ -31,9 +31,8 @@ class Copier:
 
     def consumer(self):
         made = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "copiers", "enable.auto.commit": False,
-                         "auto.offset.reset": "earliest", "isolation.level": "read_committed", "session.timeout.ms": 4000,
-                         "heartbeat.interval.ms": 500, "max.poll.interval.ms": 30000, "partition.assignment.strategy": "range",
-                         "reconnect.backoff.max.ms": 200})
+                         "auto.offset.reset": "earliest", "isolation.level": "read_committed", "session.timeout.ms": 6000,
+                         "max.poll.interval.ms": 30000, "partition.assignment.strategy": "range", "reconnect.backoff.max.ms": 200})
         made.subscribe(["copier-in"])
         return made
 

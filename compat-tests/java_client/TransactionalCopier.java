@@ -53,8 +53,7 @@ public final class TransactionalCopier {
         settings.put("auto.offset.reset", "earliest");
         settings.put("isolation.level", "read_committed");
         settings.put("max.poll.records", "200");
-        settings.put("session.timeout.ms", "4000");
-        settings.put("heartbeat.interval.ms", "500");
+        settings.put("session.timeout.ms", "6000");
         settings.put("reconnect.backoff.max.ms", "200");
         return new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
     }

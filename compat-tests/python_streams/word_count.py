@@ -25,7 +25,7 @@ def main():
     bootstrap, state_folder = sys.argv[1:]
     app = Application(broker_address=bootstrap, consumer_group="word-count", auto_offset_reset="earliest",
                       commit_interval=0.3, state_dir=state_folder, consumer_poll_timeout=0.2,
-                      consumer_extra_config={"session.timeout.ms": 4000, "heartbeat.interval.ms": 500})
+                      consumer_extra_config={"session.timeout.ms": 6000})
     config = TopicConfig(num_partitions=3, replication_factor=1)
     chapters = app.topic("chapters", key_deserializer="str", value_deserializer="str", config=config)
     counts = app.topic("counts", key_serializer="str", value_serializer="json", config=config)

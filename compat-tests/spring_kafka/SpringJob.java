@@ -87,7 +87,7 @@ public final class SpringJob {
 
         private static Map<String, Object> consumerSettings() {
             return Map.of("bootstrap.servers", bootstrap, "auto.offset.reset", "earliest", "enable.auto.commit", "false",
-                "max.poll.records", "50", "session.timeout.ms", "4000", "heartbeat.interval.ms", "500");
+                "max.poll.records", "50", "session.timeout.ms", "8000", "heartbeat.interval.ms", "2000");
         }
 
         @Bean

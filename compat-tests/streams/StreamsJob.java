@@ -84,8 +84,8 @@ public final class StreamsJob {
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
         settings.put(StreamsConfig.GROUP_PROTOCOL_CONFIG, "classic");
         settings.put("auto.offset.reset", "earliest");
-        settings.put("session.timeout.ms", 4000);
-        settings.put("heartbeat.interval.ms", 500);
+        settings.put("session.timeout.ms", 8000);
+        settings.put("heartbeat.interval.ms", 2000);
         return settings;
     }
 

@@ -51,8 +51,8 @@ public final class WordCountJob {
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 200);
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 3);
         settings.put("auto.offset.reset", "earliest");
-        settings.put("session.timeout.ms", 4000);
-        settings.put("heartbeat.interval.ms", 500);
+        settings.put("session.timeout.ms", 6000);
+        settings.put("heartbeat.interval.ms", 1500);
         settings.put("transaction.timeout.ms", 10000);
         return settings;
     }

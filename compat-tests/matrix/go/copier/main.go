@@ -25,8 +25,8 @@ func (c *copier) session() (*kgo.GroupTransactSession, error) {
 		kgo.TransactionalID("copier-"+c.name), kgo.TransactionTimeout(10*time.Second),
 		kgo.ConsumerGroup("copiers"), kgo.ConsumeTopics("copier-in"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(),
-		kgo.Balancers(kgo.RangeBalancer()), kgo.SessionTimeout(4*time.Second),
-		kgo.HeartbeatInterval(500*time.Millisecond))
+		kgo.Balancers(kgo.RangeBalancer()), kgo.SessionTimeout(6*time.Second),
+		kgo.HeartbeatInterval(time.Second))
 }
 
 func (c *copier) copyOnce(session *kgo.GroupTransactSession) error {
