@@ -140,13 +140,15 @@ class Cluster:
         return None if answer in (None, wire.CLOSED) else answer["Topics"][0]["Partitions"][0]
 
     def leader(self):
-        """The id of the controller that says it leads, with the highest epoch; None without one."""
+        """The id of the controller that leads in the highest epoch; None without one. Who was elected a moment ago and has
+        committed nothing yet does not know the high watermark (-1), and refuses changes of voters."""
         best = None
         for node_id in self.controllers:
             if self.nodes[node_id].process is None:
                 continue
             partition = self.describe_quorum(node_id)
-            if partition and partition["ErrorCode"] == 0 and partition["LeaderId"] == node_id:
+            if partition and partition["ErrorCode"] == 0 and partition["LeaderId"] == node_id and \
+                    partition["HighWatermark"] >= 0:
                 if best is None or partition["LeaderEpoch"] > best[0]:
                     best = (partition["LeaderEpoch"], node_id)
         return best[1] if best else None
@@ -159,8 +161,7 @@ class Cluster:
         """Every running controller has what is committed now; returns who leads then (it may change meanwhile)."""
         def high_watermark():
             state = self.describe_quorum(self.wait_for_leader(seconds=seconds))
-            # Not known (-1) until a new leader has committed something.
-            return state["HighWatermark"] if state and state["HighWatermark"] > 0 else None
+            return state["HighWatermark"] if state and state["ErrorCode"] == 0 else None  # else it leads no more
 
         wanted = wait_until(high_watermark, "a leader that knows what is committed", seconds)
         running = {node_id for node_id in self.controllers if self.nodes[node_id].process is not None}
