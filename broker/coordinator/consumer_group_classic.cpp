@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/logging.hpp"
+#include "broker/coordinator/applied_reply.hpp"
 #include "broker/coordinator/consumer_group_records.hpp"
 #include "broker/coordinator/consumer_groups.hpp"
 #include "broker/coordinator/consumer_protocol.hpp"
@@ -208,10 +209,7 @@ void ConsumerGroups::join(const protocol::JoinGroupRequest& request, const JoinC
   if (!response) return step.reply(answer, failed<protocol::JoinGroupResponse>(response.error().code));
   static const HeartbeatContext kNoPatterns;
   finish(request.group_id, std::move(outcome), kNoPatterns, step,
-         [answer = std::move(answer), response = std::move(*response)](ErrorCode error, Step& next) mutable {
-           if (error != ErrorCode::kNone) set_failed(response, error);
-           next.reply(answer, std::move(response));
-         });
+         reply_when_applied(std::move(answer), std::move(*response)));
 }
 
 Result<protocol::JoinGroupResponse> ConsumerGroups::join_by_classic_protocol(
@@ -375,10 +373,7 @@ void ConsumerGroups::leave(const protocol::LeaveGroupRequest& request,
   fence(group, leaving, outcome, step);
   static const HeartbeatContext kNobody;
   finish(request.group_id, std::move(outcome), kNobody, step,
-         [answer = std::move(answer), response = std::move(response)](ErrorCode error, Step& next) mutable {
-           if (error != ErrorCode::kNone) set_failed(response, error);
-           next.reply(answer, std::move(response));
-         });
+         reply_when_applied(std::move(answer), std::move(response)));
 }
 
 }  // namespace barnabas::broker

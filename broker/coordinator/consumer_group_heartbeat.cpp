@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/logging.hpp"
+#include "broker/coordinator/applied_reply.hpp"
 #include "broker/coordinator/consumer_group_records.hpp"
 #include "broker/coordinator/consumer_groups.hpp"
 #include "broker/coordinator/group_component.hpp"
@@ -128,10 +129,7 @@ void ConsumerGroups::heartbeat(const HeartbeatRequest& request, const HeartbeatC
     return step.reply(answer, std::move(refused));
   }
   finish(request.group_id, std::move(outcome), context, step,
-         [answer = std::move(answer), response = std::move(*response)](ErrorCode error, Step& next) mutable {
-           if (error != ErrorCode::kNone) set_failed(response, error);
-           next.reply(answer, std::move(response));
-         });
+         reply_when_applied(std::move(answer), std::move(*response)));
 }
 
 Result<ConsumerGroups::Found> ConsumerGroups::find_or_make(const std::string& id, bool joins,

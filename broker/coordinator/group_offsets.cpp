@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/coordinator/applied_reply.hpp"
 #include "broker/coordinator/group_shard.hpp"
 
 namespace barnabas::broker {
@@ -101,11 +102,7 @@ void GroupShard::commit_offsets(const protocol::OffsetCommitRequest& request, st
     }
   }
   if (step.records.empty()) return step.reply(answer, std::move(response));
-  step.applied = [answer = std::move(answer), response = std::move(response)](ErrorCode error,
-                                                                              Step& next) mutable {
-    if (error != ErrorCode::kNone) set_failed(response, error);
-    next.reply(answer, std::move(response));
-  };
+  step.applied = reply_when_applied(std::move(answer), std::move(response));
 }
 
 /// Adds the record of one partition's offset, with what `committed` has of the whole request.
@@ -170,11 +167,7 @@ void GroupShard::commit_in_transaction(const protocol::TxnOffsetCommitRequest& r
   }
   if (step.records.empty()) return step.reply(answer, std::move(response));
   step.transaction = {ProducerId(request.producer_id), ProducerEpoch(request.producer_epoch), guard};
-  step.applied = [answer = std::move(answer), response = std::move(response)](ErrorCode error,
-                                                                              Step& next) mutable {
-    if (error != ErrorCode::kNone) set_failed(response, error);
-    next.reply(answer, std::move(response));
-  };
+  step.applied = reply_when_applied(std::move(answer), std::move(response));
 }
 
 void GroupShard::fetch_offsets(const protocol::OffsetFetchRequest::OffsetFetchRequestGroup& request,
