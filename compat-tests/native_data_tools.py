@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 
-from harness import case, places
+from harness import case, jvm, places
 from harness.outcome import check, check_equal, step
 from harness.tool_runner import ToolRunner
 from harness.tools import KafkaTools
@@ -57,8 +57,8 @@ class Tools:
         return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
     def theirs(self, tool, arguments, standard_input=""):
-        if "verifiable" in tool:  # says the most in its shutdown hook, so that it needs a JVM of its own
-            done = KafkaTools(None, self.directory).try_call(tool, *arguments)
+        if "verifiable" in tool:  # says the most in its shutdown hook, and writes objects by Jackson
+            done = KafkaTools(None, self.directory, java_options=jvm.SMALL).try_call_apart(tool, *arguments)
         else:
             done = self.runner.call(tool, arguments, standard_input=standard_input)
         return done.code, done.out, done.err

@@ -1,5 +1,7 @@
 """How a JVM with Apache Kafka's classes is started: small, and with the classes that Kafka loads at every start read
-from an archive of the JVM (class data sharing), which takes a good part of the start away and changes nothing else.
+from an archive of the JVM (class data sharing), which takes a good part of the start away. The order in which a JVM names
+the methods of a class is another then, and with it that of the fields in what Jackson writes of an object: who compares
+such texts takes SMALL instead.
 
 The archive is made once for each folder of jars, from the classes that a node and some tools load while they are
 tried. A JVM takes it only while the jars are the same and its class path begins with them; otherwise it does without.

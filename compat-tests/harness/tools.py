@@ -53,17 +53,19 @@ class KafkaTools:
     """Calls tools against one bootstrap address: in the JVM that runner() gives, a ToolRunner, unless they are given
     files for their input or output, or are left running."""
 
-    def __init__(self, bootstrap, directory, runner):
+    def __init__(self, bootstrap, directory, runner=None, java_options=None):
+        """Without a runner only what is started apart can be."""
         self.bootstrap, self.directory, self.runner = bootstrap, directory, runner
         self.java = places.command("java")
         self.libs = places.kafka_libs()
+        self.java_options = java_options or jvm.options(self.libs)
 
     @property
     def where(self):
         return [] if self.bootstrap is None else ["--bootstrap-server", self.bootstrap]
 
     def command(self, tool, *arguments):
-        return [self.java, "-Xmx256m", *jvm.options(self.libs), jvm.log4j("tools_log4j2.yaml"), "-cp", f"{self.libs}/*",
+        return [self.java, "-Xmx256m", *self.java_options, jvm.log4j("tools_log4j2.yaml"), "-cp", f"{self.libs}/*",
                 CLASSES[tool], *self.where, *map(str, arguments)]
 
     def start(self, tool, *arguments, **options):
