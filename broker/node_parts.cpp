@@ -16,6 +16,8 @@ using std::chrono::seconds;
 
 constexpr seconds kAttemptTimeout{30};
 constexpr seconds kProducerIdsTimeout{60};
+/// Topics of a usual size serve before they are acknowledged; some ten milliseconds for the quorum's thread.
+constexpr std::size_t kOpenedAtOnce = 50;
 
 }  // namespace
 
@@ -78,6 +80,7 @@ std::unique_ptr<ReplicaManager> make_replicas(const Clock& clock, const BrokerCo
   options.max_lag = milliseconds(settings->replica_lag_time_max_ms);
   options.topic_value = [&config](const kraft::MetadataImage& image, std::string_view topic,
                                   std::string_view name) { return config.topic_value(image, topic, name); };
+  options.opened_at_once = kOpenedAtOnce;
   return std::make_unique<ReplicaManager>(
       settings->node_id, logs,
       [&config](const kraft::MetadataImage& image, std::string_view topic) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -150,7 +151,7 @@ std::int16_t create_topic(Client& client, const std::string& name, std::int32_t 
 
 /// Error code and base offset of one record produced with acks=all.
 std::pair<std::int16_t, std::int64_t> produce(Client& client, const std::string& topic,
-                                              std::string_view value) {
+                                              std::string_view value, std::int32_t index = 0) {
   protocol::RecordBatchBuilder builder{protocol::BatchOptions{}};
   builder.append({.timestamp = 1700000000000, .key = std::nullopt, .value = as_bytes(value), .headers = {}});
   const Bytes batch = builder.build();
@@ -160,7 +161,7 @@ std::pair<std::int16_t, std::int64_t> produce(Client& client, const std::string&
   auto& data = request.topic_data.emplace_back();
   data.name = topic;
   auto& partition = data.partition_data.emplace_back();
-  partition.index = 0;
+  partition.index = index;
   partition.records.emplace().bytes = batch;
   const auto response = client.ask<protocol::ProduceResponse>(request, 9);
   const auto& answer = response.responses.at(0).partition_responses.at(0);
@@ -200,6 +201,25 @@ TEST_CASE("a topic takes records as soon as its creation is answered") {
     CHECK(produce(client, topic, "first") == std::pair<std::int16_t, std::int64_t>{0, 0});
   }
   CHECK(create_topic(client, "topic-3", 1) == static_cast<std::int16_t>(ErrorCode::kTopicAlreadyExists));
+}
+
+TEST_CASE("a topic of more partitions than are opened at once takes records in each of them soon") {
+  const Directory directory;
+  format(directory);
+  const auto node = start(directory);
+  Client client(node->listeners().at("PLAINTEXT"));
+  constexpr std::int32_t kPartitions = 350;
+  REQUIRE(create_topic(client, "large", kPartitions) == 0);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (std::int32_t index = kPartitions - 1; index >= 0;) {
+    const std::int16_t error = produce(client, "large", "first", index).first;
+    if (error == 0) {
+      --index;
+      continue;
+    }
+    REQUIRE(error == static_cast<std::int16_t>(ErrorCode::kNotLeaderOrFollower));
+    REQUIRE(std::chrono::steady_clock::now() < give_up);
+  }
 }
 
 TEST_CASE("topics, records and the cluster's id outlive a clean stop") {

@@ -1,4 +1,6 @@
-// CreateTopics 0-7: turned into records by the controller; answered when the new partitions serve here.
+// CreateTopics 0-7: turned into records by the controller; answered when the new partitions serve here. Of
+// more than are opened at once (replica_manager.hpp) the others serve soon after, as all do on Kafka's
+// brokers.
 //
 //   v1 messages, validation only   v2 throttle time   v4 broker defaults (-1) for partitions and replication
 //   v5 flexible, configurations in the answer   v7 topic ids

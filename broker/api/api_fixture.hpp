@@ -136,6 +136,7 @@ struct ApiFixtureOptions {
   std::int32_t id = 1;
   // Whom the coordinator of transactions and who asks one find on other brokers. They outlive it.
   TransactionPeers* peers = nullptr;
+  std::size_t opened_at_once = SIZE_MAX;  // as in ReplicationOptions; nothing is opened after that by itself
 };
 
 class ApiFixture {
@@ -157,7 +158,8 @@ class ApiFixture {
         to_controller(reactor, world.clock(), random, driver, {}),
         cache(id, kClusterId),
         isr_changes_(options.isr_changes),
-        peers_(options.peers) {
+        peers_(options.peers),
+        opened_at_once_(options.opened_at_once) {
     const std::string self = std::to_string(options.id);
     ConfigMap properties = {{"node.id", self},
                             {"process.roles", "broker,controller"},
@@ -371,6 +373,7 @@ class ApiFixture {
   void make_replicas() {
     ReplicationOptions replication;
     replication.clock = &clock;
+    replication.opened_at_once = opened_at_once_;
     replication.max_lag = std::chrono::milliseconds(config->settings()->replica_lag_time_max_ms);
     replication.topic_value = [this](const kraft::MetadataImage& image, std::string_view topic,
                                      std::string_view name) {
@@ -486,6 +489,7 @@ class ApiFixture {
 
   AlterPartitionChannel* isr_changes_;
   TransactionPeers* peers_;
+  std::size_t opened_at_once_;
   bool crashed_ = false;
   std::int32_t correlation_id_ = 0;
   std::deque<Bytes> kept_;  // what decoded responses point into

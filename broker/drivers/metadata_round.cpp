@@ -30,7 +30,16 @@ Result<nanoseconds> MetadataRound::run() {
   if (life_ != nullptr) next = std::min(next, TRY(life_->run(*node_)));
   publish_when_caught_up();
   for (const auto& duty : duties_) next = std::min(next, duty(*node_));
-  return next;
+  return open_more() ? now() : next;
+}
+
+/// Some partitions a round, so that the quorum goes on meanwhile. Who follows images hears of each lot by one
+/// that changes nothing.
+bool MetadataRound::open_more() {
+  if (!is_publishing_ || !replicas_->open_more()) return false;
+  const kraft::MetadataChanges none;
+  for (const auto& listener : listeners_) listener(node_->image(), &none);
+  return true;
 }
 
 /// Runs the quorum's node and tells who leads now.

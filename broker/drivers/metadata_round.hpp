@@ -65,6 +65,7 @@ class MetadataRound {
 
  private:
   void publish(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
+  bool open_more();
 
   MetadataDriverDependencies dependencies_;
   std::unique_ptr<kraft::MetadataNode> node_;

@@ -39,6 +39,7 @@ ReplicaManager::ReplicaManager(BrokerId self, log::LogManager& logs, LogConfigFo
                     .brokers = brokers_,
                     .max_lag = replication.max_lag},
       topic_value_(std::move(replication.topic_value)),
+      opened_at_once_(replication.opened_at_once),
       leader_quota_(surroundings_.clock),
       follower_quota_(surroundings_.clock),
       table_(std::make_shared<Table>()) {
@@ -120,18 +121,56 @@ void ReplicaManager::apply_image(const kraft::MetadataImagePtr& image,
   if (moves) {
     auto next = std::make_shared<Table>(*table());
     apply_placement(*image, changes, *next);
-    std::lock_guard table_lock(table_mutex_);
-    table_ = std::move(next);
+    put_in_place(std::move(next));
   }
   if (changes) apply_configs(*image, *changes);
+  tell_placement();
+}
+
+void ReplicaManager::put_in_place(std::shared_ptr<const Table> next) {
+  std::lock_guard lock(table_mutex_);
+  table_ = std::move(next);
+}
+
+void ReplicaManager::tell_placement() {
   if (on_followed_ && !refollowed_.empty()) on_followed_(std::exchange(refollowed_, {}));
   refollowed_.clear();
   if (placed_ && !misplaced_.empty()) placed_(std::exchange(misplaced_, {}));
   misplaced_.clear();
 }
 
+bool ReplicaManager::open_more() {
+  std::lock_guard lock(apply_mutex_);
+  if (left_.empty()) return false;
+  std::map<TopicId, std::set<PartitionIndex>> some;
+  for (std::size_t count = std::min(left_.size(), opened_at_once_); count > 0; --count) {
+    some[left_.front().first].insert(left_.front().second);
+    left_.pop_front();
+  }
+  const kraft::MetadataImagePtr image = brokers_.image.load(std::memory_order_acquire);
+  auto next = std::make_shared<Table>(*table());
+  may_open_ = SIZE_MAX;
+  for (const auto& [id, partitions] : some)
+    if (const kraft::TopicImage* topic = image->topic(id)) apply_topic(*image, *topic, &partitions, *next);
+  put_in_place(std::move(next));
+  tell_placement();
+  return true;
+}
+
+/// All of them where a directory has failed: may_make_log() knows a partition that is new by its first image.
+bool ReplicaManager::may_open_now(TopicId topic, PartitionIndex index) {
+  const auto is_online = [this](const std::string& directory) { return logs_.is_online(directory); };
+  if (may_open_ == 0 && std::ranges::all_of(logs_.directories(), is_online)) {
+    left_.emplace_back(topic, index);
+    return false;
+  }
+  may_open_ -= may_open_ > 0 ? 1 : 0;
+  return true;
+}
+
 void ReplicaManager::apply_placement(const kraft::MetadataImage& image, const kraft::MetadataChanges* changes,
                                      Table& next) {
+  may_open_ = changes != nullptr ? opened_at_once_ : SIZE_MAX;
   if (!changes) {
     for (const auto& [name, topic] : image.topics->by_name) apply_topic(image, *topic, nullptr, next);
     mark_strays(next);
@@ -230,7 +269,8 @@ void ReplicaManager::apply_topic(const kraft::MetadataImage& image, const kraft:
       if (partition) drop_replica(std::exchange(partition, nullptr));
       return forget_unopened(topic.id, PartitionIndex(static_cast<std::int32_t>(at)));
     }
-    if (!partition) partition = open_partition(image, topic, PartitionIndex(static_cast<std::int32_t>(at)));
+    const PartitionIndex index(static_cast<std::int32_t>(at));
+    if (!partition && may_open_now(topic.id, index)) partition = open_partition(image, topic, index);
     if (!partition) return;
     note_place(registration, *partition);
     place_replica(registration, partition);

@@ -2,9 +2,15 @@
 //
 // Owns a Partition for each replica assigned here; the logs belong to log::LogManager. Thread safety:
 // thread-safe. What moves data from the leaders to here is told by on_followed() (drivers/replication.hpp).
+//
+// New logs are opened before clients hear of their partitions, up to `opened_at_once` of them: the metadata
+// quorum's thread applies images, and thousands would keep it from its voters, heartbeats and clients. The
+// others are opened by open_more(); until then requests for them are refused as at a node that leads not.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,6 +53,8 @@ struct ReplicationOptions {
   std::function<std::optional<std::string>(const kraft::MetadataImage&, std::string_view topic,
                                            std::string_view name)>
       topic_value;
+  /// New logs by one apply() of changes, or one open_more().
+  std::size_t opened_at_once = SIZE_MAX;
 };
 
 class ReplicaManager {
@@ -62,6 +70,8 @@ class ReplicaManager {
   /// strays. `publish` tells clients of the image; who waits for a partition is told after that.
   void apply(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes,
              const std::function<void()>& publish = nullptr);
+  /// Opens more of what was left, by the image that was applied last. False when nothing was.
+  bool open_more();
 
   /// Null when this node has no such replica.
   [[nodiscard]] std::shared_ptr<Partition> find(std::string_view topic, PartitionIndex index) const;
@@ -119,6 +129,8 @@ class ReplicaManager {
   void stop_following(const std::shared_ptr<Partition>& partition);
   void drop_replica(const std::shared_ptr<Partition>& partition);
   void apply_image(const kraft::MetadataImagePtr& image, const kraft::MetadataChanges* changes);
+  void put_in_place(std::shared_ptr<const Table> next);
+  void tell_placement();
   void apply_placement(const kraft::MetadataImage& image, const kraft::MetadataChanges* changes, Table& next);
   void apply_configs(const kraft::MetadataImage& image, const kraft::MetadataChanges& changes);
   void apply_topic(const kraft::MetadataImage& image, const kraft::TopicImage& topic,
@@ -131,6 +143,7 @@ class ReplicaManager {
   [[nodiscard]] std::shared_ptr<Partition> open_partition(const kraft::MetadataImage& image,
                                                           const kraft::TopicImage& topic,
                                                           PartitionIndex index);
+  [[nodiscard]] bool may_open_now(TopicId topic, PartitionIndex index);
 
   BrokerId self_;
   log::LogManager& logs_;
@@ -139,6 +152,7 @@ class ReplicaManager {
   ImageBrokers brokers_;
   PartitionSurroundings surroundings_;
   decltype(ReplicationOptions::topic_value) topic_value_;
+  const std::size_t opened_at_once_;
   ReplicationQuota leader_quota_;
   ReplicationQuota follower_quota_;
   std::function<void()> moves_changed_ = [] {};
@@ -148,6 +162,9 @@ class ReplicaManager {
   std::unordered_set<const Partition*> followed_;  // guarded by apply_mutex_: fetched from another broker
   // guarded by apply_mutex_: could not be opened, and are tried again with each image
   std::map<TopicId, std::set<PartitionIndex>> unopened_;
+  std::size_t may_open_ = SIZE_MAX;  // guarded by apply_mutex_: by the apply() or open_more() under way
+  // guarded by apply_mutex_: left for open_more(), in that order; some may be open or gone since
+  std::deque<std::pair<TopicId, PartitionIndex>> left_;
   std::vector<FollowedReplica> refollowed_;  // guarded by apply_mutex_: seen by the apply() under way
   bool has_started_ = false;                 // guarded by apply_mutex_: a whole image was applied
   std::vector<ReplicaPlace> misplaced_;      // guarded by apply_mutex_: seen by the apply() under way
