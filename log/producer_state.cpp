@@ -236,13 +236,25 @@ Result<std::optional<CompletedTransaction>> ProducerState::completed_by(const Re
                               marker->aborted};
 }
 
+/// A marker makes void what its transaction's coordinator may have vouched for. A producer of
+/// transaction.version 2 goes on with the epoch of the marker before that is written everywhere: its next
+/// transaction's question stays open.
+void ProducerState::end_verification(const Entry& entry, const RecordBatchHeader& marker) {
+  const auto found = verifications_.find(marker.producer_id());
+  if (found == verifications_.end()) return;
+  const bool ends_earlier_epoch =
+      entry.transaction_start != kNoOffset && entry.epoch < marker.producer_epoch();
+  const bool is_of_next = found->second.supports_epoch_bump && found->second.epoch >= marker.producer_epoch();
+  if (!ends_earlier_epoch || !is_of_next) verifications_.erase(found);
+}
+
 Result<void> ProducerState::apply(const RecordBatchView& batch) {
   if (!batch.has_producer_id()) return {};
   if (batch.is_control()) {
     auto marker = TRY(read_transaction_marker(batch));
     if (!marker) return {};
-    verifications_.erase(batch.producer_id());
     Entry& entry = producers_[batch.producer_id()];
+    end_verification(entry, batch);
     entry.set_epoch(batch.producer_epoch());
     entry.coordinator_epoch = std::max(entry.coordinator_epoch, marker->coordinator_epoch);
     entry.last_timestamp_ms = marker->timestamp_ms;

@@ -133,6 +133,7 @@ class ProducerState {
   [[nodiscard]] bool has_open_transaction(ProducerId id, ProducerEpoch epoch) const;
   Result<void> check_verification(const protocol::RecordBatchHeader& batch, Offset offset,
                                   const AppendOptions& options) const;
+  void end_verification(const Entry& entry, const protocol::RecordBatchHeader& marker);
   Result<void> check_epoch(const Entry& entry, const protocol::RecordBatchHeader& batch, Offset offset,
                            std::int16_t transaction_version) const;
   Result<void> check_sequence(const Entry& entry, const protocol::RecordBatchHeader& batch,

@@ -71,6 +71,24 @@ TEST_CASE_METHOD(Verified, "an end marker between the question and the write mak
   CHECK(refused(1, another) == ErrorCode::kInvalidTxnState);
 }
 
+TEST_CASE_METHOD(Verified, "the marker of the transaction before leaves the next one's guard alone") {
+  must(write(0, begin(0, 0, true)));
+  VerificationGuard next = begin(0, 1, true);  // its EndTxn was answered, the marker is on its way
+  CHECK(next.is_needed());
+  must(end(1, 2));
+  must(write(0, next, 1));
+  // A marker that may end the transaction which was vouched for makes the guard void as ever.
+  must(end(2, 2));
+  VerificationGuard late = begin(0, 2, true);
+  must(end(3, 2));
+  CHECK(refused(0, late, 3) == ErrorCode::kInvalidTxnState);
+  VerificationGuard without_bump = begin(0, 3);
+  must(write(0, without_bump, 3));
+  VerificationGuard same_epoch = begin(1, 4);
+  must(end(4, 1));
+  CHECK(refused(0, same_epoch, 4) == ErrorCode::kInvalidTxnState);
+}
+
 TEST_CASE_METHOD(Verified, "a higher sequence does not overtake a lower one that is being verified") {
   VerificationGuard guard = begin(4);
   CHECK(begin(2) == guard);
