@@ -32,7 +32,7 @@ import time
 sys.dont_write_bytecode = True
 
 from driver import output_of  # noqa: E402
-from servers import ROOT, cpu_seconds  # noqa: E402
+from servers import ROOT, ShippedKafka, cpu_seconds  # noqa: E402
 
 from harness import broker, places, wire  # noqa: E402  (servers.py makes it importable)
 from harness.cluster import Cluster, Node  # noqa: E402
@@ -46,16 +46,7 @@ SETTINGS = {"broker.session.timeout.ms": "60000", "num.network.threads": "2", "l
 TARGETS = {"create": 0.3, "restart": 0.3, "follower": 0.5}
 
 
-class Kafka(broker.Kafka):
-    def jvm(self):
-        """Memory and garbage collection as kafka-server-start.sh of Kafka 4.3.1 has them."""
-        log4j = places.COMPAT_TESTS / "harness" / "server_log4j2.yaml"
-        return [self.java, "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
-                "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true",
-                f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", f"{self.libs}/*"]
-
-
-KINDS = {"kafka": Kafka, "barnabas": broker.Barnabas}
+KINDS = {"kafka": ShippedKafka, "barnabas": broker.Barnabas}
 
 
 class Place:

@@ -15,7 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "compat-tests"))
 
-from harness import broker, places  # noqa: E402
+from harness import broker, jvm, places  # noqa: E402
 
 SERVER_CORE, CLIENT_CORE = "0", "1"
 
@@ -102,15 +102,18 @@ class PinnedBroker(Paused):
         return pinned(SERVER_CORE, super().start_command())
 
 
-class BenchKafka(PinnedBroker, broker.Kafka):
-    name = "kafka"
+class ShippedKafka(broker.Kafka):
+    """Its JVM is as that of who downloads it."""
 
     def jvm(self):
         """Memory and garbage collection as kafka-server-start.sh of Kafka 4.3.1 has them."""
-        log4j = places.COMPAT_TESTS / "harness" / "server_log4j2.yaml"
         return [self.java, "-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
                 "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true",
-                f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", f"{self.libs}/*"]
+                jvm.log4j("server_log4j2.yaml"), "-cp", f"{self.libs}/*"]
+
+
+class BenchKafka(PinnedBroker, ShippedKafka):
+    name = "kafka"
 
     def first_start_command(self):
         """For an empty directory: formatting is a command of its own, and its time does not count."""

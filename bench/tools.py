@@ -29,7 +29,7 @@ sys.dont_write_bytecode = True
 
 from servers import CLIENT_CORE, ROOT, BenchBarnabas, BenchKafka, pinned  # noqa: E402
 
-from harness import places  # noqa: E402  (servers.py makes it importable)
+from harness import jvm, places  # noqa: E402  (servers.py makes it importable)
 from harness.tools import CLASSES  # noqa: E402
 
 LINE_BYTES = 100
@@ -65,8 +65,7 @@ def write_lines(path, size):
 def command_of(kind, tool, arguments):
     if kind == "barnabas":
         return pinned(CLIENT_CORE, [places.built_program("barnabas-tools"), tool, *arguments])
-    log4j = places.COMPAT_TESTS / "harness" / "tools_log4j2.yaml"
-    return pinned(CLIENT_CORE, [places.command("java"), *JVM_OPTIONS, f"-Dlog4j2.configurationFile=file:{log4j}", "-cp",
+    return pinned(CLIENT_CORE, [places.command("java"), *JVM_OPTIONS, jvm.log4j("tools_log4j2.yaml"), "-cp",
                                 f"{places.kafka_libs()}/*", CLASSES[tool], *arguments])
 
 

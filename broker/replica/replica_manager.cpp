@@ -157,10 +157,14 @@ bool ReplicaManager::open_more() {
   return true;
 }
 
+bool ReplicaManager::all_directories_online() const {
+  return std::ranges::all_of(logs_.directories(),
+                             [this](const std::string& directory) { return logs_.is_online(directory); });
+}
+
 /// All of them where a directory has failed: may_make_log() knows a partition that is new by its first image.
 bool ReplicaManager::may_open_now(TopicId topic, PartitionIndex index) {
-  const auto is_online = [this](const std::string& directory) { return logs_.is_online(directory); };
-  if (may_open_ == 0 && std::ranges::all_of(logs_.directories(), is_online)) {
+  if (may_open_ == 0 && all_directories_online()) {
     left_.emplace_back(topic, index);
     return false;
   }
@@ -206,14 +210,13 @@ void ReplicaManager::apply_configs(const kraft::MetadataImage& image, const kraf
 /// Only a new partition was nowhere yet.
 bool ReplicaManager::may_make_log(const TopicPartition& tp,
                                   const kraft::PartitionRegistration& registration) {
-  const auto is_online = [this](const std::string& directory) { return logs_.is_online(directory); };
-  if (logs_.find(tp) != nullptr || std::ranges::all_of(logs_.directories(), is_online)) return true;
+  if (logs_.find(tp) != nullptr || all_directories_online()) return true;
   const auto at = std::ranges::find(registration.replicas, self_) - registration.replicas.begin();
   const DirectoryId assigned = registration.directories[static_cast<std::size_t>(at)];
   if (assigned == kraft::kMigratingDirectory || assigned == kraft::kUnassignedDirectory)
     return registration.partition_epoch == 0 && has_started_;
   return std::ranges::any_of(logs_.directories(), [&](const std::string& directory) {
-    return logs_.directory_id(directory) == assigned && is_online(directory);
+    return logs_.directory_id(directory) == assigned && logs_.is_online(directory);
   });
 }
 

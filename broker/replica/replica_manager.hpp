@@ -143,6 +143,7 @@ class ReplicaManager {
   [[nodiscard]] std::shared_ptr<Partition> open_partition(const kraft::MetadataImage& image,
                                                           const kraft::TopicImage& topic,
                                                           PartitionIndex index);
+  [[nodiscard]] bool all_directories_online() const;
   [[nodiscard]] bool may_open_now(TopicId topic, PartitionIndex index);
 
   BrokerId self_;

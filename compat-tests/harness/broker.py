@@ -222,8 +222,11 @@ class Kafka(Broker):
         self.libs = places.kafka_libs()
         self.java = places.command("java")
 
+    def java_options(self):
+        return jvm.options(self.libs)
+
     def jvm(self):
-        return [self.java, "-Xmx512m", *jvm.options(self.libs), jvm.log4j("server_log4j2.yaml"), "-cp", f"{self.libs}/*"]
+        return [self.java, "-Xmx512m", *self.java_options(), jvm.log4j("server_log4j2.yaml"), "-cp", f"{self.libs}/*"]
 
     def format_command(self, cluster_id):
         return [*self.jvm(), "kafka.tools.StorageTool", "format", *self.format_options, "-t", cluster_id,
@@ -246,8 +249,8 @@ class OldKafka(Kafka):
         super().__init__(*arguments, **options)
         self.libs = places.kafka_libs("3.9.1")
 
-    def jvm(self):
-        return [self.java, "-Xmx512m", *jvm.SMALL, jvm.log4j("server_log4j2.yaml"), "-cp", f"{self.libs}/*"]
+    def java_options(self):
+        return jvm.SMALL
 
     def is_ready(self):
         """It has no logger here that would tell; it registers before it serves topics."""

@@ -139,9 +139,10 @@ class Cluster:
             return None
         return None if answer in (None, wire.CLOSED) else answer["Topics"][0]["Partitions"][0]
 
-    def leader(self):
-        """The id of the controller that leads in the highest epoch; None without one. Who was elected a moment ago and has
-        committed nothing yet does not know the high watermark (-1), and refuses changes of voters."""
+    def leading(self):
+        """The controller that leads in the highest epoch, and what it says of the metadata partition; None without one.
+        Who was elected a moment ago and has committed nothing yet does not know the high watermark (-1), and refuses
+        changes of voters."""
         best = None
         for node_id in self.controllers:
             if self.nodes[node_id].process is None:
@@ -149,9 +150,14 @@ class Cluster:
             partition = self.describe_quorum(node_id)
             if partition and partition["ErrorCode"] == 0 and partition["LeaderId"] == node_id and \
                     partition["HighWatermark"] >= 0:
-                if best is None or partition["LeaderEpoch"] > best[0]:
-                    best = (partition["LeaderEpoch"], node_id)
-        return best[1] if best else None
+                if best is None or partition["LeaderEpoch"] > best[1]["LeaderEpoch"]:
+                    best = (node_id, partition)
+        return best
+
+    def leader(self):
+        """The id of leading()."""
+        found = self.leading()
+        return found[0] if found else None
 
     def wait_for_leader(self, other_than=None, seconds=30):
         return wait_until(lambda: (lambda found: found if found != other_than else None)(self.leader()),
@@ -159,20 +165,16 @@ class Cluster:
 
     def wait_until_caught_up(self, seconds=30):
         """Every running controller has what is committed now; returns who leads then (it may change meanwhile)."""
-        def high_watermark():
-            state = self.describe_quorum(self.wait_for_leader(seconds=seconds))
-            return state["HighWatermark"] if state and state["ErrorCode"] == 0 else None  # else it leads no more
-
-        wanted = wait_until(high_watermark, "a leader that knows what is committed", seconds)
+        _, told = wait_until(self.leading, "a leader of the metadata quorum", seconds)
+        wanted = told["HighWatermark"]
         running = {node_id for node_id in self.controllers if self.nodes[node_id].process is not None}
         seen = []
 
         def caught_up():
-            leader = self.leader()
-            state = leader and self.describe_quorum(leader)
-            seen.append((leader, state))
-            if not state or state["ErrorCode"] != 0:
+            seen.append(self.leading())
+            if seen[-1] is None:
                 return None
+            leader, state = seen[-1]
             # A voter's id may be an observer's too, by a node that is gone.
             ends = {replica["ReplicaId"]: replica["LogEndOffset"]
                     for replica in state["Observers"] + state["CurrentVoters"]}

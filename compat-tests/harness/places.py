@@ -133,8 +133,8 @@ def java_classes(source, libs):
 
 
 def java_program(name, sources, libs, *options):
-    """Compiles Java sources against the jars of a folder; returns the class path, which begins with these. What changed is compiled into a folder
-    of its own: programs that run, and tests that compile the same at once, are not disturbed."""
+    """Compiles Java sources against the jars of a folder; returns the class path, which begins with these. What changed is
+    compiled into a folder of its own: programs that run, and tests that compile the same at once, are not disturbed."""
     javac, digest = command("javac"), hashlib.sha256(f"{libs} {options}".encode())
     for source in sources:
         digest.update(source.read_bytes())
@@ -144,4 +144,3 @@ def java_program(name, sources, libs, *options):
 
     target = fetched(f"classes/{name}-{digest.hexdigest()[:12]}", compile_sources, f"the classes of {name}")
     return f"{libs}/*:{target}"
-

@@ -392,10 +392,10 @@ void RaftCluster::send(std::size_t replica, AddressedMessage message) {
     const auto& follower = replicas_[packet->to].node;
     if (auto wrong = follower ? RaftChecks::told(*fetch, *follower) : std::nullopt)
       return fail(std::move(*wrong));
-  }
-  if (auto* fetch = std::get_if<FetchResponse>(&packet->message); fetch != nullptr && fetch->records_from) {
-    if (*fetch->records_from < disk.start()) return;  // cleaned away meanwhile: the connection breaks
-    packet->records = disk.read(*fetch->records_from, 1 + random_.below(options_.most_records_a_fetch));
+    if (fetch->records_from) {
+      if (*fetch->records_from < disk.start()) return;  // cleaned away meanwhile: the connection breaks
+      packet->records = disk.read(*fetch->records_from, 1 + random_.below(options_.most_records_a_fetch));
+    }
   }
   if (auto* piece = std::get_if<FetchSnapshotResponse>(&packet->message);
       piece != nullptr && piece->error == ErrorCode::kNone) {
